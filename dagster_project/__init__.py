@@ -1,0 +1,1 @@
+"""Meterhouse's orchestrator: reading books, landing events, closing periods, delivering invoices."""

@@ -1,0 +1,1 @@
+"""Everything that works without Dagster; the command and the assets call the same functions."""
