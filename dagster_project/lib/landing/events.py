@@ -1,0 +1,325 @@
+"""Landing of usage events: every line of every source ends in one table of the schema raw, and in one only.
+
+`usage_events` holds what was landed, `duplicate_events` repeats, `conflicting_events` the same id with
+other content, `quarantined_events` what could not be taken, with its text and the reason. A file is
+taken once, by its content; its rows and its mark in `landed_files` are one transaction. Small files
+share a transaction. Empty lines are not counted; line numbers are those of the file, from 1.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from dagster_project.lib.book import EventSource
+from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.landing.events_files import file_sha256
+from dagster_project.lib.landing.events_mapping import checked
+from dagster_project.lib.landing.events_parser import EventParser, Quantities
+from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
+from dagster_project.lib.landing.events_store import store_parsed
+from dagster_project.lib.warehouse import Session, Warehouse
+
+# what shares one transaction: enough to be quick, little enough to lose little in a crash
+_GROUP_BYTES = 512 << 20
+_GROUP_FILES = 200
+# how much a compressed file may unpack to, for the size of a group
+_GZIP_FACTOR = 8
+_FATES = ("landed", "duplicates", "conflicts", "rejected")
+_MARKED = (
+    "file_id",
+    "file_path",
+    "file_sha256",
+    "file_bytes",
+    "file_format",
+    "lines_count",
+    "landed_count",
+    "duplicates_count",
+    "conflicts_count",
+    "rejected_count",
+)
+_MEASURED = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'"
+
+
+@dataclass(frozen=True, slots=True)
+class LandedFile:
+    """One file, relation or case: how many lines it had, and what became of them.
+
+    `lines_count` = landed + duplicates + conflicts + rejected. `is_known`: its content was taken
+    before, so nothing was read and all counts are 0.
+    """
+
+    file_id: int | None
+    file_path: str
+    file_format: str
+    file_sha256: str
+    file_bytes: int
+    lines_count: int = 0
+    landed_count: int = 0
+    duplicates_count: int = 0
+    conflicts_count: int = 0
+    rejected_count: int = 0
+    is_known: bool = False
+
+
+@dataclass(slots=True)
+class _Marks:
+    """What was landed before: the marks by content, and the sizes that they have."""
+
+    contents: set[str]
+    sizes: set[int]
+    next_file_id: int
+
+
+def land_events(
+    warehouse: Warehouse,
+    sources: Sequence[EventSource],
+    *,
+    batch_id: int,
+    landed_at: datetime,
+    organizations: Sequence[str],
+    progress: Note | None = None,
+) -> list[LandedFile]:
+    """Land all sources in the order of their paths; one result per file, relation or case.
+
+    `landed_at` is UTC; `organizations` are the known ones: a row of another is quarantined, a row
+    without one takes its source's default, or the only one there is. Raises InputError at the end,
+    naming every file that vanished in the meantime, when all others are landed; InputError for a
+    mapping that cannot be used: before anything is landed where its text shows it, else when its
+    source is reached; BillingError, and that transaction undone, when the lines of a file do not tie.
+    """
+    note = progress or _silent
+    origins = _origins(sources, kind=warehouse.kind)
+    landed: list[LandedFile] = []
+    vanished: list[str] = []
+    with warehouse.connect() as session, _parsing(session) as parsing:
+        if not origins:
+            return landed
+        marks = _marks(session)
+        parser = EventParser(parsing, organizations=organizations, quantities=_quantities(session))
+        landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note)
+        for group in _groups(origins, marks, landed, vanished):
+            landed += landing.land(group, marks)
+    if vanished:
+        raise InputError(
+            f"{len(vanished)} of the event files vanished before they could be read: "
+            f"{', '.join(vanished[:20])}. All others were landed; bring the files back and run the "
+            "command again."
+        )
+    order = {origin.name: place for place, origin in enumerate(origins)}
+    return sorted(landed, key=lambda file: order[file.file_path])
+
+
+@dataclass(frozen=True, slots=True)
+class _Landing:
+    session: Session
+    parser: EventParser
+    batch_id: int
+    landed_at: datetime
+    note: Note
+
+    def land(self, group: Sequence[Origin], marks: _Marks) -> list[LandedFile]:
+        """Land a group of sources in one transaction."""
+        first = marks.next_file_id
+        for place, origin in enumerate(group):
+            origin.file_id = first + place
+        with self.session.transaction():
+            self.parser.start({origin.file_id: origin.source.organization_id for origin in group})
+            try:
+                read_origins(self.session, self.parser, group, note=self.note)
+            finally:
+                for origin in group:
+                    origin.close()
+            blanks = self.parser.judge_doubtful()
+            fates = store_parsed(
+                self.session,
+                self.parser.connection,
+                batch_id=self.batch_id,
+                first_file_id=first,
+                relations=frozenset(o.file_id for o in group if o.source.kind == "relation"),
+            )
+            files = [self._landed(origin, fates, blanks) for origin in group]
+            kept = [f for f, o in zip(files, group, strict=True) if f.lines_count or o.is_content]
+            self._mark(kept)
+            self.parser.end()
+        marks.next_file_id += len(group)
+        marks.contents |= {file.file_sha256 for file in kept}
+        marks.sizes |= {file.file_bytes for file in kept}
+        for file in kept:
+            self.note(
+                f"{file.file_path}: {file.lines_count:,} lines, {file.landed_count:,} landed, "
+                f"{file.duplicates_count:,} duplicates, {file.conflicts_count:,} conflicts, "
+                f"{file.rejected_count:,} rejected"
+            )
+        return files
+
+    def _landed(self, origin: Origin, fates: Mapping[tuple[int, str], int], blanks: dict[int, int]) -> LandedFile:
+        counts = [fates.get((origin.file_id, fate), 0) for fate in _FATES]
+        lines = origin.lines_count - blanks.get(origin.file_id, 0)
+        if not origin.is_content:
+            lines = sum(counts)
+        if lines != sum(counts):
+            raise BillingError(
+                f"The lines of {origin.name} do not tie: {lines} were read, but "
+                f"{', '.join(f'{n} {fate}' for n, fate in zip(counts, _FATES, strict=True))}. "
+                "Nothing of it was landed. Please report this file."
+            )
+        return LandedFile(
+            origin.file_id,
+            origin.name,
+            origin.format,
+            origin.fingerprint(),
+            origin.size,
+            lines_count=lines,
+            landed_count=counts[0],
+            duplicates_count=counts[1],
+            conflicts_count=counts[2],
+            rejected_count=counts[3],
+        )
+
+    def _mark(self, files: Sequence[LandedFile]) -> None:
+        self.session.insert(
+            f"{self.session.schema('raw')}.landed_files",
+            ("batch_id", "landed_at", *_MARKED),
+            [(self.batch_id, self.landed_at, *(getattr(file, name) for name in _MARKED)) for file in files],
+        )
+
+
+def _origins(sources: Sequence[EventSource], *, kind: str) -> list[Origin]:
+    """The files, relations and cases of all sources, in the order of their names; relations last."""
+    dialect = "duckdb" if kind == "duckdb" else "postgres"
+    origins = []
+    for source in sources:
+        is_relation = source.kind == "relation"
+        expressions = None
+        if source.mapping is not None:
+            expressions = checked(source.mapping, dialect=dialect if is_relation else "duckdb")
+        if is_relation:
+            origins.append(Origin(source, source.relation or "", "relation", expressions=expressions))
+            continue
+        for path in source.paths:
+            format_ = "inline" if source.kind == "inline" else source.format or "jsonl"
+            origins.append(Origin(source, str(path), format_, path, expressions))
+    return sorted(origins, key=lambda o: (o.source.kind == "relation", o.name))
+
+
+def _groups(
+    origins: Sequence[Origin], marks: _Marks, landed: list[LandedFile], vanished: list[str]
+) -> Iterator[list[Origin]]:
+    """What is landed together; what is known goes to `landed`, what is gone to `vanished`."""
+    group: list[Origin] = []
+    weight = 0
+    for origin in origins:
+        try:
+            size = origin.path.stat().st_size if origin.source.kind == "file" and origin.path else 0
+            packed = size * (_GZIP_FACTOR if origin.source.compression else 1)
+            is_full = weight + packed > _GROUP_BYTES or len(group) == _GROUP_FILES
+            # the copy of a file in this group is known once the group has its marks
+            if group and (is_full or _is_copy(origin, size, group)):
+                yield group
+                group, weight = [], 0
+            known = _known(origin, size, marks)
+            if known is not None:
+                landed.append(known)
+                continue
+            origin.open()
+        except OSError as error:
+            gone = isinstance(error, FileNotFoundError)
+            vanished.append(origin.name if gone else f"{origin.name} ({error.strerror or error})")
+            continue
+        origin.size = origin.size or size
+        weight += packed
+        group.append(origin)
+    if group:
+        yield group
+
+
+def _known(origin: Origin, size: int, marks: _Marks) -> LandedFile | None:
+    """The result for a content that was taken before; a file is hashed only if one of its size was."""
+    if origin.source.kind == "inline":
+        origin.open()
+    elif origin.source.kind == "relation" or origin.path is None or size not in marks.sizes:
+        return None
+    else:
+        origin.size = size
+    fingerprint = _hashed(origin)
+    if fingerprint not in marks.contents:
+        return None
+    return LandedFile(None, origin.name, origin.format, fingerprint, origin.size, is_known=True)
+
+
+def _is_copy(origin: Origin, size: int, group: Sequence[Origin]) -> bool:
+    """Whether a file has the content of one in the group. Raises OSError when it cannot be read."""
+    for other in group:
+        if other.source.kind == "file" and other.size == size:
+            mine = _hashed(origin)
+            with suppress(OSError):
+                if _hashed(other) == mine:
+                    return True
+    return False
+
+
+def _hashed(origin: Origin) -> str:
+    """The fingerprint of a content before it is read. Raises OSError."""
+    if not origin.content_sha256 and origin.path is not None:
+        origin.content_sha256 = file_sha256(origin.path)
+    return origin.fingerprint()
+
+
+def _marks(session: Session) -> _Marks:
+    raw = session.schema("raw")
+    rows = session.rows(f"select file_id, file_sha256, file_bytes from {raw}.landed_files")
+    return _Marks(
+        {sha256 for _, sha256, _ in rows},
+        {size for _, _, size in rows},
+        max((file_id for file_id, _, _ in rows), default=0) + 1,
+    )
+
+
+def _quantities(session: Session) -> Quantities:
+    """The properties that metrics measure, by organisation and event code: every version's."""
+    raw = session.schema("raw")
+    rows = session.rows(
+        "select distinct organization_id, coalesce(event_code, billable_metric_code), "
+        f"billable_metric_code, field_name from {raw}.billable_metrics "
+        f"where field_name is not null and aggregation_type in ({_MEASURED})"
+    )
+    quantities: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for organization_id, code, metric, name in sorted(rows):
+        quantities.setdefault((organization_id, code), []).append((metric, name))
+    return quantities
+
+
+@contextmanager
+def _parsing(session: Session) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The DuckDB that parses: the warehouse's own connection, else one in memory.
+
+    Rows may change places while they are parsed, so that all threads can work.
+    """
+    if session.kind == "duckdb":
+        own: duckdb.DuckDBPyConnection = session.connection  # type: ignore[attr-defined]
+        own.execute("set preserve_insertion_order = false")
+        try:
+            yield own
+        finally:
+            own.execute("reset preserve_insertion_order")
+        return
+    config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+    limit = os.environ.get("METERHOUSE_MEMORY_LIMIT")
+    if limit:
+        config["memory_limit"] = limit
+    with (
+        tempfile.TemporaryDirectory(prefix="meterhouse-") as folder,
+        duckdb.connect(config={**config, "temp_directory": folder}) as connection,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set preserve_insertion_order = false")
+        yield connection
+
+
+def _silent(text: str) -> None:
+    """Tell nothing."""

@@ -1,0 +1,126 @@
+"""Plain lines of a file as Arrow batches: each with its real line number, and what its bytes have wrong.
+
+Nothing is parsed here. A batch has the columns of LINES: `problem` is null, or `code|detail` for a
+line whose text cannot be given to a parser; `line` is then the beginning of its text. Empty lines
+are left out and not counted.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dagster_project.lib.landing.events_files import FileBytes
+
+# a longer line is refused: one line can never be worth more memory than this
+MAX_LINE_BYTES = 1 << 20
+# how much of a refused text is kept
+MAX_KEPT_CHARACTERS = 4096
+
+LINES = pa.schema([("line_number", pa.int64()), ("line", pa.string()), ("problem", pa.string())])
+_NEWLINE, _RETURN = 10, 13
+
+Offsets = npt.NDArray[np.int64]
+
+
+def cut_lines(source: FileBytes) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of a file; the last one may lack its line break. Raises OSError."""
+    number, carry = 1, b""
+    # the length so far of a line that is too long to be kept; None outside of such a line
+    skipped: int | None = None
+    for block in source.blocks():
+        data = block
+        if skipped is not None:
+            end = data.find(b"\n")
+            skipped += len(data) if end < 0 else end
+            if end < 0:
+                continue
+            yield refused(number, carry, f"line_too_long|{skipped}")
+            number, carry, skipped = number + 1, b"", None
+            data = data[end + 1 :]
+        data = carry + data
+        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
+        if len(ends):
+            yield from _numbered(data, ends, number)
+            number += len(ends)
+            data = data[int(ends[-1]) + 1 :]
+        carry = data
+        if len(carry) > MAX_LINE_BYTES:
+            carry, skipped = carry[:MAX_KEPT_CHARACTERS], len(carry)
+    if skipped is not None:
+        yield refused(number, carry, f"line_too_long|{skipped}")
+        number, carry = number + 1, b""
+    if source.damage is not None:
+        # what was read after the last line break stands for the rest of the file
+        yield refused(number, carry, f"damaged_file|{source.damage}")
+    elif carry:
+        yield from _numbered(carry, np.array([len(carry)]), number)
+
+
+def _numbered(data: bytes, ends: Offsets, number: int) -> Iterator[pa.RecordBatch]:
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    yield from lines_of(data, starts, ends, np.arange(number, number + len(ends)))
+
+
+def lines_of(data: bytes, starts: Offsets, ends: Offsets, numbers: Offsets) -> Iterator[pa.RecordBatch]:
+    """The spans of `data` as batches; spans follow one another, parted by one line break each."""
+    lengths = ends - starts
+    if b"\0" not in data and not (lengths > MAX_LINE_BYTES).any():
+        # the text runs up to the next one's start: its line break stays, as JSON allows
+        offsets = np.append(starts, min(int(ends[-1]) + 1, len(data))).astype(np.int32)
+        lines = pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(data))
+        if _is_utf8(lines):
+            bytes_ = np.frombuffer(data, dtype=np.uint8)
+            first = bytes_[np.minimum(starts, len(data) - 1)]
+            empty = (lengths == 0) | ((lengths == 1) & (first == _RETURN))
+            problems = pa.nulls(len(starts), pa.string())
+            batch = pa.record_batch([pa.array(numbers), lines, problems], schema=LINES)
+            yield batch.filter(pa.array(~empty)) if empty.any() else batch
+            return
+    yield _judged_one_by_one(data, starts, ends, numbers)
+
+
+def refused(number: int, text: bytes, problem: str) -> pa.RecordBatch:
+    """One line that cannot be given to a parser."""
+    return pa.record_batch([[number], [shown(text)], [problem]], schema=LINES)
+
+
+def byte_problem(text: bytes) -> str | None:
+    """What keeps the bytes of one line from being a text: its length, a NUL, an encoding."""
+    if len(text) > MAX_LINE_BYTES:
+        return f"line_too_long|{len(text)}"
+    if b"\0" in text:
+        return "nul_byte|"
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return f"invalid_utf8|{error.start + 1}"
+    return None
+
+
+def _judged_one_by_one(data: bytes, starts: Offsets, ends: Offsets, numbers: Offsets) -> pa.RecordBatch:
+    rows: tuple[list[int], list[str], list[str | None]] = ([], [], [])
+    spans = zip(starts.tolist(), ends.tolist(), numbers.tolist(), strict=True)
+    for start, end, number in spans:
+        text = data[start:end]
+        if text in (b"", b"\r"):
+            continue
+        problem = byte_problem(text)
+        rows[0].append(number)
+        rows[1].append(shown(text) if problem else text.decode())
+        rows[2].append(problem)
+    return pa.record_batch(list(rows), schema=LINES)
+
+
+def _is_utf8(lines: pa.StringArray) -> bool:
+    try:
+        lines.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def shown(text: bytes) -> str:
+    """The beginning of a text that cannot be read, without what no engine can hold."""
+    return text[:MAX_KEPT_CHARACTERS].decode(errors="replace").replace("\0", "\ufffd")

@@ -1,0 +1,113 @@
+-- What the bulk reading of events (DuckDB, whatever the warehouse is) asks of a line and its values. A text that json_transform
+-- gave may have been a number, and a number has passed through a double: it is trusted only where the line shows it.
+create or replace temp macro landing_is_name(name, line) as
+    not regexp_full_match(name, '[-+0-9.eE]+|[{\[].*|true|false|-?[nN]a[nN]|-?[iI]nf.*')
+    or regexp_full_match(name, '[0-9]{1,18}')
+    or contains(line, '"' || name || '"');
+
+-- a line that is exactly as long as its fields, written without blanks, their names and moments as texts: no field is unknown or
+-- there twice. The properties must be as sent and the moment no number, so that nothing can make up for what a number lacks.
+create or replace temp macro landing_is_compact(line, fields_length, moment) as
+    strlen(line) = fields_length
+    + case
+        when suffix(line, e'\r\n') then 2
+        when suffix(line, e'\n') then 1
+        else 0
+    end
+    and moment like '____-%'
+    and (
+        not contains(line, ' ')
+        or contains(line, '"transaction_id":"')
+        and contains(line, '"external_subscription_id":"')
+        and contains(line, '"code":"')
+    );
+
+create or replace temp macro landing_has_known_keys(names) as
+    list_unique(names) = len(names)
+    and list_has_all(
+        ['organization_id', 'transaction_id', 'external_subscription_id', 'code', 'timestamp', 'received_at', 'properties', 'precise_total_amount_cents'],
+        names
+    );
+
+create or replace temp macro landing_is_epoch(moment) as
+    regexp_full_match(moment, '[0-9]{1,10}(?:\.[0-9]{1,6})?');
+
+-- what is finer than a microsecond is cut before the cast, which would round
+create or replace temp macro landing_instant(moment) as
+    case
+        when moment like '____-__-__%' then make_timestamp(epoch_us(try_cast(
+            case
+                when strlen(moment) > 26 then regexp_replace(moment, '(\.[0-9]{6})[0-9]+', '\1')
+                else moment
+            end as timestamptz
+        )))
+        when landing_is_epoch(moment) then make_timestamp(
+            (moment::decimal(16, 6)::decimal(28, 6) * 1000000)::bigint
+        )
+    end;
+
+create or replace temp macro landing_is_instant(moment, instant, field, line) as
+    instant >= timestamp '1970-01-01'
+    and instant < timestamp '2200-01-01'
+    and (
+        -- the cast has checked such a text, but for the hour 24 and names of zones, which follow a blank
+        moment like '____-__-__T__:__:__%Z'
+        and not contains(moment, 'T24')
+        and not contains(moment, ' ')
+        or regexp_full_match(
+            moment,
+            '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
+        )
+        or (
+            landing_is_epoch(moment)
+            and (
+                contains(line, '"' || field || '":' || moment)
+                or contains(line, '"' || field || '": ' || moment)
+                or contains(line, '"' || moment || '"')
+            )
+        )
+    );
+
+create or replace temp macro landing_is_amount(amount, line) as
+    regexp_full_match(amount, '-?[0-9]{1,26}(?:\.[0-9]{1,12})?')
+    and (regexp_full_match(amount, '-?[0-9]{1,18}') or contains(line, '"' || amount || '"'));
+
+create or replace temp macro landing_has_once(names) as
+    case len(names)
+        when 0 then true
+        when 1 then true
+        when 2 then names[1] <> names[2]
+        when 3 then names[1] <> names[2] and names[1] <> names[3] and names[2] <> names[3]
+        else list_unique(names) = len(names)
+    end;
+
+-- a JSON text whose numbers, as written, are what every engine writes again: up to 15 digits (whole: 18), no exponent, no -0;
+-- what follows a number is part of its pattern, so that a longer one cannot pass in pieces
+create or replace temp macro landing_has_plain_numbers(json_text) as
+    regexp_full_match(
+        json_text,
+        '(?:[\s{}\[\]:,]|"(?:[^"\\]|\\.)*"|true|false|null|(?:0|-?[1-9][0-9]{0,17}|0\.0{1,8}|-?0\.0{0,5}[1-9][0-9]{0,9}|-?[1-9][0-9]{0,6}\.[0-9]{1,8}|-?[1-9][0-9]{7,10}\.[0-9]{1,4})[\s,}\]])*'
+    );
+
+-- the same without blanks, and with no more than 12 digits in a row, be it in a text
+create or replace temp macro landing_has_short_numbers(json_text) as
+    regexp_full_match(
+        json_text,
+        '(?:[{}\[\]:,]|"(?:[0-9]{0,12}(?:[^"\\0-9]|\\.))*[0-9]{0,12}"|true|false|null|(?:0|-?[1-9][0-9]{0,11}|0\.0{1,8}|-?0\.0{0,5}[1-9][0-9]{0,5}|-?[1-9][0-9]{0,6}\.[0-9]{1,8})[,}\]])*'
+    );
+
+create or replace temp macro landing_is_shallow(json_text) as
+    strlen(json_text) <= 200
+    or 2 * strlen(json_text) - strlen(replace(json_text, '[', '')) - strlen(replace(json_text, '{', '')) <= 100;
+
+-- a value taken from a JSON line that is a number other than the line's: what a double cannot hold
+create or replace temp macro landing_is_inexact(taken, line) as
+    case
+        when regexp_full_match(taken, '-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?')
+            then not regexp_matches(line, '[^0-9.]' || regexp_escape(taken) || '0*(?:[^0-9.eE]|$)')
+        when regexp_full_match(taken, '-?[nN]a[nN]|-?[iI]nf.*')
+            then not contains(line, '"' || taken || '"')
+        when starts_with(taken, '{') or starts_with(taken, '[')
+            then not contains(replace(line, ' ', ''), replace(taken, ' ', ''))
+        else false
+    end;

@@ -1,0 +1,109 @@
+-- Lines of events to typed rows; a line about which anything is in doubt keeps its text, for the judge.
+-- A line comes as file_id, line_number, default_organization_id, line, raw (its text in the source, if that is another), problem.
+insert into landing_parsed
+with located as (
+    select
+        file_id,
+        line_number,
+        line,
+        raw,
+        problem,
+        default_organization_id,
+        problem is null and json_valid(line) as is_json
+    from {{ lines }}
+),
+fields as (
+    select
+        *,
+        unnest(json_transform(
+            case when is_json then line end,
+            '{"organization_id": "VARCHAR", "transaction_id": "VARCHAR", "external_subscription_id": "VARCHAR", "code": "VARCHAR", "timestamp": "VARCHAR", "received_at": "VARCHAR", "properties": "JSON", "precise_total_amount_cents": "VARCHAR"}'
+        ))
+    from located
+),
+typed as (
+    select
+        * exclude (properties),
+        coalesce(organization_id, default_organization_id) as organization,
+        coalesce(properties::varchar, '{}') as property_text,
+        json_keys(properties) as property_names,
+        contains(line, properties::varchar) as is_as_sent,
+        landing_instant("timestamp") as event_at,
+        landing_instant(received_at) as received_instant,
+        try_cast(precise_total_amount_cents as decimal(38, 12)) as amount,
+        -- of the line written without blanks: names, quotes, colons and commas around the values
+        76
+        + strlen(transaction_id)
+        + strlen(external_subscription_id)
+        + strlen(code)
+        + strlen("timestamp")
+        + coalesce(strlen(properties::varchar) + 14, 0)
+        + coalesce(strlen(organization_id) + 21, 0)
+        + coalesce(strlen(received_at) + 17, 0)
+        + coalesce(strlen(precise_total_amount_cents) + 32, 0) as fields_length
+    from fields
+),
+judged as (
+    select
+        *,
+        -- as the condition of a case, what comes after a failed test is not evaluated
+        case when
+            is_json
+            and event_at is not null
+            and transaction_id <> ''
+            and external_subscription_id <> ''
+            and code <> ''
+            and greatest(strlen(transaction_id), strlen(external_subscription_id), strlen(code)) <= 1000
+            and organization in (select known.organization_id from landing_organizations as known)
+            and (
+                is_as_sent
+                and landing_is_compact(line, fields_length, "timestamp")
+                or landing_has_known_keys(json_keys(line))
+                and landing_is_name(transaction_id, line)
+                and landing_is_name(external_subscription_id, line)
+                and landing_is_name(code, line)
+            )
+            and landing_is_instant("timestamp", event_at, 'timestamp', line)
+            and (received_at is null or landing_is_instant(received_at, received_instant, 'received_at', line))
+            and (precise_total_amount_cents is null or landing_is_amount(precise_total_amount_cents, line))
+            and starts_with(property_text, '{')
+            and landing_has_once(property_names)
+            and landing_is_shallow(property_text)
+            and not contains(line, '\u0000')
+            and (
+                landing_has_short_numbers(property_text)
+                or landing_has_plain_numbers(property_text)
+                and not {{ too_long_quantity }}
+            )
+            and (
+                is_as_sent
+                or contains(replace(line, ' ', ''), replace(property_text, ' ', ''))
+                or landing_has_plain_numbers(line)
+            )
+            then false
+            else true
+        end as is_in_doubt
+    from typed
+)
+select
+    file_id,
+    line_number,
+    organization as organization_id,
+    external_subscription_id,
+    transaction_id,
+    code,
+    event_at,
+    received_instant as received_at,
+    property_text as properties,
+    amount as precise_total_amount_cents,
+    -- of md5, as it is the same in every version of every engine
+    xor(
+        (md5_number(case when amount is null then code || property_text else amount || code || property_text end) >> 65)::bigint,
+        epoch_us(event_at)
+    ) as content_hash,
+    (hash(organization, external_subscription_id, transaction_id) >> 1)::bigint as key_hash,
+    {{ is_doubtful }} as is_doubtful,
+    case when {{ is_doubtful }} then line end as line,
+    case when {{ is_doubtful }} then raw end as raw,
+    problem
+from judged

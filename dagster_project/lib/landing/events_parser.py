@@ -1,0 +1,233 @@
+"""Parsing of events, in DuckDB whatever the warehouse is: in bulk, and the doubtful ones by the judge.
+
+After `judge_doubtful` the temporary relations `landing_incoming` (events) and `landing_rejected`
+(lines with a reason) hold every line that was read.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.landing.events_judge import EventJudge, Refusal
+from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
+from dagster_project.lib.landing.events_mapping import json_path, literal
+from dagster_project.lib.landing.events_sql import statement, statements
+
+# one page of doubtful lines in memory; a line has at most 1 MiB
+_PAGE_ROWS = 2000
+_STREAM = "landing_stream"
+_JUDGED = "landing_judged"
+_JUDGED_SCHEMA = pa.schema(
+    [
+        ("file_id", pa.int64()),
+        ("line_number", pa.int64()),
+        ("line", pa.string()),
+        ("raw", pa.string()),
+        ("problem", pa.string()),
+    ]
+)
+_REJECTED_SCHEMA = pa.schema(
+    [
+        ("file_id", pa.int64()),
+        ("line_number", pa.int64()),
+        ("reason_code", pa.string()),
+        ("reason", pa.string()),
+        ("raw_text", pa.string()),
+    ]
+)
+_UNTYPED = "event_at is null or transaction_id is null or organization is null"
+_LONG_DIGITS = "regexp_matches(property_text, '[0-9]{16}|\\.[0-9]{13}')"
+_LONG_VALUE = "-?[0-9]{16,}(?:\\.[0-9]+)?|-?[0-9]+\\.[0-9]{13,}"
+
+Quantities = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
+
+
+class EventParser:
+    """Parses the files of one landing transaction at a time."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        organizations: Collection[str],
+        quantities: Quantities,
+    ) -> None:
+        """Prepare a connection whose time zone is UTC; `quantities` as in EventJudge."""
+        self.connection = connection
+        self.defaults: dict[int, str | None] = {}
+        self._organizations = frozenset(organizations)
+        self._judge = EventJudge(self._organizations, quantities)
+        self._too_long = _too_long_quantity(quantities)
+        for macro in statements("events_macros"):
+            connection.execute(macro)
+
+    def start(self, defaults: Mapping[int, str | None]) -> None:
+        """Begin with empty relations; `defaults` has the default organisation of each file id."""
+        for table in statements("events_tables"):
+            self.connection.execute(table)
+        only = next(iter(self._organizations)) if len(self._organizations) == 1 else None
+        self.defaults = {file_id: default or only for file_id, default in defaults.items()}
+        known = pa.array(sorted(self._organizations), pa.string())
+        self._insert("landing_organizations", pa.table([known], names=["organization_id"]))
+
+    def end(self) -> None:
+        """Drop the relations, so that a commit does not keep what nobody reads any more."""
+        self.connection.execute("drop view landing_incoming")
+        self.connection.execute("drop table landing_parsed")
+        self.connection.execute("drop table landing_rejected")
+
+    def read(
+        self,
+        schema: pa.Schema,
+        batches: Iterator[pa.RecordBatch],
+        *,
+        select: str,
+        file_id: int | None = None,
+    ) -> None:
+        """Parse a stream of batches; `select` gives file_id, line_number, line, raw and problem of it.
+
+        With `file_id` None, several files share the stream, and `select` gives default_organization_id
+        as well. `{stream}` in `select` stands for the stream. Raises InputError when a file cannot be read.
+        """
+        failures: list[OSError | BillingError] = []
+        reader = pa.RecordBatchReader.from_batches(schema, _watched(batches, failures))
+        self.connection.register(_STREAM, reader)
+        try:
+            self._parse(select.replace("{stream}", _STREAM), file_id=file_id)
+        except duckdb.Error:
+            if failures and isinstance(failures[0], OSError):
+                error = failures[0]
+                raise InputError(
+                    f"{error.filename or 'A file of events'} cannot be read: {error.strerror or error}. "
+                    "Nothing of it was landed; check the file and run the command again."
+                ) from error
+            if failures:
+                raise failures[0] from None
+            raise
+        finally:
+            # a transaction that failed takes the name of the stream with it
+            with suppress(duckdb.TransactionException):
+                self.connection.unregister(_STREAM)
+
+    def read_relation(self, select: str, *, file_id: int) -> None:
+        """Parse what `select` gives: file_id, line_number, line, raw and problem."""
+        self._parse(select, file_id=file_id)
+
+    def refuse(self, file_id: int, line_number: int, problem: str) -> None:
+        """One line, or a whole file, that cannot be given to the parser."""
+        row = [[file_id], [line_number], [""], [None], [problem]]
+        arrays = [pa.array(v, f.type) for v, f in zip(row, _JUDGED_SCHEMA, strict=True)]
+        self.read(
+            _JUDGED_SCHEMA,
+            iter([pa.record_batch(arrays, schema=_JUDGED_SCHEMA)]),
+            select="select * from {stream}",
+            file_id=file_id,
+        )
+
+    def judge_doubtful(self) -> dict[int, int]:
+        """Judge the doubtful lines one by one; the number of empty lines by file."""
+        [(count,)] = self.connection.execute("select count(*) from landing_parsed where is_doubtful").fetchall()
+        blanks: dict[int, int] = {}
+        if not count:
+            return blanks
+        self.connection.execute(
+            "create or replace temp table landing_doubtful as "
+            "select row_number() over () as place, file_id, line_number, line, raw, problem "
+            "from landing_parsed where is_doubtful"
+        )
+        self.connection.execute("delete from landing_parsed where is_doubtful")
+        for first in range(1, count + 1, _PAGE_ROWS):
+            page = self.connection.execute(
+                "select file_id, line_number, line, raw, problem from landing_doubtful where place >= ? and place < ?",
+                [first, first + _PAGE_ROWS],
+            ).fetchall()
+            self._judge_page(page, blanks)
+        self.connection.execute("drop table landing_doubtful")
+        [(left,)] = self.connection.execute("select count(*) from landing_parsed where is_doubtful").fetchall()
+        if left:
+            raise BillingError(
+                f"{left} judged lines of events could not be read back: nothing of these files was "
+                "landed. Please report these files."
+            )
+        return blanks
+
+    def _judge_page(self, page: Sequence[tuple[int, int, str, str | None, str | None]], blanks: dict[int, int]) -> None:
+        written: list[tuple[int, int, str, None, None]] = []
+        rejected: list[tuple[int, int, str, str, str]] = []
+        for file_id, number, line, raw, problem in page:
+            try:
+                text = self._judge.rewritten(line, problem, self.defaults[file_id])
+            except Refusal as refusal:
+                kept = (line if raw is None else raw).strip("\r\n")[:MAX_KEPT_CHARACTERS]
+                if len(line) > MAX_KEPT_CHARACTERS and problem is None:
+                    refusal.reason += f" The line has {len(line)} characters; its beginning is kept."
+                kept = kept.replace("\0", "\ufffd")
+                rejected.append((file_id, number, refusal.code, refusal.reason, kept))
+                continue
+            if text is None:
+                blanks[file_id] = blanks.get(file_id, 0) + 1
+            else:
+                written.append((file_id, number, text, None, None))
+        if rejected:
+            self._insert("landing_rejected", _table(rejected, _REJECTED_SCHEMA))
+        if written:
+            self.connection.register(_JUDGED, _table(written, _JUDGED_SCHEMA))
+            select = f"select *, null::varchar as default_organization_id from {_JUDGED}"
+            self._parse(select, is_doubtful=_UNTYPED)
+            self.connection.unregister(_JUDGED)
+
+    def _parse(self, select: str, *, file_id: int | None = None, is_doubtful: str = "is_in_doubt") -> None:
+        if file_id is not None:
+            # a value and not a join: one over a stream of unknown length may keep all of it in memory
+            default = self.defaults[file_id]
+            default_sql = "null::varchar" if default is None else literal(default)
+            select = f"select *, {default_sql} as default_organization_id from ({select})"
+        sql = statement(
+            "events_parse",
+            lines=f"({select})",
+            is_doubtful=is_doubtful,
+            too_long_quantity=self._too_long,
+        )
+        self.connection.execute(sql)
+
+    def _insert(self, table: str, rows: pa.Table) -> None:
+        self.connection.register("landing_rows", rows)
+        self.connection.execute(f"insert into {table} select * from landing_rows")
+        self.connection.unregister("landing_rows")
+
+
+def _watched(batches: Iterator[pa.RecordBatch], failures: list[OSError | BillingError]) -> Iterator[pa.RecordBatch]:
+    """The batches; what goes wrong is kept, as the engine that reads them only passes on its text."""
+    try:
+        yield from batches
+    except (OSError, BillingError) as error:
+        failures.append(error)
+        raise
+
+
+def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _too_long_quantity(quantities: Quantities) -> str:
+    """The SQL of: a property that a metric measures may have too many digits; the judge decides."""
+    codes: dict[str, set[str]] = {}
+    for (_, code), metrics in quantities.items():
+        for _, name in metrics:
+            codes.setdefault(name, set()).add(code)
+    tests = []
+    for name, of in sorted(codes.items()):
+        listed = ", ".join(literal(code) for code in sorted(of))
+        if '"' in name or "\\" in name or "*" in name:
+            tests.append(f"code in ({listed})")
+            continue
+        value = f"json_extract_string(property_text, {literal(json_path([name]))})"
+        tests.append(f"(code in ({listed}) and regexp_full_match({value}, '{_LONG_VALUE}'))")
+    if not tests:
+        return "false"
+    return f"coalesce({_LONG_DIGITS} and ({' or '.join(tests)}), false)"

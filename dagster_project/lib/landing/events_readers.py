@@ -1,0 +1,290 @@
+"""Each source of events as lines for the parser: JSON lines, CSV, Parquet, relations, inline events."""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from dagster_project.lib.book import EventSource
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.landing.events_csv import CsvCutter
+from dagster_project.lib.landing.events_files import FileBytes, file_sha256
+from dagster_project.lib.landing.events_lines import LINES, cut_lines
+from dagster_project.lib.landing.events_mapping import (
+    Expression,
+    inexact_value,
+    json_columns,
+    literal,
+    mapped_select,
+    native_csv_line,
+    native_typed_line,
+    quoted,
+)
+from dagster_project.lib.landing.events_parser import EventParser
+from dagster_project.lib.landing.events_relations import relation_batches
+from dagster_project.lib.landing.events_sql import statement, statements
+from dagster_project.lib.warehouse import Session
+
+Note = Callable[[str], None]
+
+# how often the reading of a long file is told
+_NOTED_LINES = 1_000_000
+_FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
+_PLAIN = "select *, null::varchar as raw from {stream}"
+
+
+@dataclass(slots=True)
+class Origin:
+    """One file, relation or case, and what its reading found."""
+
+    source: EventSource
+    name: str
+    format: str
+    path: Path | None = None
+    expressions: tuple[Expression, ...] | None = None
+    file: FileBytes | None = None
+    file_id: int = 0
+    lines_count: int = 0
+    size: int = 0
+    content_sha256: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """What mappings see as `file_name`: the path below the source's folder, wherever that lies."""
+        if self.path is None:
+            return self.name
+        root = self.source.root
+        return self.path.relative_to(root).as_posix() if root is not None else self.path.name
+
+    def open(self) -> None:
+        """Open a file, so that it cannot vanish any more. Raises OSError."""
+        if self.source.kind == "inline":
+            text = "\n".join(self.source.lines).encode(errors="replace")
+            self.content_sha256, self.size = hashlib.sha256(text).hexdigest(), len(text)
+        elif self.path is not None and self.format == "parquet":
+            self.content_sha256, self.size = file_sha256(self.path), self.path.stat().st_size
+        elif self.path is not None:
+            self.file = FileBytes(self.path, compression=self.source.compression)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self.file is not None:
+            self.file.close()
+
+    @property
+    def is_content(self) -> bool:
+        """Whether it has a content that is taken once; a relation is read again at every landing."""
+        return self.source.kind != "relation"
+
+    def fingerprint(self) -> str:
+        """The sha256 of the content, and of how it is read where that is not the file's own matter."""
+        how = [self.source.organization_id, self.format, dict(self.source.mapping or {})]
+        if self.source.mapping is None and self.source.organization_id is None:
+            return self.content_sha256
+        text = f"{self.content_sha256} {json.dumps(how, sort_keys=True, ensure_ascii=False)}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin], *, note: Note) -> None:
+    """Parse all origins; their counts, sizes and hashes are known afterwards.
+
+    `note` is told how far the reading of a long file has come, from any thread.
+    """
+    plain = [o for o in origins if o.source.kind == "inline" or (o.format == "jsonl" and not o.expressions)]
+    if plain:
+        parser.read(_FILE_LINES, _plain_batches(parser, plain, note), select=_PLAIN)
+    for origin in origins:
+        if origin.source.kind == "relation":
+            _read_relation(session, parser, origin)
+        elif origin.format == "parquet":
+            _read_parquet(parser, origin)
+        elif origin.format == "csv":
+            _read_csv(parser, origin, note)
+        elif origin.expressions and origin.source.kind == "file":
+            _read_mapped_lines(parser, origin, note)
+        if origin.file is not None:
+            origin.content_sha256, origin.size = origin.file.sha256, origin.file.size
+            origin.close()
+
+
+def _plain_batches(parser: EventParser, origins: Sequence[Origin], note: Note) -> Iterator[pa.RecordBatch]:
+    for origin in origins:
+        default = pa.scalar(parser.defaults[origin.file_id], pa.string())
+        batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
+        for batch in _counted(origin, batches, note):
+            ids = pa.array(np.full(batch.num_rows, origin.file_id))
+            organizations = pa.repeat(default, batch.num_rows)
+            yield pa.record_batch([ids, organizations, *batch.columns], schema=_FILE_LINES)
+
+
+def _inline_batches(origin: Origin) -> Iterator[pa.RecordBatch]:
+    lines = list(origin.source.lines)
+    numbers = pa.array(range(1, len(lines) + 1), pa.int64())
+    texts = pa.array(lines, pa.string())
+    yield pa.record_batch([numbers, texts, pa.nulls(len(lines), pa.string())], schema=LINES)
+
+
+def _counted(origin: Origin, batches: Iterator[pa.RecordBatch], note: Note) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        before = origin.lines_count // _NOTED_LINES
+        origin.lines_count += batch.num_rows
+        if origin.lines_count // _NOTED_LINES > before and origin.file is not None:
+            megabytes = origin.file.size / 1e6
+            note(f"{origin.name}: {origin.lines_count:,} lines, {megabytes:,.0f} MB read")
+        yield batch
+
+
+def _read_csv(parser: EventParser, origin: Origin, note: Note) -> None:
+    if origin.file is None:
+        return
+    cutter = CsvCutter(origin.file)
+    batches = _counted(origin, cutter.started(), note)
+    columns = cutter.columns
+    if not columns:
+        # the rest is read all the same: the mark is that of the whole content
+        deque(batches, maxlen=0)
+        if columns is not None:
+            origin.lines_count = 1
+            why = origin.file.damage or "the names of its header must differ, and none may be empty"
+            parser.refuse(origin.file_id, 1, f"unreadable_file|{why}.")
+        return
+    schema = pa.schema([*LINES, *((f"c{i}", pa.string()) for i in range(len(columns)))])
+    if origin.expressions is None:
+        select = (
+            f"select {origin.file_id} as file_id, line_number, case when problem is null then "
+            f"{native_csv_line(columns)} else line end as line, line as raw, problem from {{stream}}"
+        )
+    else:
+        cells = "".join(f", nullif(c{i}, '') as {quoted(c)}" for i, c in enumerate(columns))
+        select = _mapped(origin, _stream_rows(origin, cells, columns), schema)
+    parser.read(schema, batches, select=select, file_id=origin.file_id)
+
+
+def _read_mapped_lines(parser: EventParser, origin: Origin, note: Note) -> None:
+    if origin.file is None or origin.expressions is None:
+        return
+    paths = [path for e in origin.expressions for path in e.columns]
+    own = [path for path in dict.fromkeys(paths) if path not in ("file_name", "line_number")]
+    checked_lines = statement("events_json_lines", inexact=inexact_value(own))
+    rows = _stream_rows(origin, json_columns(own), own).replace("{stream}", f"({checked_lines})")
+    batches = _counted(origin, cut_lines(origin.file), note)
+    parser.read(LINES, batches, select=_mapped(origin, rows, LINES), file_id=origin.file_id)
+
+
+def _stream_rows(origin: Origin, cells: str, columns: Sequence[str]) -> str:
+    """The rows of a stream with the source's columns, and with what ours adds and it does not have."""
+    added = {"file_name": literal(origin.file_name), "line_number": "line_number"}
+    more = "".join(f", {sql} as {name}" for name, sql in added.items() if name not in columns)
+    return (
+        "select line_number as landing_number, line as landing_line, problem as landing_problem"
+        f"{cells}{more} from {{stream}}"
+    )
+
+
+def _mapped(origin: Origin, rows: str, schema: pa.Schema) -> str:
+    """The lines of a mapped stream; the types of the expressions are asked on an empty one."""
+    expressions = origin.expressions or ()
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as probe:
+        probe.execute("set TimeZone = 'UTC'")
+        for macro in statements("events_macros"):
+            probe.execute(macro)
+        probe.register("landing_empty", schema.empty_table())
+        types = _types(probe, rows.replace("{stream}", "landing_empty"), expressions, origin.name)
+    return mapped_select(rows, expressions, types, file_id=origin.file_id)
+
+
+def _types(
+    connection: duckdb.DuckDBPyConnection, rows: str, expressions: Sequence[Expression], name: str
+) -> dict[str, str]:
+    types = {}
+    for expression in expressions:
+        try:
+            [described] = connection.execute(f"describe select {expression.sql} as v from ({rows})").fetchall()
+        except duckdb.Error as error:
+            raise InputError(
+                f"events/sources.yaml: the expression of {expression.field}, {expression.sql!r}, does "
+                f"not work for {name}: {str(error).splitlines()[0]}. Check the names of the columns."
+            ) from error
+        types[expression.field] = str(described[1])
+    return types
+
+
+def _read_parquet(parser: EventParser, origin: Origin) -> None:
+    rows = f"read_parquet({literal(str(origin.path))}, file_row_number = true)"
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as probe:
+        probe.execute("set TimeZone = 'UTC'")
+        try:
+            described = probe.execute(f"describe select * from {rows}").fetchall()
+            # every page is read once before the transaction depends on it
+            [(count, _)] = probe.execute(f"select count(*), max(hash(source)) from {rows} as source").fetchall()
+        except duckdb.Error as error:
+            origin.lines_count = 1
+            parser.refuse(origin.file_id, 1, f"unreadable_file|{str(error).splitlines()[0]}")
+            return
+        columns = {str(row[0]): str(row[1]) for row in described if row[0] != "file_row_number"}
+        origin.lines_count = count
+        if origin.expressions is None:
+            line = native_typed_line(columns)
+            parser.read_relation(
+                f"select {origin.file_id} as file_id, file_row_number + 1 as line_number, "
+                f"{line} as line, null::varchar as raw, null::varchar as problem from {rows}",
+                file_id=origin.file_id,
+            )
+            return
+        added = {"file_name": literal(origin.file_name), "line_number": "file_row_number + 1"}
+        more = "".join(f", {sql} as {name}" for name, sql in added.items() if name not in columns)
+        select = (
+            "select file_row_number + 1 as landing_number, null::varchar as landing_line, "
+            f"null::varchar as landing_problem, * exclude (file_row_number){more} from {rows}"
+        )
+        types = _types(probe, select, origin.expressions, origin.name)
+    parser.read_relation(
+        mapped_select(select, origin.expressions, types, file_id=origin.file_id), file_id=origin.file_id
+    )
+
+
+def _read_relation(session: Session, parser: EventParser, origin: Origin) -> None:
+    if session.kind != "duckdb":
+        fields, batches = relation_batches(session, origin.name, origin.expressions)
+        columns = dict.fromkeys(fields, "VARCHAR")
+        line = native_typed_line(columns, assume_utc=origin.expressions is not None)
+        schema = pa.schema([("line_number", pa.int64()), *((f, pa.string()) for f in fields)])
+        select = (
+            f"select {origin.file_id} as file_id, line_number, {line} as line, "
+            "null::varchar as raw, null::varchar as problem from {stream}"
+        )
+        parser.read(schema, batches, select=select, file_id=origin.file_id)
+        return
+    connection = parser.connection
+    try:
+        described = connection.execute(f"describe select * from {origin.name}").fetchall()
+    except duckdb.Error as error:
+        raise InputError(
+            f"events/sources.yaml: the relation {origin.name} cannot be read: "
+            f"{str(error).splitlines()[0]}. Check its name and that the warehouse has it."
+        ) from error
+    columns = {str(row[0]): str(row[1]) for row in described}
+    number = "row_number() over ()"
+    if origin.expressions is None:
+        parser.read_relation(
+            f"select {origin.file_id} as file_id, {number} as line_number, "
+            f"{native_typed_line(columns)} as line, null::varchar as raw, null::varchar as problem "
+            f"from {origin.name}",
+            file_id=origin.file_id,
+        )
+        return
+    added = {"file_name": literal(origin.file_name), "line_number": number}
+    more = "".join(f", {sql} as {name}" for name, sql in added.items() if name not in columns)
+    rows = (
+        f"select {number} as landing_number, null::varchar as landing_line, "
+        f"null::varchar as landing_problem, *{more} from {origin.name}"
+    )
+    types = _types(connection, rows, origin.expressions, origin.name)
+    mapped = mapped_select(rows, origin.expressions, types, file_id=origin.file_id)
+    parser.read_relation(mapped, file_id=origin.file_id)

@@ -1,0 +1,20 @@
+"""The warehouse: one DuckDB file or one PostgreSQL database, behind one small interface."""
+
+from dagster_project.lib.warehouse._lock import warehouse_lock
+from dagster_project.lib.warehouse._session import Session, split_schema
+from dagster_project.lib.warehouse._warehouse import (
+    DuckDBWarehouse,
+    PostgresWarehouse,
+    Warehouse,
+    open_warehouse,
+)
+
+__all__ = [
+    "DuckDBWarehouse",
+    "PostgresWarehouse",
+    "Session",
+    "Warehouse",
+    "open_warehouse",
+    "split_schema",
+    "warehouse_lock",
+]

@@ -1,0 +1,256 @@
+"""Where billing data lives, and what differs by engine outside of SQL: connections, locks, dbt's profile."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import psycopg2
+import psycopg2.extensions
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.warehouse._lock import advisory_lock, file_lock
+from dagster_project.lib.warehouse._session import DuckDBSession, PostgresSession, Session
+from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
+
+Waiting = Callable[[str], None]
+
+
+class Warehouse(ABC):
+    """A warehouse that may be written by one process at a time (see `warehouse_lock`)."""
+
+    kind: str
+
+    @abstractmethod
+    def connect(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
+        """Open a session; closed at the end of the `with` block. Open late and close early."""
+
+    @abstractmethod
+    def lock(self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None) -> AbstractContextManager[None]:
+        """The one writer's lock; use `warehouse_lock`, which can be nested."""
+
+    @abstractmethod
+    def dbt_environment(self) -> dict[str, str]:
+        """The environment variables that dbt_project/profiles.yml reads for this warehouse."""
+
+    @property
+    @abstractmethod
+    def operations_url(self) -> str:
+        """Where outbox, deliveries and documents are recorded (SQLite beside DuckDB, else the database)."""
+
+    @property
+    @abstractmethod
+    def schema_prefix(self) -> str:
+        """`main` or `public` for a warehouse with plain schema names, else the prefix of its schemas."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether anything was ever landed here."""
+
+    def create_raw_tables(self) -> None:
+        """Create the schema `raw` and its tables where they are missing."""
+        with self.connect() as session, session.transaction():
+            raw = session.schema("raw")
+            session.execute(f"create schema if not exists {raw}")
+            for table in RAW_TABLES:
+                columns = ", ".join(f"{name} {type_}" for name, type_ in table.all_columns.items())
+                session.execute(f"create table if not exists {raw}.{table.name} ({columns})")
+            # a warehouse of an earlier version gets the columns that came since, empty
+            there = set(
+                session.rows(
+                    "select table_name, column_name from information_schema.columns where table_schema = ?", [raw]
+                )
+            )
+            for table in RAW_TABLES:
+                for name, type_ in table.all_columns.items():
+                    if (table.name, name) not in there:
+                        session.execute(f"alter table {raw}.{table.name} add column {name} {type_}")
+            for index in self._indexes(raw):
+                session.execute(index)
+
+    def _indexes(self, _raw: str) -> tuple[str, ...]:
+        """Statements for indexes where the engine profits from them; none by default."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBWarehouse(Warehouse):
+    """A DuckDB file."""
+
+    path: Path
+    memory_limit: str | None = None
+    kind = "duckdb"
+
+    def __str__(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[Session]:
+        """See Warehouse. Times are UTC; no extension is ever downloaded."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = duckdb.connect(str(self.path), read_only=read_only, config=self.settings)
+        except duckdb.IOException as error:
+            raise InputError(f"The warehouse {self.path} cannot be opened: {error}") from error
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield DuckDBSession(connection, "main")
+        finally:
+            connection.close()
+
+    @property
+    def settings(self) -> dict[str, str | bool | int | float | list[str]]:
+        """DuckDB's settings, the same for every connection of a process (it refuses differing ones)."""
+        settings: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+        limit = self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT")
+        if limit:
+            settings["memory_limit"] = limit
+        return settings
+
+    def lock(self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None) -> AbstractContextManager[None]:
+        """See Warehouse."""
+        path = self.path.with_suffix(self.path.suffix + ".lock")
+        return file_lock(path, purpose=purpose, timeout_seconds=timeout_seconds, waiting=waiting)
+
+    def dbt_environment(self) -> dict[str, str]:
+        """See Warehouse."""
+        return {
+            "METERHOUSE_TARGET": "duckdb",
+            "METERHOUSE_DUCKDB_PATH": str(self.path.resolve()),
+            "METERHOUSE_SCHEMA": "main",
+            "METERHOUSE_MEMORY_LIMIT": self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT", ""),
+        }
+
+    @property
+    def operations_url(self) -> str:
+        """See Warehouse."""
+        return f"sqlite:///{self.path.resolve().with_suffix('.operations.sqlite')}"
+
+    @property
+    def schema_prefix(self) -> str:
+        """See Warehouse."""
+        return "main"
+
+    def exists(self) -> bool:
+        """See Warehouse."""
+        return self.path.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresWarehouse(Warehouse):
+    """A PostgreSQL database; `schema` other than `public` prefixes every schema of the house."""
+
+    url: str
+    schema: str = "public"
+    kind = "postgres"
+
+    def __str__(self) -> str:
+        """Host, database and schema, never the password."""
+        parts = parse_dsn(self.url)
+        place = f"{parts.get('host', 'local')}:{parts.get('port', '5432')}"
+        return f"postgresql://{place}/{parts.get('dbname', '')}#{self.schema}"
+
+    def raw_connection(self) -> psycopg2.extensions.connection:
+        """A plain connection in autocommit mode, UTC, without parallel surprises."""
+        try:
+            connection = psycopg2.connect(self.url)
+        except psycopg2.OperationalError as error:
+            raise InputError(
+                f"The PostgreSQL warehouse {self} cannot be reached: {str(error).strip()}. "
+                "Check the address, the user and that the server runs."
+            ) from error
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("set timezone = 'UTC'")
+        return connection
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[Session]:
+        """See Warehouse."""
+        connection = self.raw_connection()
+        try:
+            if read_only:
+                connection.set_session(readonly=True)
+            yield PostgresSession(connection, self.schema)
+        finally:
+            connection.close()
+
+    def lock(self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None) -> AbstractContextManager[None]:
+        """See Warehouse."""
+        return advisory_lock(
+            self.raw_connection,
+            f"meterhouse:{self.schema}",
+            purpose=purpose,
+            timeout_seconds=timeout_seconds,
+            waiting=waiting,
+        )
+
+    def dbt_environment(self) -> dict[str, str]:
+        """See Warehouse."""
+        parts = parse_dsn(self.url)
+        return {
+            "METERHOUSE_TARGET": "postgres",
+            "METERHOUSE_PG_HOST": parts.get("host", "/var/run/postgresql"),
+            "METERHOUSE_PG_PORT": str(parts.get("port", "5432")),
+            "METERHOUSE_PG_USER": parts.get("user", os.environ.get("PGUSER", "postgres")),
+            "METERHOUSE_PG_PASSWORD": parts.get("password", os.environ.get("PGPASSWORD", "")),
+            "METERHOUSE_PG_DATABASE": parts.get("dbname", parts.get("user", "postgres")),
+            "METERHOUSE_SCHEMA": self.schema,
+        }
+
+    @property
+    def operations_url(self) -> str:
+        """See Warehouse."""
+        parts = parse_dsn(self.url)
+        query = f"?host={parts['host']}" if parts.get("host", "").startswith("/") else ""
+        if not query:
+            return self.url
+        user = parts.get("user", "")
+        return f"postgresql://{user}@/{parts.get('dbname', '')}{query}&port={parts.get('port', '5432')}"
+
+    @property
+    def schema_prefix(self) -> str:
+        """See Warehouse."""
+        return self.schema
+
+    def exists(self) -> bool:
+        """See Warehouse."""
+        with self.connect() as session:
+            found = session.rows(
+                "select 1 from information_schema.schemata where schema_name = ?",
+                [session.schema("raw")],
+            )
+        return bool(found)
+
+    def _indexes(self, raw: str) -> tuple[str, ...]:
+        """See Warehouse."""
+        return (
+            f"create unique index if not exists usage_events_key on {raw}.usage_events "
+            "(organization_id, external_subscription_id, transaction_id)",
+        )
+
+
+def open_warehouse(location: str | Path) -> Warehouse:
+    """The warehouse at a DuckDB file path or a `postgresql://` address.
+
+    A `#name` at the end of an address selects a schema prefix. Raises InputError for anything else with a scheme.
+    """
+    text = str(location)
+    if text.startswith(("postgresql://", "postgres://")):
+        address, _, schema = text.partition("#")
+        try:
+            make_dsn(address)
+        except psycopg2.ProgrammingError as error:
+            raise InputError(f"The warehouse address {text!r} cannot be read: {str(error).strip()}") from error
+        return PostgresWarehouse(address, schema or "public")
+    if "://" in text:
+        raise InputError(
+            f"The warehouse {text!r} is neither a DuckDB file path nor a postgresql:// address. "
+            "Give --warehouse PATH or --warehouse postgresql://user@host/database."
+        )
+    return DuckDBWarehouse(Path(text))
