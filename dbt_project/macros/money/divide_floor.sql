@@ -1,0 +1,10 @@
+{# numerator / denominator rounded down (towards minus infinity); both integers, denominator > 0. #}
+{% macro divide_floor(numerator, denominator) -%}
+    ({{ divide_integers(numerator, denominator) }}
+        - case
+            when {{ numerator }} < 0
+                and cast({{ numerator }} as {{ wide_integer() }}) % cast({{ denominator }} as {{ wide_integer() }}) <> 0
+                then 1
+            else 0
+        end)
+{%- endmacro %}

@@ -1,0 +1,12 @@
+{#
+  Whether quantity x price stays within 13 digits before the decimal point, so that the product and sums of a few of
+  them stay within 38 digits and no row can break a close. Exact, by integer division; both arguments decimals with at
+  most 12 digits after the point. What does not fit has no amount, and the gate holds its customer back.
+#}
+{% macro fits_money(quantity, price) -%}
+    (abs(trunc({{ quantity }}))
+        <= {{ divide_integers(
+            power_of_ten(25),
+            "greatest(abs(trunc(cast(" ~ price ~ " as decimal(26,12)) * 1000000000000)), 1)"
+        ) }})
+{%- endmacro %}

@@ -1,0 +1,7 @@
+{# A number with at least three digits; longer numbers grow. Rule: semantics/invoice.md section 9, "Numbers". #}
+{% macro padded_number(number) -%}
+    (case
+        when {{ number }} < 1000 then lpad(cast({{ number }} as varchar), 3, '0')
+        else cast({{ number }} as varchar)
+    end)
+{%- endmacro %}

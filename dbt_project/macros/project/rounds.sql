@@ -1,0 +1,64 @@
+{#
+  Materialisation `rounds`: a table that is filled round by round from its own earlier rows (settlement of balances).
+
+  The model's SQL reads `this` (what earlier rounds posted) and `current_round()`; it is run with round 1, 2, … until a
+  round adds nothing. The table is built beside the old one and swapped in at the end, all in one transaction, so a
+  failure or the bound (config `max_rounds`) leaves the old table as it was. Its columns are the enforced contract.
+#}
+{% macro current_round() -%}
+    /*<round>*/ {{ var('round', 1) }} /*</round>*/
+{%- endmacro %}
+
+{% materialization rounds, default %}
+
+    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set work_relation = make_intermediate_relation(target_relation) -%}
+    {%- set backup_relation = make_backup_relation(target_relation, existing_relation.type or 'table') -%}
+    {%- set max_rounds = config.get('max_rounds', 10000) -%}
+    {%- if not config.get('contract').enforced -%}
+        {% do exceptions.raise_compiler_error(this ~ ": a model of rounds needs an enforced contract; its columns are the table") %}
+    {%- endif -%}
+
+    {{ drop_relation_if_exists(load_cached_relation(work_relation)) }}
+    {{ drop_relation_if_exists(load_cached_relation(backup_relation)) }}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {% call statement('create') -%}
+        create table {{ work_relation }} {{ get_table_columns_and_constraints() }}
+    {%- endcall %}
+    {%- set body = compiled_code | replace(this | string, work_relation | string) -%}
+    {% do get_assert_columns_equivalent(body) %}
+    {%- set columns = model['columns'].values() | map(attribute='name') | join(', ') -%}
+    {%- set progress = namespace(rounds=0, rows=0, is_open=true) -%}
+    {% for round in range(1, max_rounds + 2) if progress.is_open %}
+        {%- set round_body = modules.re.sub('/\*<round>\*/.*?/\*</round>\*/', round | string, body) -%}
+        {%- set added = insert_and_count(work_relation, columns, 'select ' ~ columns ~ ' from (' ~ round_body ~ ') as posted') -%}
+        {%- set progress.is_open = added > 0 -%}
+        {%- if added > 0 -%}
+            {%- if round > max_rounds -%}
+                {% do exceptions.raise_compiler_error(this ~ ": not settled after " ~ max_rounds ~ " rounds") %}
+            {%- endif -%}
+            {%- set progress.rounds = round -%}
+            {%- set progress.rows = progress.rows + added -%}
+            {% do refresh_statistics(work_relation, round) %}
+        {%- endif -%}
+    {% endfor %}
+    {% call noop_statement('main', 'ROUNDS ' ~ progress.rounds ~ ' ROWS ' ~ progress.rows, 'ROUNDS', progress.rows) -%}
+        {{ body }}
+    {%- endcall %}
+
+    {% if existing_relation is not none %}
+        {{ adapter.rename_relation(existing_relation, backup_relation) }}
+    {% endif %}
+    {{ adapter.rename_relation(work_relation, target_relation) }}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing_relation, true)) %}
+    {% do persist_docs(target_relation, model) %}
+    {{ adapter.commit() }}
+    {{ drop_relation_if_exists(load_cached_relation(backup_relation)) }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target_relation]}) }}
+
+{% endmaterialization %}

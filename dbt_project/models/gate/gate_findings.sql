@@ -1,0 +1,435 @@
+with
+
+unbuilt_features as (
+
+    select * from {{ ref('gate_unbuilt_features') }}
+
+),
+
+fees as (
+
+    select * from {{ ref('int_fees_taxed') }}
+
+),
+
+fee_sums as (
+
+    select
+        fees.invoice_id,
+        cast(sum(fees.amount_cents) as bigint) as fees_amount_cents
+    from fees
+    group by fees.invoice_id
+
+),
+
+invoices as (
+
+    select * from {{ ref('int_invoices_totalled') }}
+
+),
+
+moments as (
+
+    select * from {{ ref('int_billing_moments') }}
+    where moment_state = 'due'
+
+),
+
+plan_fees as (
+
+    select * from {{ ref('int_fees_from_plans') }}
+
+),
+
+started as (
+
+    select * from {{ ref('int_subscriptions_started') }}
+
+),
+
+asked as (
+
+    select subscriptions.*
+    from {{ ref('stg_book__subscriptions') }} as subscriptions
+    inner join {{ ref('stg_events__close_scope') }} as close_scope
+        on
+            subscriptions.organization_id = close_scope.organization_id
+            and subscriptions.created_at <= close_scope.as_of
+
+),
+
+metered_charges as (
+
+    select * from {{ ref('int_metered_charges') }}
+
+),
+
+fee_taxes as (
+
+    select * from {{ ref('int_fee_taxes') }}
+
+),
+
+tax_lines as (
+
+    select
+        taxes.invoice_id,
+        cast(sum(taxes.tax_amount_cents) as bigint) as tax_amount_cents,
+        count(*) as lines_count
+    from {{ ref('int_invoices_taxed') }} as taxes
+    group by taxes.invoice_id
+
+),
+
+{# only files with such an event are looked at again #}
+keyless_files as (
+
+    select distinct events_counted.file_id
+    from {{ ref('gate_events_counted') }} as events_counted
+    where events_counted.keyed_events_count <> events_counted.events_count
+
+),
+
+subscribers as (
+
+    select
+        started.organization_id,
+        started.external_subscription_id,
+        min(started.external_customer_id) as external_customer_id
+    from started
+    group by started.organization_id, started.external_subscription_id
+
+),
+
+keyless_events as (
+
+    select
+        usage_events.*,
+        subscribers.external_customer_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    inner join keyless_files
+        on usage_events.file_id = keyless_files.file_id
+    inner join subscribers
+        on
+            usage_events.organization_id = subscribers.organization_id
+            and usage_events.external_subscription_id = subscribers.external_subscription_id
+    inner join {{ ref('stg_events__close_scope') }} as close_scope
+        on
+            usage_events.organization_id = close_scope.organization_id
+            and usage_events.batch_id <= close_scope.known_batch_id
+    where
+        coalesce(usage_events.transaction_id, '') = ''
+        or coalesce(usage_events.code, '') = ''
+        or usage_events.event_at is null
+
+),
+
+usage_fees as (
+
+    select * from {{ ref('int_fees_from_usage') }}
+
+),
+
+counted_usage as (
+
+    select
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        metered_charges.moment_id,
+        metered_charges.charge_code,
+        usage.events_count
+    from metered_charges
+    inner join {{ ref('int_usage_aggregated') }} as usage
+        on
+            metered_charges.moment_id = usage.moment_id
+            and metered_charges.charge_code = usage.charge_code
+    where metered_charges.moment_state = 'due' and usage.events_count > 0
+
+),
+
+{# one row per metric and event code, however many versions read the code #}
+metric_codes as (
+
+    select distinct
+        metric_versions.organization_id,
+        metric_versions.billable_metric_code,
+        metric_versions.event_code
+    from {{ ref('int_metric_versions') }} as metric_versions
+
+),
+
+{# events that a charge of the plan bills by some version of its metric, but by none in force when the period began #}
+unmetered_usage as (
+
+    select
+        moments.organization_id,
+        moments.external_customer_id,
+        moments.moment_id,
+        charges.charge_code,
+        cast(sum(fates.events_count) as bigint) as events_count
+    from {{ ref('int_event_fates') }} as fates
+    inner join moments
+        on fates.moment_id = moments.moment_id
+    inner join {{ ref('int_plan_versions') }} as plan_versions
+        on
+            moments.organization_id = plan_versions.organization_id
+            and moments.plan_code = plan_versions.plan_code
+            and moments.full_started_at >= plan_versions.valid_from_at
+            and moments.full_started_at < plan_versions.valid_to_at
+    inner join {{ ref('stg_book__charges') }} as charges
+        on
+            plan_versions.organization_id = charges.organization_id
+            and plan_versions.plan_code = charges.plan_code
+            and plan_versions.effective_at = charges.effective_at
+    inner join metric_codes
+        on
+            charges.organization_id = metric_codes.organization_id
+            and charges.billable_metric_code = metric_codes.billable_metric_code
+            and fates.code = metric_codes.event_code
+    left join metered_charges
+        on
+            moments.moment_id = metered_charges.moment_id
+            and charges.charge_code = metered_charges.charge_code
+    where fates.fate = 'no_charge' and metered_charges.moment_id is null
+    group by
+        moments.organization_id,
+        moments.external_customer_id,
+        moments.moment_id,
+        charges.charge_code
+
+),
+
+findings as (
+
+    select
+        unbuilt_features.organization_id,
+        unbuilt_features.external_customer_id,
+        'feature_not_built' as rule,
+        'gate_unbuilt_features' as relation,
+        unbuilt_features.feature as row_key,
+        'not built yet: ' || unbuilt_features.feature as detail
+    from unbuilt_features
+
+    union all
+
+    select
+        asked.organization_id,
+        asked.external_customer_id,
+        'plan_not_in_force' as rule,
+        'stg_book__subscriptions' as relation,
+        asked.external_subscription_id as row_key,
+        'no version of plan ' || asked.plan_code || ' is in force when the subscription starts' as detail
+    from asked
+    left join started
+        on
+            asked.organization_id = started.organization_id
+            and asked.external_subscription_id = started.external_subscription_id
+            and asked.created_at = started.created_at
+    where started.organization_id is null
+
+    union all
+
+    select
+        moments.organization_id,
+        moments.external_customer_id,
+        'plan_not_in_force' as rule,
+        'int_billing_moments' as relation,
+        moments.moment_id as row_key,
+        'no version of plan ' || moments.plan_code || ' or no known currency for the period from '
+        || cast(moments.full_from_date as varchar) as detail
+    from moments
+    left join plan_fees
+        on moments.moment_id = plan_fees.moment_id
+    where plan_fees.moment_id is null or plan_fees.currency_exponent is null
+
+    union all
+
+    select
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        'charge_without_price' as rule,
+        'int_metered_charges' as relation,
+        metered_charges.moment_id || ' ' || metered_charges.charge_code as row_key,
+        'charge ' || metered_charges.charge_code || ' has no price' as detail
+    from metered_charges
+    where
+        metered_charges.moment_state = 'due'
+        and metered_charges.charge_model = 'standard'
+        and metered_charges.unit_price is null
+
+    union all
+
+    select
+        fees.organization_id,
+        fees.external_customer_id,
+        'amount_out_of_range' as rule,
+        'int_fees_taxed' as relation,
+        fees.fee_id as row_key,
+        fees.fee_type || ' ' || fees.fee_code || ': the amount of ' || cast(fees.units as varchar)
+        || ' units is unknown or has more than 13 digits before the point' as detail
+    from fees
+    left join unbuilt_features
+        on
+            fees.organization_id = unbuilt_features.organization_id
+            and fees.external_customer_id = unbuilt_features.external_customer_id
+            and fees.charge_model = unbuilt_features.feature
+    where fees.amount_cents is null and unbuilt_features.feature is null
+
+    union all
+
+    {# units x price again, by another way: rounded from the product in the engine's own decimals #}
+    select
+        fees.organization_id,
+        fees.external_customer_id,
+        'units_times_price' as rule,
+        'int_fees_taxed' as relation,
+        fees.fee_id as row_key,
+        'charge ' || fees.fee_code || ': ' || cast(fees.units as varchar) || ' x ' || cast(fees.unit_price as varchar)
+        || ' is not ' || cast(fees.amount_cents as varchar) || ' ' || fees.currency || ' minor units' as detail
+    from fees
+    where
+        fees.charge_model = 'standard'
+        and fees.amount_cents <> {{ round_to_minor_units(
+            'cast(fees.units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
+        ) }}
+
+    union all
+
+    select
+        invoices.organization_id,
+        invoices.external_customer_id,
+        'tax_not_in_force' as rule,
+        'int_fee_taxes' as relation,
+        fee_taxes.fee_id || ' ' || fee_taxes.tax_code as row_key,
+        'tax ' || fee_taxes.tax_code || ' is not in force on ' || cast(invoices.issuing_date as varchar) as detail
+    from fee_taxes
+    inner join invoices
+        on fee_taxes.invoice_id = invoices.invoice_id
+    where fee_taxes.tax_rate is null
+
+    union all
+
+    select
+        invoices.organization_id,
+        invoices.external_customer_id,
+        'lines_equal_totals' as rule,
+        'int_invoices_totalled' as relation,
+        invoices.invoice_id as row_key,
+        'the fees of the invoice add up to ' || coalesce(cast(fee_sums.fees_amount_cents as varchar), 'nothing')
+        || ', its total says ' || cast(invoices.fees_amount_cents as varchar) as detail
+    from invoices
+    left join fee_sums
+        on invoices.invoice_id = fee_sums.invoice_id
+    where coalesce(fee_sums.fees_amount_cents, 0) <> invoices.fees_amount_cents
+
+    union all
+
+    {# each tax line is rounded by itself, so the lines may differ from the total by half a cent a line #}
+    select
+        invoices.organization_id,
+        invoices.external_customer_id,
+        'taxes_equal_lines' as rule,
+        'int_invoices_taxed' as relation,
+        invoices.invoice_id as row_key,
+        'the tax lines add up to ' || cast(tax_lines.tax_amount_cents as varchar) || ', the total says '
+        || cast(invoices.taxes_amount_cents as varchar) as detail
+    from invoices
+    inner join tax_lines
+        on invoices.invoice_id = tax_lines.invoice_id
+    where abs(invoices.taxes_amount_cents - tax_lines.tax_amount_cents) * 2 > tax_lines.lines_count
+
+    union all
+
+    select
+        invoices.organization_id,
+        invoices.external_customer_id,
+        'no_negative_total' as rule,
+        'int_invoices_totalled' as relation,
+        invoices.invoice_id as row_key,
+        'the total is ' || cast(invoices.total_amount_cents as varchar) as detail
+    from invoices
+    where invoices.total_amount_cents < 0
+
+    union all
+
+    select
+        keyless_events.organization_id,
+        keyless_events.external_customer_id,
+        'event_null_key' as rule,
+        'stg_events__usage_events' as relation,
+        'file ' || cast(keyless_events.file_id as varchar)
+        || ' line ' || cast(keyless_events.line_number as varchar) as row_key,
+        'an event of subscription ' || keyless_events.external_subscription_id
+        || ' has no transaction_id, no code or no time' as detail
+    from keyless_events
+
+    union all
+
+    select
+        invoices.organization_id,
+        invoices.external_customer_id,
+        'invoice_null_key' as rule,
+        'int_invoices_totalled' as relation,
+        invoices.invoice_id as row_key,
+        'the invoice has no currency, no date, no number prefix or no total' as detail
+    from invoices
+    where
+        invoices.currency is null
+        or invoices.issuing_date is null
+        or invoices.payment_due_date is null
+        or invoices.document_number_prefix is null
+        or invoices.total_amount_cents is null
+
+    union all
+
+    select
+        fees.organization_id,
+        fees.external_customer_id,
+        'invoice_null_key' as rule,
+        'int_fees_taxed' as relation,
+        fees.fee_id as row_key,
+        'the line ' || coalesce(fees.fee_name, fees.fee_code, fees.fee_type)
+        || ' has no code, no currency or no units' as detail
+    from fees
+    where fees.fee_code is null or fees.currency is null or fees.units is null
+
+    union all
+
+    select
+        counted_usage.organization_id,
+        counted_usage.external_customer_id,
+        'unpriced_usage' as rule,
+        'int_usage_aggregated' as relation,
+        counted_usage.moment_id || ' ' || counted_usage.charge_code as row_key,
+        'charge ' || counted_usage.charge_code || ' counts '
+        || cast(counted_usage.events_count as varchar) || ' events that are on no line of an invoice' as detail
+    from counted_usage
+    left join usage_fees
+        on
+            counted_usage.moment_id = usage_fees.moment_id
+            and counted_usage.charge_code = usage_fees.fee_code
+    where usage_fees.fee_id is null
+
+    union all
+
+    select
+        unmetered_usage.organization_id,
+        unmetered_usage.external_customer_id,
+        'unpriced_usage' as rule,
+        'int_event_fates' as relation,
+        unmetered_usage.moment_id || ' ' || unmetered_usage.charge_code as row_key,
+        cast(unmetered_usage.events_count as varchar) || ' events of charge '
+        || unmetered_usage.charge_code
+        || ' have no price: no version of its metric was in force when the period began' as detail
+    from unmetered_usage
+
+)
+
+select
+    findings.organization_id,
+    findings.external_customer_id,
+    findings.rule,
+    findings.relation,
+    findings.row_key,
+    findings.detail
+from findings

@@ -1,0 +1,56 @@
+with
+
+moments as (
+
+    select * from {{ ref('int_billing_moments') }}
+    where moment_state <> 'finalized'
+
+),
+
+plan_versions as (
+
+    select * from {{ ref('int_plan_versions') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+)
+
+{# days billed / days of the full period, rounded once: semantics/lifecycle.md section 4 #}
+select
+    {{ surrogate_key(['moments.moment_id', "'subscription'"]) }} as fee_id,
+    moments.moment_id,
+    'subscription' as fee_type,
+    moments.base_plan_code as fee_code,
+    coalesce(plan_versions.invoice_display_name, plan_versions.plan_name, moments.base_plan_code) as fee_name,
+    0 as fee_position,
+    0 as filter_position,
+    cast(null as varchar) as billable_metric_code,
+    cast(null as varchar) as charge_model,
+    cast(null as varchar) as filter_values,
+    cast(null as varchar) as group_values,
+    moments.from_date,
+    moments.to_date,
+    cast(1 as decimal(38, 12)) as units,
+    cast(0 as bigint) as events_count,
+    cast(null as decimal(21, 12)) as unit_price,
+    plan_versions.amount_currency as currency,
+    currencies.exponent as currency_exponent,
+    cast(
+        {{ divide_half_away(
+            'cast(plan_versions.amount_cents as ' ~ wide_integer() ~ ') * moments.days_count', 'moments.full_days_count'
+        ) }} as bigint
+    ) as amount_cents,
+    {{ precise_share('plan_versions.amount_cents', 'moments.days_count', 'moments.full_days_count') }}
+        as precise_amount_cents
+from moments
+inner join plan_versions
+    on
+        moments.organization_id = plan_versions.organization_id
+        and moments.plan_code = plan_versions.plan_code
+        and moments.plan_effective_at = plan_versions.effective_at
+left join currencies
+    on plan_versions.amount_currency = currencies.currency_code

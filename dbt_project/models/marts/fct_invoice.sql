@@ -1,0 +1,76 @@
+with
+
+invoices as (
+
+    select * from {{ ref('ledger_invoices') }}
+
+),
+
+closes as (
+
+    select * from {{ ref('closes') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('ledger_parties') }}
+    where party_role = 'customer'
+
+),
+
+fee_spans as (
+
+    select
+        fees.close_id,
+        fees.invoice_id,
+        count(*) as lines_count,
+        min(fees.from_date) as from_date,
+        max(fees.to_date) as to_date
+    from {{ ref('ledger_fees') }} as fees
+    group by fees.close_id, fees.invoice_id
+
+)
+
+select
+    invoices.invoice_id,
+    invoices.organization_id,
+    invoices.external_customer_id,
+    customers.party_name as customer_name,
+    invoices.invoice_number,
+    invoices.customer_sequence,
+    invoices.organization_sequence,
+    invoices.invoice_type,
+    invoices.invoice_status,
+    invoices.finalized_at,
+    invoices.issuing_date,
+    invoices.payment_due_date,
+    invoices.net_payment_term,
+    fee_spans.from_date,
+    fee_spans.to_date,
+    invoices.purchase_order_number,
+    {# an invoice may have no fee at all #}
+    coalesce(fee_spans.lines_count, 0) as lines_count,
+    invoices.currency,
+    invoices.currency_exponent,
+    invoices.fees_amount_cents,
+    invoices.progressive_billing_credit_amount_cents,
+    invoices.coupons_amount_cents,
+    invoices.sub_total_excluding_taxes_amount_cents,
+    invoices.taxes_amount_cents,
+    invoices.sub_total_including_taxes_amount_cents,
+    invoices.credit_notes_amount_cents,
+    invoices.prepaid_credit_amount_cents,
+    invoices.total_amount_cents,
+    invoices.close_id
+from invoices
+inner join closes
+    on invoices.close_id = closes.close_id
+left join customers
+    on
+        invoices.close_id = customers.close_id
+        and invoices.invoice_id = customers.invoice_id
+left join fee_spans
+    on
+        invoices.close_id = fee_spans.close_id
+        and invoices.invoice_id = fee_spans.invoice_id

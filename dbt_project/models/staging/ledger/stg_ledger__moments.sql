@@ -1,0 +1,11 @@
+{{
+    committed_rows('ledger_moments', {
+        'organization_id': 'varchar',
+        'moment_id': 'varchar',
+        'invoice_id': 'varchar',
+        'known_batch_id': 'bigint',
+        'usage_from_at': 'timestamp',
+        'usage_to_at': 'timestamp',
+        'close_id': 'bigint',
+    })
+}}
