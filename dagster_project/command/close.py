@@ -1,0 +1,110 @@
+"""`meterhouse close`: land, rate, check, finalise, render, queue for delivery."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from dagster_project.command._options import (
+    ConsoleProgress,
+    amount_text,
+    chosen_warehouse,
+    console,
+    warehouse_option,
+)
+from dagster_project.lib.close import CloseReport, CloseRequest, parse_time
+from dagster_project.lib.close import close as close_period
+
+
+@click.command()
+@click.option(
+    "--book",
+    type=click.Path(path_type=Path),
+    help="Book to land first (default: METERHOUSE_BOOK, if set).",
+)
+@click.option("--as-of", metavar="TIME", help="Bill every moment up to this time (default: now).")
+@click.option("--known-at", metavar="CLOSE_OR_TIME", help="Know only batches landed up to a close or a time.")
+@warehouse_option
+@click.option("--out", type=click.Path(path_type=Path), help="Where documents are written.")
+@click.option(
+    "--no-documents",
+    is_flag=True,
+    help="Do not render documents; the next close or `render` makes them.",
+)
+@click.option("--endpoints", type=click.Path(path_type=Path), help="endpoints.yaml: who is told of invoices.")
+@click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
+def close(
+    book: Path | None,
+    as_of: str | None,
+    known_at: str | None,
+    warehouse_location: str | None,
+    out: Path | None,
+    no_documents: bool,
+    endpoints: Path | None,
+    wait: float,
+) -> None:
+    """Close: bill everything that is due, finalise it and make its documents."""
+    settings, warehouse = chosen_warehouse(warehouse_location)
+    now = datetime.now(UTC)
+    request = CloseRequest(
+        warehouse=warehouse,
+        home=settings.home,
+        as_of=parse_time(as_of, "--as-of") if as_of else now,
+        now=now,
+        book=book or settings.book,
+        known_at=known_at,
+        out_dir=None if no_documents else (out or settings.documents),
+        endpoints=endpoints or settings.endpoints,
+        lock_seconds=wait,
+    )
+    report = close_period(request, ConsoleProgress())
+    show_report(report)
+    if report.failed_tests:
+        raise SystemExit(1)
+
+
+def show_report(report: CloseReport) -> None:
+    """Print the closing summary."""
+    table = Table(title=f"Close {report.scope.close_id}", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    moments = sorted(set(report.scope.as_of.values()))
+    table.add_row("billed up to", ", ".join(f"{moment:%Y-%m-%d %H:%M} UTC" for moment in moments))
+    table.add_row("organisations", str(len(report.scope.as_of)))
+    invoices = sum(count for _, count, _, _ in report.invoices)
+    table.add_row("invoices", str(invoices))
+    for currency, count, total, exponent in report.invoices:
+        table.add_row(f"  {currency}", f"{count} for {amount_text(total, exponent)}")
+    if report.landing is not None:
+        files = report.landing.files
+        table.add_row(
+            "landed now",
+            f"{sum(file.landed_count for file in files):,} events "
+            f"of {sum(file.lines_count for file in files):,} lines, "
+            f"{sum(file.duplicates_count for file in files):,} duplicates, "
+            f"{sum(file.conflicts_count for file in files):,} conflicts, "
+            f"{sum(file.rejected_count for file in files):,} rejected",
+        )
+    table.add_row("events", ", ".join(f"{count:,} {fate}" for fate, count in report.fates.items()) or "none")
+    checks = report.gate.checks
+    passed = sum(check.passed for check in checks)
+    table.add_row(
+        "checks",
+        f"{passed} of {len(checks)} passed; {len(report.failed_tests)} tests of the marts failed",
+    )
+    for check in checks:
+        if not check.passed:
+            table.add_row(f"  {check.level}", f"{check.name}: {check.observed}")
+    for test in report.failed_tests:
+        table.add_row("  test", test)
+    for organization, customer, rule, count in report.held[:20]:
+        table.add_row("  held", f"{organization} / {customer}: {rule} ({count} rows)")
+    if len(report.held) > 20:
+        table.add_row("  held", f"and {len(report.held) - 20} more customers: see marts.rpt_held_customers")
+    table.add_row("documents", f"{report.documents_count} invoices rendered")
+    table.add_row("outbox", f"{report.messages_count} messages queued")
+    if report.published is not None:
+        table.add_row("marts", str(report.published))
+    table.add_row("time", ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.seconds.items()))
+    console.print(table)

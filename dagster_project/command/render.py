@@ -1,0 +1,49 @@
+"""`meterhouse render`: make the documents of committed invoices again."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from dagster_project.command._options import (
+    ConsoleProgress,
+    chosen_warehouse,
+    console,
+    warehouse_option,
+)
+from dagster_project.lib.close import render_documents
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.ledger import find_invoice, issued_invoice_ids
+from dagster_project.lib.operations import open_store
+from dagster_project.lib.warehouse import warehouse_lock
+
+
+@click.command()
+@click.argument("numbers", nargs=-1, metavar="[INVOICE_NUMBER]...")
+@click.option("--all", "everything", is_flag=True, help="Every committed invoice.")
+@warehouse_option
+@click.option("--out", type=click.Path(path_type=Path), help="Where documents are written.")
+def render(numbers: tuple[str, ...], everything: bool, warehouse_location: str | None, out: Path | None) -> None:
+    """Make PDF, HTML and JSON of committed invoices; a document must equal the one that was issued."""
+    settings, warehouse = chosen_warehouse(warehouse_location)
+    if not numbers and not everything:
+        raise click.UsageError("Give invoice numbers, or --all.")
+    if not warehouse.exists():
+        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    with warehouse_lock(warehouse, purpose="render"), open_store(warehouse.operations_url) as store:
+        with warehouse.connect(read_only=True) as session:
+            wanted = issued_invoice_ids(session) if everything else []
+            for number in numbers:
+                found = find_invoice(session, number)
+                if not found:
+                    raise InputError(f"There is no invoice {number} in {warehouse}.")
+                wanted += found
+        count = render_documents(
+            warehouse,
+            store,
+            out_dir=(out or settings.documents).resolve(),
+            now=datetime.now(UTC),
+            progress=ConsoleProgress(),
+            invoice_ids=wanted,
+        )
+    console.print(f"{count} invoices rendered to {out or settings.documents}")

@@ -1,0 +1,33 @@
+"""What leaves the warehouse after a close: a copy of the marts, documents, messages."""
+
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.defs.landing.assets import POOL
+from dagster_project.resources import MeterhouseResource
+
+_COMMITTED = dg.AssetKey("closes")
+
+
+@dg.asset(
+    deps=[dg.AssetKey("fct_invoice"), dg.AssetKey("fct_invoice_line")],
+    group_name="marts",
+    pool=POOL,
+)
+def published_marts(context: dg.AssetExecutionContext, meterhouse: MeterhouseResource) -> dg.MaterializeResult[Any]:
+    """A read-only copy of the marts in a file of its own, swapped in by a rename."""
+    path = meterhouse.close_run(context.log).publish()
+    return dg.MaterializeResult(metadata={"path": str(path) if path else "the database itself"})
+
+
+@dg.asset(deps=[_COMMITTED], group_name="documents", kinds={"pdf", "html", "json"}, pool=POOL)
+def invoice_documents(context: dg.AssetExecutionContext, meterhouse: MeterhouseResource) -> dg.MaterializeResult[Any]:
+    """PDF, HTML and JSON of every finalised invoice, recorded with their sha256."""
+    return dg.MaterializeResult(metadata={"invoices": meterhouse.close_run(context.log).documents()})
+
+
+@dg.asset(deps=[invoice_documents], group_name="delivery", pool=POOL)
+def outbox(context: dg.AssetExecutionContext, meterhouse: MeterhouseResource) -> dg.MaterializeResult[Any]:
+    """The messages about finalised invoices, queued for the configured endpoints."""
+    return dg.MaterializeResult(metadata={"messages": meterhouse.close_run(context.log).queue()})

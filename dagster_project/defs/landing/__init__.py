@@ -1,0 +1,1 @@
+"""Landing: the book and the scope of the close."""

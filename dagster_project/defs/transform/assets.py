@@ -1,0 +1,34 @@
+"""The dbt models in the three runs of a close; dbt's data tests are the asset checks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from dagster_project.dbt import PROJECT, TRANSLATOR
+from dagster_project.defs.landing.assets import POOL
+from dagster_project.lib.dbt_runs import BUILD, BUILD_LAST, LEDGER_SELECTION, MARTS_SELECTION
+
+
+def _assets(name: str, selection: tuple[str, ...], build: tuple[str, ...] = BUILD) -> dg.AssetsDefinition:
+    @dbt_assets(
+        manifest=PROJECT.manifest_path,
+        project=PROJECT,
+        dagster_dbt_translator=TRANSLATOR,
+        select=" ".join(selection),
+        name=name,
+        pool=POOL,
+    )
+    def built(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        yield from dbt.cli(list(build), context=context).stream()
+
+    return built
+
+
+# by folder: a selection of all would take the tests of later stages with it
+candidates = _assets(
+    "candidates", ("path:models/staging", "path:models/intermediate", "path:models/gate", "resource_type:seed")
+)
+ledger = _assets("ledger", LEDGER_SELECTION)
+marts = _assets("marts", MARTS_SELECTION, build=BUILD_LAST)

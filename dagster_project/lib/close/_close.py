@@ -1,0 +1,250 @@
+"""The close, step by step: land, rate, gate, append, commit, marts, publish, documents, outbox.
+
+The command runs `close`; Dagster's assets call the same steps. Each step can be killed and run again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dagster_project.lib.book import Book, read_book
+from dagster_project.lib.close._documents import render_documents
+from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
+from dagster_project.lib.close._outbox import queue_messages
+from dagster_project.lib.close._publish import publish_marts
+from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
+from dagster_project.lib.dbt_runs import (
+    CANDIDATES_EXCLUSION,
+    CANDIDATES_SELECTION,
+    LEDGER_SELECTION,
+    MARTS_SELECTION,
+    DbtRuns,
+)
+from dagster_project.lib.errors import BillingError
+from dagster_project.lib.gate import GateReport, run_gate
+from dagster_project.lib.operations import open_store
+from dagster_project.lib.progress import Progress, Steps
+from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from dagster_project.lib.webhooks import load_endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequest:
+    """What to close: the book to land first (if any), up to when, knowing what, and where documents go."""
+
+    warehouse: Warehouse
+    home: Path
+    as_of: datetime
+    now: datetime
+    book: Path | None = None
+    known_at: str | None = None
+    out_dir: Path | None = None
+    endpoints: Path | None = None
+    lock_seconds: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReport:
+    """What a close did; amounts in minor units by currency, events by fate, wall seconds by step."""
+
+    scope: CloseScope
+    landing: LandingReport | None
+    gate: GateReport
+    failed_tests: tuple[str, ...]
+    invoices: tuple[tuple[str, int, int, int], ...]
+    """Currency, invoices, total and its exponent, of this close."""
+    held: tuple[tuple[str, str, str, int], ...]
+    """Organisation, customer, first rule, findings."""
+    fates: Mapping[str, int]
+    documents_count: int
+    messages_count: int
+    published: Path | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CloseRun:
+    """The steps of one close, in order; every step reads and leaves its state in the warehouse."""
+
+    request: CloseRequest
+    progress: Progress
+    runs: DbtRuns = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare dbt for the warehouse."""
+        self.runs = DbtRuns(self.request.warehouse, self.request.home / "dbt" / self.request.warehouse.kind)
+
+    def land(self) -> LandingReport | None:
+        """Read the book and land it, with the time tables for its zones. Raises BookError before anything is landed."""
+        landing = None
+        books: list[Book] = [read_book(self.request.book)] if self.request.book is not None else []
+        prepare_warehouse(self.request.warehouse)
+        if books:
+            landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
+        land_calendar(self.request.warehouse, last_year=self.request.as_of.year)
+        return landing
+
+    def open(self) -> CloseScope:
+        """Write the scope of the close."""
+        with self.request.warehouse.connect() as session:
+            return open_close(
+                session,
+                as_of=self.request.as_of,
+                known_at=self.request.known_at,
+                started_at=self.request.now,
+            )
+
+    def rate(self) -> None:
+        """Build everything up to the candidates of finalisation."""
+        seed_reference(self.request.warehouse, self.runs)
+        self.runs.run(CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
+
+    def judge(self) -> GateReport:
+        """Judge the candidates; nothing may be finalised when the report has blocking checks."""
+        return run_gate(
+            self.request.warehouse,
+            docs_dir=self.request.home / "data_docs",
+            check_volume=True,
+            progress=self.progress,
+        )
+
+    def finalize(self) -> None:
+        """Append to the ledger; the commit row comes last, after the tests of all other tables passed."""
+        self.runs.build(LEDGER_SELECTION)
+
+    def marts(self) -> tuple[str, ...]:
+        """Build the marts and run their tests; returns the tests that failed."""
+        self.runs.run(MARTS_SELECTION)
+        return tuple(
+            f"{node.name}: {node.message}"
+            for node in self.runs.test(MARTS_SELECTION)
+            if node.status not in {"pass", "success"}
+        )
+
+    def publish(self) -> Path | None:
+        """Publish a read-only copy of the marts."""
+        return publish_marts(self.request.warehouse)
+
+    def documents(self) -> int:
+        """Render the documents of committed invoices that have none."""
+        if self.request.out_dir is None:
+            return 0
+        with open_store(self.request.warehouse.operations_url) as store:
+            return render_documents(
+                self.request.warehouse,
+                store,
+                out_dir=self.request.out_dir,
+                now=self.request.now,
+                progress=self.progress,
+            )
+
+    def queue(self) -> int:
+        """Queue messages about committed invoices for the configured endpoints."""
+        with open_store(self.request.warehouse.operations_url) as store:
+            if self.request.endpoints is not None:
+                store.sync_endpoints(load_endpoints(self.request.endpoints), now=self.request.now)
+            return queue_messages(self.request.warehouse, store, now=self.request.now)
+
+
+def close(request: CloseRequest, progress: Progress) -> CloseReport:
+    """Run a whole close under the warehouse's lock.
+
+    Raises InputError (also BookError) before anything is landed, BillingError when a step failed: the ledger is then
+    as it was after the last committed close, or, after the commit, complete with documents still to come.
+    """
+    steps = Steps(progress)
+    run = CloseRun(request, progress)
+    with warehouse_lock(
+        request.warehouse,
+        purpose="close",
+        timeout_seconds=request.lock_seconds,
+        waiting=progress.note,
+    ):
+        with steps.step("land"):
+            landing = run.land()
+        with steps.step("scope"):
+            scope = run.open()
+        with steps.step("rate"):
+            run.rate()
+        with steps.step("gate"):
+            gate = run.judge()
+            if gate.blocking:
+                raise BillingError(gate.blocking_message())
+        with steps.step("finalize"):
+            run.finalize()
+        with steps.step("marts"):
+            failed_tests = run.marts()
+        with steps.step("publish"):
+            published = run.publish()
+        with steps.step("documents"):
+            documents_count = run.documents()
+        with steps.step("outbox"):
+            messages_count = run.queue()
+        figures = close_figures(request.warehouse, scope.close_id)
+    return CloseReport(
+        scope=scope,
+        landing=landing,
+        gate=gate,
+        failed_tests=failed_tests,
+        documents_count=documents_count,
+        messages_count=messages_count,
+        published=published,
+        seconds=steps.seconds,
+        **figures,
+    )
+
+
+def seed_reference(warehouse: Warehouse, runs: DbtRuns) -> None:
+    """Load the reference tables where they are missing or belong to another version of the project."""
+    marker = reference_version(runs)
+    with warehouse.connect() as session:
+        reference = session.schema("reference")
+        session.execute(f"create schema if not exists {reference}")
+        session.execute(f"create table if not exists {reference}.loaded_version (version varchar)")
+        if session.rows(f"select version from {reference}.loaded_version") == [(marker,)]:
+            return
+    runs.seed()
+    with warehouse.connect() as session, session.transaction():
+        session.execute(f"delete from {reference}.loaded_version")
+        session.insert(f"{reference}.loaded_version", ["version"], [(marker,)])
+
+
+def reference_version(runs: DbtRuns) -> str:
+    """A hash over the contents of all seeds, as dbt's manifest knows them."""
+    checksums = sorted(
+        f"{node.name} {node.checksum.checksum}"
+        for node in runs.manifest().nodes.values()
+        if str(node.resource_type) == "seed"
+    )
+    return " ".join(checksums)
+
+
+def close_figures(warehouse: Warehouse, close_id: int) -> dict[str, Any]:
+    """What a committed close finalised, held and made of the events."""
+    with warehouse.connect(read_only=True) as session:
+        ledger = session.schema("ledger")
+        invoices = session.rows(
+            "select currency, count(*), sum(total_amount_cents), min(currency_exponent) "
+            f"from {ledger}.ledger_invoices where close_id = ? and invoice_status = 'finalized' "
+            "group by currency order by currency",
+            [close_id],
+        )
+        held = session.rows(
+            "select organization_id, external_customer_id, min(rule), count(*) "
+            f"from {ledger}.ledger_held_customers where close_id = ? group by 1, 2 order by 1, 2",
+            [close_id],
+        )
+        fates = session.rows(
+            f"select fate, sum(events_count) from {ledger}.ledger_event_fates where close_id = ? "
+            "group by fate order by fate",
+            [close_id],
+        )
+    return {
+        "invoices": tuple(
+            (currency, int(count), int(total), int(exponent)) for currency, count, total, exponent in invoices
+        ),
+        "held": tuple((organization, customer, rule, int(count)) for organization, customer, rule, count in held),
+        "fates": {fate: int(count) for fate, count in fates},
+    }

@@ -1,0 +1,86 @@
+"""The documents of committed invoices: rendered once, recorded with their hash, made again only when lost."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from dagster_project.lib.errors import BillingError
+from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
+from dagster_project.lib.operations import Document, OperationsStore
+from dagster_project.lib.progress import Progress
+from dagster_project.lib.warehouse import Warehouse
+from invoice_renderer import FORMATS, InvoiceRendererError, load_invoice, render_many
+
+_CHUNK = 400
+
+
+def render_documents(
+    warehouse: Warehouse,
+    store: OperationsStore,
+    *,
+    out_dir: Path,
+    now: datetime,
+    progress: Progress,
+    invoice_ids: Sequence[str] | None = None,
+) -> int:
+    """Render PDF, HTML and JSON of the committed invoices that have no documents yet; returns how many invoices.
+
+    With `invoice_ids` these invoices are rendered whether or not they have documents. Each document is recorded with
+    its sha256 in the operations store. Raises BillingError when a document differs from the one on record.
+    """
+    if invoice_ids is None:
+        recorded = {(row.invoice_id, row.format) for row in store.documents() if Path(row.path).exists()}
+        with warehouse.connect(read_only=True) as session:
+            issued = issued_invoice_ids(session)
+        wanted = [key for key in issued if any((key, format_) not in recorded for format_ in FORMATS)]
+    else:
+        wanted = list(invoice_ids)
+    for begin in range(0, len(wanted), _CHUNK):
+        with warehouse.connect(read_only=True) as session:
+            chunk = issued_invoices(session, wanted[begin : begin + _CHUNK])
+        store.record_documents(_render(chunk, out_dir=out_dir, now=now))
+        progress.note(f"{min(begin + _CHUNK, len(wanted))} of {len(wanted)} invoices rendered")
+    return len(wanted)
+
+
+def _render(chunk: Sequence[IssuedInvoice], *, out_dir: Path, now: datetime) -> list[Document]:
+    by_organization: dict[str, list[IssuedInvoice]] = defaultdict(list)
+    for invoice in chunk:
+        by_organization[invoice.organization_id].append(invoice)
+    documents = []
+    for organization_id, invoices in by_organization.items():
+        directory = out_dir / quote(organization_id, safe="")
+        try:
+            loaded = [load_invoice(invoice.document) for invoice in invoices]
+            render_many(loaded, directory, formats=FORMATS, processes=_processes(len(loaded)))
+        except InvoiceRendererError as error:
+            raise BillingError(
+                f"The documents of organisation {organization_id} could not be made: {error} "
+                "The ledger is committed; the next close or `meterhouse render` makes them."
+            ) from error
+        for invoice in invoices:
+            for format_ in FORMATS:
+                path = directory / f"{quote(invoice.number, safe='')}.{format_}"
+                content = path.read_bytes()
+                documents.append(
+                    Document(
+                        invoice_id=invoice.invoice_id,
+                        organization_id=organization_id,
+                        number=invoice.number,
+                        format=format_,
+                        path=str(path.resolve()),
+                        sha256=hashlib.sha256(content).hexdigest(),
+                        bytes=len(content),
+                        recorded_at=now,
+                    )
+                )
+    return documents
+
+
+def _processes(count: int) -> int:
+    """One process for a handful; all cores where the start of a process is paid back."""
+    return 1 if count < 40 else os.cpu_count() or 1

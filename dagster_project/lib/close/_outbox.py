@@ -1,0 +1,65 @@
+"""Messages about committed invoices, queued for the endpoints that listen."""
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
+from dagster_project.lib.operations import Document, Message, OperationsStore, message_id
+from dagster_project.lib.warehouse import Warehouse
+from invoice_renderer import load_invoice, to_mapping
+
+INVOICE_FINALIZED = "invoice.finalized"
+_CHUNK = 400
+_LINES_BYTES_MAX = 12_000
+
+
+def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> int:
+    """Queue `invoice.finalized` for every committed invoice that has none yet; returns how many were new.
+
+    The id of a message is made from its invoice, so queuing again changes nothing.
+    """
+    queued = store.message_ids(INVOICE_FINALIZED)
+    with warehouse.connect(read_only=True) as session:
+        wanted = [key for key in issued_invoice_ids(session) if message_id(INVOICE_FINALIZED, key, 1) not in queued]
+    documents: dict[str, list[Document]] = defaultdict(list)
+    if wanted:
+        for document in store.documents():
+            documents[document.invoice_id].append(document)
+    count = 0
+    for begin in range(0, len(wanted), _CHUNK):
+        with warehouse.connect(read_only=True) as session:
+            chunk = issued_invoices(session, wanted[begin : begin + _CHUNK])
+        count += store.enqueue([_message(invoice, documents[invoice.invoice_id]) for invoice in chunk], now=now)
+    return count
+
+
+def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
+    mapping: dict[str, Any] = to_mapping(load_invoice(invoice.document))
+    for party in (mapping["seller"], mapping["customer"]):
+        party.pop("logo")
+    lines = mapping.pop("lines")
+    fits = len(json.dumps(lines, ensure_ascii=False).encode()) <= _LINES_BYTES_MAX
+    return Message(
+        type=INVOICE_FINALIZED,
+        organization_id=invoice.organization_id,
+        object_id=invoice.invoice_id,
+        sequence=1,
+        occurred_at=invoice.finalized_at.replace(tzinfo=UTC),
+        data={
+            "invoice": {
+                "invoice_id": invoice.invoice_id,
+                "organization_id": invoice.organization_id,
+                "external_customer_id": invoice.external_customer_id,
+                **mapping,
+                "lines_count": len(lines),
+                # a webhook stays small: a long invoice is fetched by its document
+                "lines": lines if fits else None,
+                "documents": [
+                    {"format": document.format, "sha256": document.sha256, "bytes": document.bytes}
+                    for document in documents
+                ],
+            }
+        },
+    )

@@ -1,0 +1,37 @@
+"""A read-only copy of the marts, so that analysts and BI tools are never locked out of a DuckDB warehouse."""
+
+import os
+from pathlib import Path
+
+from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
+
+
+def published_path(warehouse: DuckDBWarehouse) -> Path:
+    """Where the published copy of a warehouse is."""
+    return warehouse.path.with_suffix(".marts.duckdb")
+
+
+def publish_marts(warehouse: Warehouse) -> Path | None:
+    """Copy the schema `marts` into a file of its own and swap it in by a rename; readers keep the old one meanwhile.
+
+    On PostgreSQL the marts are read where they are: null.
+    """
+    if not isinstance(warehouse, DuckDBWarehouse):
+        return None
+    target = published_path(warehouse)
+    part = target.with_suffix(f".{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    with warehouse.connect() as session:
+        tables = [
+            name
+            for (name,) in session.rows(
+                "select table_name from information_schema.tables where table_schema = 'marts' order by 1"
+            )
+        ]
+        session.execute(f"attach '{str(part).replace(chr(39), chr(39) * 2)}' as published")
+        session.execute("create schema published.marts")
+        for table in tables:
+            session.execute(f'create table published.marts."{table}" as select * from marts."{table}"')
+        session.execute("detach published")
+    part.replace(target)
+    return target

@@ -1,0 +1,159 @@
+"""The scope of a close: which organisations are billed up to when, knowing which landing batches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.warehouse import Session, Warehouse
+
+# the columns of the model `closes`: the table exists before the first close, so that a missing one is noticed
+_CLOSES_COLUMNS = (
+    "close_id bigint, started_at timestamp, book_version varchar, code_version varchar, "
+    "organizations_count bigint, invoices_count bigint"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseScope:
+    """One close: its number, what each organisation is billed up to (UTC) and the newest batch that is known."""
+
+    close_id: int
+    as_of: Mapping[str, datetime]
+    known_batch_id: int
+    book_version: str
+
+
+def code_version() -> str:
+    """The version of Meterhouse that runs."""
+    try:
+        return version("meterhouse")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def prepare_warehouse(warehouse: Warehouse) -> None:
+    """Create what is missing of the schemas `raw` and `ledger`.
+
+    Raises BillingError when the ledger has tables but no `closes`: without the commit rows a close would take every
+    finalised row for the leftovers of a killed one.
+    """
+    warehouse.create_raw_tables()
+    with warehouse.connect() as session, session.transaction():
+        ledger = session.schema("ledger")
+        session.execute(f"create schema if not exists {ledger}")
+        tables = {
+            name
+            for (name,) in session.rows(
+                "select table_name from information_schema.tables where table_schema = ?", [ledger]
+            )
+        }
+        if "closes" not in tables and "ledger_invoices" in tables:
+            raise BillingError(
+                f"The ledger of {warehouse} has invoices, but its table {ledger}.closes with the commit rows is "
+                "missing. Nothing was changed. Restore the table (or the warehouse) from a backup before closing again."
+            )
+        session.execute(f"create table if not exists {ledger}.closes ({_CLOSES_COLUMNS})")
+
+
+def known_batch(session: Session, known_at: str | None) -> int:
+    """The newest batch that a close may know; `known_at` is null (all), a close's number or an RFC 3339 time.
+
+    Raises InputError when the close does not exist or the time cannot be read.
+    """
+    raw, ledger = session.schema("raw"), session.schema("ledger")
+    if known_at is None:
+        [(batch,)] = session.rows(f"select coalesce(max(batch_id), 0) from {raw}.landing_batches")
+        return int(batch)
+    if known_at.isdigit():
+        found = session.rows(
+            f"select max(known_batch_id) from {ledger}.ledger_close_organizations "
+            f"where close_id = ? and close_id in (select close_id from {ledger}.closes)",
+            [int(known_at)],
+        )
+        if not found or found[0][0] is None:
+            raise InputError(f"--known-at {known_at}: there is no close {known_at} in this warehouse.")
+        return int(found[0][0])
+    moment = parse_time(known_at, "--known-at")
+    [(batch,)] = session.rows(
+        f"select coalesce(max(batch_id), 0) from {raw}.landing_batches where landed_at <= ?",
+        [naive_utc(moment)],
+    )
+    return int(batch)
+
+
+def open_close(
+    session: Session,
+    *,
+    as_of: datetime | Mapping[str, datetime],
+    known_at: str | None,
+    started_at: datetime,
+) -> CloseScope:
+    """Write the scope of the next close: every organisation known, or those named in `as_of`.
+
+    Raises InputError when no organisation has landed.
+    """
+    raw, ledger = session.schema("raw"), session.schema("ledger")
+    batch = known_batch(session, known_at)
+    organizations = [
+        name
+        for (name,) in session.rows(
+            f"select distinct organization_id from {raw}.organizations where batch_id <= ? order by 1",
+            [batch],
+        )
+    ]
+    if isinstance(as_of, Mapping):
+        organizations = [name for name in organizations if name in as_of]
+    if not organizations:
+        raise InputError("No organisation has landed in this warehouse yet. Give --book DIR with a book.yaml.")
+    moments = {name: as_of[name] if isinstance(as_of, Mapping) else as_of for name in organizations}
+    [(last_close,)] = session.rows(f"select coalesce(max(close_id), 0) from {ledger}.closes")
+    versions = session.rows(
+        f"select book_version from {raw}.landing_batches where batch_id <= ? order by batch_id desc limit 1",
+        [batch],
+    )
+    scope = CloseScope(int(last_close) + 1, moments, batch, versions[0][0] if versions else "")
+    with session.transaction():
+        session.execute(f"delete from {raw}.close_scope")
+        session.insert(
+            f"{raw}.close_scope",
+            [
+                "close_id",
+                "organization_id",
+                "as_of",
+                "known_batch_id",
+                "started_at",
+                "book_version",
+                "code_version",
+            ],
+            [
+                (
+                    scope.close_id,
+                    name,
+                    naive_utc(moment),
+                    batch,
+                    naive_utc(started_at),
+                    scope.book_version,
+                    code_version(),
+                )
+                for name, moment in moments.items()
+            ],
+        )
+    return scope
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """An aware time as the warehouse stores it."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def parse_time(text: str, option: str) -> datetime:
+    """An RFC 3339 time or a date (its first instant in UTC). Raises InputError naming the option."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{option} {text!r} is not a time. Write it as 2026-10-01T06:00:00Z (or a date, meaning midnight UTC)."
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,148 @@
+"""dbt inside this process: one parse, then as many runs as a close needs, each without dbt's start-up.
+
+A dbt process costs seconds before any work; in-process with a manifest it is tenths of one (docs/performance.md).
+dbt keeps its DuckDB connection after a run, which would shut out everyone else: it is closed after each run.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from dagster_project.lib.errors import BillingError
+from dagster_project.lib.warehouse import Warehouse
+
+DBT_PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
+
+# a test of two stages runs with the later one: a stage runs the tests of which it has all parents, the last one
+# the rest
+BUILD = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious")
+BUILD_LAST = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "eager")
+
+# the models that a close runs, in the order of the close (BLUEPRINT: build, gate, append, commit, marts)
+RATING_SELECTION = ("path:models/staging/ledger", "+path:models/intermediate", "+gate_held_customers")
+CANDIDATES_SELECTION = (*RATING_SELECTION, "+path:models/gate", "+path:models/marts")
+CANDIDATES_EXCLUSION = ("path:models/ledger", "path:models/marts")
+LEDGER_SELECTION = ("path:models/ledger",)
+MARTS_SELECTION = ("path:models/marts",)
+
+_QUIET = {
+    "DO_NOT_TRACK": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What one model, seed or test did in a run."""
+
+    name: str
+    resource_type: str
+    status: str
+    seconds: float
+    failures: int
+    message: str
+
+
+@dataclass(slots=True)
+class DbtRuns:
+    """Runs of the project against one warehouse; the project is parsed once, at the first run."""
+
+    warehouse: Warehouse
+    target_path: Path
+    on_node: Callable[[str], None] | None = None
+    _manifest: Any = field(default=None, init=False)
+
+    def build(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
+        """Seeds, models and data tests of a selection in the order of the graph.
+
+        Raises BillingError naming the nodes that failed; failing data tests fail the run.
+        """
+        arguments = [*BUILD, "--select", *selection]
+        return self._checked([*arguments, "--exclude", *exclude] if exclude else arguments)
+
+    def run(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
+        """The models of a selection, without tests."""
+        arguments = ["run", "--select", *selection]
+        return self._checked([*arguments, "--exclude", *exclude] if exclude else arguments)
+
+    def seed(self) -> list[NodeResult]:
+        """The reference tables of seeds/reference."""
+        return self._checked(["seed"])
+
+    def test(self, selection: Sequence[str]) -> list[NodeResult]:
+        """The data tests of a selection; failures are in the results, nothing is raised for them."""
+        return self._invoke(["test", "--exclude-resource-type", "unit_test", "--select", *selection])
+
+    def manifest(self) -> Any:
+        """dbt's manifest of the project for this warehouse."""
+        if self._manifest is None:
+            self._manifest = self._run_dbt(["parse"], manifest=None).result
+        return self._manifest
+
+    def _checked(self, arguments: list[str]) -> list[NodeResult]:
+        results = self._invoke(arguments)
+        failed = [node for node in results if node.status in {"error", "fail", "skipped"}]
+        if failed:
+            first = next((node for node in failed if node.status != "skipped"), failed[0])
+            others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            raise BillingError(
+                f"dbt {arguments[0]} failed at {first.name}{others}: {first.message}. "
+                "The ledger is as it was after the last committed close; mend the cause and run the close again."
+            )
+        return results
+
+    def _invoke(self, arguments: list[str]) -> list[NodeResult]:
+        outcome = self._run_dbt(arguments, manifest=self.manifest())
+        if outcome.exception is not None:
+            raise BillingError(f"dbt {arguments[0]} stopped: {outcome.exception}") from outcome.exception
+        return [
+            NodeResult(
+                name=result.node.name,
+                resource_type=str(result.node.resource_type),
+                status=str(result.status),
+                seconds=result.execution_time,
+                failures=result.failures or 0,
+                message=(result.message or "").strip(),
+            )
+            for result in outcome.result.results
+        ]
+
+    def _run_dbt(self, arguments: list[str], *, manifest: Any) -> Any:
+        os.environ.update({**_QUIET, **self.warehouse.dbt_environment()})
+        from dbt.cli.main import dbtRunner
+
+        self.target_path.mkdir(parents=True, exist_ok=True)
+        paths = [
+            "--project-dir", str(DBT_PROJECT_DIR),
+            "--profiles-dir", str(DBT_PROJECT_DIR),
+            "--target-path", str(self.target_path),
+            "--log-level-file", "none",
+        ]  # fmt: skip
+        callbacks: list[Callable[[Any], None]] = [self._tell] if self.on_node is not None else []
+        try:
+            with redirect_stdout(StringIO()):
+                outcome = dbtRunner(manifest=manifest, callbacks=callbacks).invoke(
+                    ["--quiet", "--no-use-colors", "--no-version-check", *arguments, *paths]
+                )
+        finally:
+            _release_connections()
+        if not outcome.success and outcome.result is None and outcome.exception is None:
+            raise BillingError(f"dbt {arguments[0]} failed without saying why; run it by hand (CONTRIBUTING.md).")
+        if arguments[0] == "parse" and outcome.exception is not None:
+            raise BillingError(f"The dbt project cannot be read: {outcome.exception}") from outcome.exception
+        return outcome
+
+    def _tell(self, event: Any) -> None:
+        if self.on_node is not None and event.info.name == "NodeFinished":
+            self.on_node(event.data.node_info.node_name)
+
+
+def _release_connections() -> None:
+    """Close the connection that dbt-duckdb keeps for the process."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    close: Callable[[], None] = DuckDBConnectionManager.close_all_connections
+    close()

@@ -1,0 +1,288 @@
+"""Reading committed invoices from the ledger, in the shapes that documents and messages need."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from dagster_project.lib.warehouse import Session
+
+_TOTALS = (
+    "fees_amount_cents",
+    "progressive_billing_credit_amount_cents",
+    "coupons_amount_cents",
+    "sub_total_excluding_taxes_amount_cents",
+    "taxes_amount_cents",
+    "sub_total_including_taxes_amount_cents",
+    "credit_notes_amount_cents",
+    "prepaid_credit_amount_cents",
+    "total_amount_cents",
+)
+_INVOICE = (
+    "invoice_id",
+    "organization_id",
+    "external_customer_id",
+    "invoice_number",
+    "invoice_type",
+    "invoice_status",
+    "finalized_at",
+    "issuing_date",
+    "payment_due_date",
+    "net_payment_term",
+    "purchase_order_number",
+    "currency",
+    "currency_exponent",
+    "close_id",
+    *_TOTALS,
+)
+_PARTY = (
+    "invoice_id",
+    "party_role",
+    "party_name",
+    "legal_name",
+    "address_line1",
+    "address_line2",
+    "zipcode",
+    "city",
+    "state",
+    "country",
+    "email",
+    "tax_identification_number",
+    "logo",
+)
+_FEE = (
+    "invoice_id",
+    "fee_id",
+    "moment_id",
+    "external_subscription_id",
+    "line_number",
+    "fee_type",
+    "fee_code",
+    "fee_name",
+    "filter_values",
+    "group_values",
+    "from_date",
+    "to_date",
+    "units",
+    "events_count",
+    "unit_price",
+    "amount_cents",
+    "precise_amount_cents",
+    "taxes_rate",
+)
+_TIER = (
+    "invoice_id",
+    "fee_id",
+    "tier_position",
+    "from_value",
+    "to_value",
+    "units",
+    "per_unit_amount",
+    "flat_amount",
+    "amount",
+)
+_TAX = (
+    "invoice_id",
+    "tax_code",
+    "tax_name",
+    "tax_rate",
+    "taxable_amount_cents",
+    "tax_amount_cents",
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInvoice:
+    """One committed, numbered invoice: its key, its place in the ledger and the mapping its documents are made from."""
+
+    invoice_id: str
+    organization_id: str
+    external_customer_id: str
+    number: str
+    finalized_at: Any
+    document: Mapping[str, Any]
+
+
+def issued_invoice_ids(session: Session) -> list[str]:
+    """The ids of all committed invoices with a number, in order of close, organisation and number."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_invoices"):
+        return []
+    return [
+        invoice_id
+        for (invoice_id,) in session.rows(
+            f"select i.invoice_id from {ledger}.ledger_invoices i "
+            f"inner join {ledger}.closes c on c.close_id = i.close_id "
+            "where i.invoice_number is not null order by i.close_id, i.organization_id, i.organization_sequence"
+        )
+    ]
+
+
+def find_invoice(session: Session, number: str) -> list[str]:
+    """The ids of the committed invoices with a number (several organisations may use the same)."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_invoices"):
+        return []
+    return [
+        invoice_id
+        for (invoice_id,) in session.rows(
+            f"select i.invoice_id from {ledger}.ledger_invoices i "
+            f"inner join {ledger}.closes c on c.close_id = i.close_id where i.invoice_number = ? order by 1",
+            [number],
+        )
+    ]
+
+
+def issued_invoices(session: Session, invoice_ids: Sequence[str]) -> list[IssuedInvoice]:
+    """The invoices with their parties, lines, tiers and taxes, in the order of `invoice_ids`."""
+    if not invoice_ids:
+        return []
+    parties = _by_invoice(_read(session, "ledger_parties", _PARTY, invoice_ids))
+    fees = _by_invoice(_read(session, "ledger_fees", _FEE, invoice_ids))
+    tiers = _by_invoice(_read(session, "ledger_fee_tiers", _TIER, invoice_ids))
+    taxes = _by_invoice(_read(session, "ledger_invoice_taxes", _TAX, invoice_ids))
+    names = {
+        (row["invoice_id"], row["moment_id"]): row["subscription_name"]
+        for row in _read(session, "ledger_moments", ("invoice_id", "moment_id", "subscription_name"), invoice_ids)
+    }
+    invoices = {row["invoice_id"]: row for row in _read(session, "ledger_invoices", _INVOICE, invoice_ids)}
+    return [
+        IssuedInvoice(
+            invoice_id=key,
+            organization_id=invoices[key]["organization_id"],
+            external_customer_id=invoices[key]["external_customer_id"],
+            number=invoices[key]["invoice_number"],
+            finalized_at=invoices[key]["finalized_at"],
+            document=_document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names),
+        )
+        for key in invoice_ids
+    ]
+
+
+def _document(
+    invoice: Row,
+    parties: list[Row],
+    fees: list[Row],
+    tiers: list[Row],
+    taxes: list[Row],
+    names: Mapping[Any, str | None],
+) -> dict[str, Any]:
+    roles = {row["party_role"]: row for row in parties}
+    by_fee: dict[str, list[Row]] = defaultdict(list)
+    for tier in sorted(tiers, key=lambda row: row["tier_position"]):
+        by_fee[tier["fee_id"]].append(tier)
+    lines = sorted(fees, key=lambda row: row["line_number"])
+    return {
+        "number": invoice["invoice_number"],
+        "invoice_type": invoice["invoice_type"],
+        "status": invoice["invoice_status"],
+        "issuing_date": invoice["issuing_date"],
+        "payment_due_date": invoice["payment_due_date"],
+        "net_payment_term": invoice["net_payment_term"],
+        "purchase_order_number": invoice["purchase_order_number"],
+        "currency": invoice["currency"],
+        "currency_exponent": invoice["currency_exponent"],
+        "period": _period(lines),
+        "seller": _party(roles["seller"]),
+        "customer": _party(roles["customer"]),
+        "lines": [_line(row, by_fee[row["fee_id"]], names.get((row["invoice_id"], row["moment_id"]))) for row in lines],
+        "tax_lines": [
+            {
+                "code": tax["tax_code"],
+                "name": tax["tax_name"] or tax["tax_code"],
+                "rate": tax["tax_rate"],
+                "base_amount_cents": tax["taxable_amount_cents"],
+                "amount_cents": tax["tax_amount_cents"],
+            }
+            for tax in sorted(taxes, key=lambda row: row["tax_code"])
+        ],
+        "totals": {name: invoice[name] for name in _TOTALS},
+    }
+
+
+def _period(fees: list[Row]) -> dict[str, date] | None:
+    dated = [row for row in fees if row["from_date"] is not None]
+    if not dated:
+        return None
+    return {
+        "from_date": min(row["from_date"] for row in dated),
+        "to_date": max(row["to_date"] for row in dated),
+    }
+
+
+def _party(row: Row) -> dict[str, Any]:
+    return {
+        "name": row["party_name"] or row["legal_name"] or "",
+        "legal_name": row["legal_name"],
+        "address_lines": [line for line in (row["address_line1"], row["address_line2"]) if line],
+        "zipcode": row["zipcode"],
+        "city": row["city"],
+        "state": row["state"],
+        "country_code": row["country"],
+        "email": row["email"],
+        "tax_identification_number": row["tax_identification_number"],
+        "logo": row["logo"],
+    }
+
+
+def _line(fee: Row, tiers: list[Row], subscription_name: str | None) -> dict[str, Any]:
+    return {
+        "fee_type": fee["fee_type"],
+        "code": fee["fee_code"],
+        "name": fee["fee_name"],
+        "units": fee["units"],
+        "amount_cents": fee["amount_cents"],
+        "precise_amount_cents": fee["precise_amount_cents"],
+        "tax_rate": fee["taxes_rate"],
+        "unit_amount": fee["unit_price"],
+        "events_count": fee["events_count"] if fee["fee_type"] == "charge" else None,
+        "from_date": fee["from_date"],
+        "to_date": fee["to_date"],
+        "subscription_id": fee["external_subscription_id"],
+        "subscription_name": subscription_name,
+        "filter": json.loads(fee["filter_values"]) if fee["filter_values"] else None,
+        "group": json.loads(fee["group_values"]) if fee["group_values"] else None,
+        "tiers": [
+            {
+                name: tier[name]
+                for name in (
+                    "from_value",
+                    "to_value",
+                    "units",
+                    "per_unit_amount",
+                    "flat_amount",
+                    "amount",
+                )
+            }
+            for tier in tiers
+        ],
+    }
+
+
+def _read(session: Session, table: str, columns: Sequence[str], invoice_ids: Sequence[str]) -> list[Row]:
+    marks = ", ".join("?" for _ in invoice_ids)
+    rows = session.rows(
+        f"select {', '.join(columns)} from {session.schema('ledger')}.{table} where invoice_id in ({marks})",
+        list(invoice_ids),
+    )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _by_invoice(rows: list[Row]) -> defaultdict[str, list[Row]]:
+    grouped: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row["invoice_id"]].append(row)
+    return grouped
+
+
+def _exists(session: Session, schema: str, table: str) -> bool:
+    return bool(
+        session.rows(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+            [schema, table],
+        )
+    )

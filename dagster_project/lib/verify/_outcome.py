@@ -1,0 +1,108 @@
+"""What a run of cases left in the warehouse, read once for all cases and split by organisation."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagster_project.lib.warehouse import Session
+
+Row = dict[str, Any]
+
+_INVOICE = (
+    "organization_id",
+    "invoice_id",
+    "external_customer_id",
+    "invoice_type",
+    "invoice_status",
+    "invoice_number",
+    "issuing_date",
+    "payment_due_date",
+    "fees_amount_cents",
+    "progressive_billing_credit_amount_cents",
+    "coupons_amount_cents",
+    "sub_total_excluding_taxes_amount_cents",
+    "taxes_amount_cents",
+    "sub_total_including_taxes_amount_cents",
+    "credit_notes_amount_cents",
+    "prepaid_credit_amount_cents",
+    "total_amount_cents",
+)
+_FEE = (
+    "invoice_id",
+    "organization_id",
+    "fee_type",
+    "fee_code",
+    "filter_values",
+    "group_values",
+    "from_date",
+    "to_date",
+    "units",
+    "events_count",
+    "amount_cents",
+    "precise_amount_cents",
+)
+_USAGE = (
+    "organization_id",
+    "subscription",
+    "charge",
+    "filter",
+    "group",
+    "units",
+    "events_count",
+    "amount_cents",
+)
+
+
+@dataclass(slots=True)
+class CaseOutcome:
+    """What one organisation got: its invoices in order of creation, their fees, its running usage, why it was held."""
+
+    invoices: list[Row] = field(default_factory=list)
+    fees: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    usage: list[Row] = field(default_factory=list)
+    credit_notes: list[Row] = field(default_factory=list)
+    wallets: list[Row] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+
+def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
+    """The outcome of each organisation in the warehouse's only close."""
+    outcomes: defaultdict[str, CaseOutcome] = defaultdict(CaseOutcome)
+    ledger, intermediate = session.schema("ledger"), session.schema("intermediate")
+    subscriptions: defaultdict[str, set[str]] = defaultdict(set)
+    for invoice_id, subscription in session.rows(
+        f"select invoice_id, external_subscription_id from {ledger}.ledger_moments"
+    ):
+        subscriptions[invoice_id].add(subscription)
+    for row in _rows(
+        session,
+        _INVOICE,
+        f"select {', '.join(_INVOICE)} from {ledger}.ledger_invoices "
+        "order by organization_id, finalized_at, organization_sequence, invoice_id",
+    ):
+        row["subscriptions"] = subscriptions[row["invoice_id"]]
+        outcomes[row["organization_id"]].invoices.append(row)
+    for row in _rows(session, _FEE, f"select {', '.join(_FEE)} from {ledger}.ledger_fees"):
+        for column in ("filter_values", "group_values"):
+            row[column] = json.loads(row[column]) if row[column] else None
+        outcomes[row["organization_id"]].fees[row["invoice_id"]].append(row)
+    for row in _rows(
+        session,
+        _USAGE,
+        "select organization_id, external_subscription_id, charge_code, filter_values, group_values, "
+        f"units, events_count, amount_cents from {intermediate}.int_usage_running",
+    ):
+        for column in ("filter", "group"):
+            row[column] = json.loads(row[column]) if row[column] else None
+        outcomes[row["organization_id"]].usage.append(row)
+    for organization_id, detail in session.rows(
+        f"select distinct organization_id, detail from {ledger}.ledger_held_customers order by 1, 2"
+    ):
+        outcomes[organization_id].findings.append(detail)
+    return outcomes
+
+
+def _rows(session: Session, columns: tuple[str, ...], sql: str) -> list[Row]:
+    return [dict(zip(columns, row, strict=True)) for row in session.rows(sql)]
