@@ -1,0 +1,274 @@
+"""The whole close on both engines: the demonstration book, the real trace, twice, in pieces, killed anywhere."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagster_project.lib.close import CloseReport, CloseRequest, close
+from dagster_project.lib.progress import SilentProgress
+from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
+
+ROOT = Path(__file__).resolve().parents[4]
+DEMO = ROOT / "seeds" / "demo"
+LLM_API = ROOT / "tests" / "books" / "llm_api"
+REAL_TRACE = ROOT.parent / "shared" / "data" / "azure_llm_inference_2023"
+DEMO_AS_OF = datetime(2026, 10, 15, 6, tzinfo=UTC)
+# what is compared: everything that was finalised, without the clock of the run
+LEDGER = {
+    "ledger_invoices": "*",
+    "ledger_moments": "*",
+    "ledger_fees": "*",
+    "ledger_fee_tiers": "*",
+    "ledger_postings": "*",
+    "ledger_invoice_taxes": "*",
+    "ledger_parties": "*",
+}
+
+
+def request(
+    warehouse: Warehouse, home: Path, *, book: Path | None, as_of: datetime, out: Path | None = None
+) -> CloseRequest:
+    return CloseRequest(warehouse=warehouse, home=home, as_of=as_of, now=datetime.now(UTC), book=book, out_dir=out)
+
+
+def ledger(warehouse: Warehouse, *, without: tuple[str, ...] = ()) -> Mapping[str, list[tuple[Any, ...]]]:
+    """Every row of the committed ledger, in a canonical form: numbers as numbers, rows sorted."""
+    content = {}
+    with warehouse.connect(read_only=True) as session:
+        schema = session.schema("ledger")
+        for table in LEDGER:
+            columns = [
+                name
+                for (name,) in session.rows(
+                    "select column_name from information_schema.columns where table_schema = ? and table_name = ? "
+                    "order by column_name",
+                    [schema, table],
+                )
+                if name not in without
+            ]
+            rows = session.rows(
+                f"select {', '.join(columns)} from {schema}.{table} "
+                f"where close_id in (select close_id from {schema}.closes)"
+            )
+            content[table] = sorted([tuple(_plain(value) for value in row) for row in rows], key=repr)
+    return content
+
+
+def _plain(value: Any) -> Any:
+    return value.normalize() if isinstance(value, Decimal) else value
+
+
+def totals(report: CloseReport) -> dict[str, tuple[int, int]]:
+    return {currency: (count, total) for currency, count, total, _ in report.invoices}
+
+
+@pytest.fixture(scope="module")
+def two_warehouses(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> tuple[Warehouse, Warehouse, Path]:
+    """The demonstration book closed on both engines."""
+    home = tmp_path_factory.mktemp("demo")
+    duckdb_warehouse = DuckDBWarehouse(home / "warehouse.duckdb")
+    postgres_warehouse = PostgresWarehouse(postgres_url, "demo")
+    for warehouse in (duckdb_warehouse, postgres_warehouse):
+        report = close(request(warehouse, home, book=DEMO, as_of=DEMO_AS_OF), SilentProgress())
+        assert report.failed_tests == ()
+        assert report.held == ()
+    return duckdb_warehouse, postgres_warehouse, home
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_the_ledgers_of_both_engines_are_equal_row_by_row(
+    two_warehouses: tuple[Warehouse, Warehouse, Path],
+) -> None:
+    duckdb_warehouse, postgres_warehouse, _ = two_warehouses
+    ours = ledger(duckdb_warehouse)
+    assert len(ours["ledger_invoices"]) > 30
+    assert ours == ledger(postgres_warehouse)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_second_close_bills_nothing_twice(
+    two_warehouses: tuple[Warehouse, Warehouse, Path],
+) -> None:
+    for warehouse in two_warehouses[:2]:
+        before = ledger(warehouse)
+        report = close(request(warehouse, two_warehouses[2], book=DEMO, as_of=DEMO_AS_OF), SilentProgress())
+        assert report.invoices == ()
+        assert report.landing is not None
+        assert report.landing.batch_id is None
+        assert ledger(warehouse) == before
+        assert report.failed_tests == ()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_closing_month_by_month_gives_the_same_ledger(
+    two_warehouses: tuple[Warehouse, Warehouse, Path], warehouse: Warehouse, tmp_path: Path
+) -> None:
+    months = [datetime(2026, month, 1, 12, tzinfo=UTC) for month in (7, 8, 9, 10)]
+    for as_of in [*months, DEMO_AS_OF]:
+        close(request(warehouse, tmp_path, book=DEMO, as_of=as_of), SilentProgress())
+    apart = ("close_id",)
+    assert ledger(warehouse, without=apart) == ledger(two_warehouses[0], without=apart)
+
+
+def expected_of_trace(folder: Path) -> dict[str, tuple[int, int, int, int]]:
+    """Input and output fees in cents, rows, tax by hand: the book's prices over the files, with Python's decimals."""
+    result = {}
+    for name, customer in (("code", "coding"), ("conv", "chat")):
+        lines = (folder / f"{name}.csv").read_text().splitlines()[1:]
+        inputs = sum(int(line.split(",")[1]) for line in lines)
+        outputs = sum(int(line.split(",")[2]) for line in lines)
+        graduated = Decimal(min(inputs, 10_000_000)) * Decimal("0.000003")
+        graduated += Decimal(max(inputs - 10_000_000, 0)) * Decimal("0.0000025")
+        standard = Decimal(outputs) * Decimal("0.000015")
+        cents = [int((amount * 100).quantize(Decimal(1), rounding="ROUND_HALF_UP")) for amount in (graduated, standard)]
+        net = cents[0] + cents[1] + 2000
+        tax = int((Decimal(net) * Decimal("0.2")).quantize(Decimal(1), rounding="ROUND_HALF_UP"))
+        result[customer] = (cents[0], cents[1], net + tax, len(lines))
+    return result
+
+
+def written_trace(folder: Path) -> Path:
+    """A trace in the shape of the real one: seven decimals of a second, no final line break."""
+    source = random.Random(7)
+    for name, rows in (("code", 300), ("conv", 500)):
+        began = datetime(2023, 11, 16, 18, 15, 46)  # noqa: DTZ001
+        lines = [
+            f"{began + timedelta(milliseconds=137 * i):%Y-%m-%d %H:%M:%S}.{source.randrange(10**7):07d},"
+            f"{source.randrange(60_000)},{source.randrange(900)}"
+            for i in range(rows)
+        ]
+        (folder / f"{name}.csv").write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *lines]))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_trace_is_billed_in_place(warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "trace"
+    folder.mkdir()
+    bill_trace(written_trace(folder), warehouse, tmp_path, monkeypatch)
+
+
+if REAL_TRACE.exists():
+
+    @pytest.mark.slow
+    def test_the_real_trace_is_billed_to_the_cent(
+        warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        billed = bill_trace(REAL_TRACE, warehouse, tmp_path, monkeypatch)
+        assert billed == {
+            "coding": (5015, 369, 2000, 1477, 8861),
+            "chat": (6090, 6133, 2000, 2845, 17068),
+        }
+
+
+def bill_trace(
+    folder: Path, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, tuple[int, ...]]:
+    monkeypatch.setenv("METERHOUSE_LLM_TRACE", str(folder))
+    expected = expected_of_trace(folder)
+    report = close(
+        request(warehouse, tmp_path, book=LLM_API, as_of=datetime(2023, 12, 1, 1, tzinfo=UTC)),
+        SilentProgress(),
+    )
+    assert report.landing is not None
+    rows = sum(count for *_, count in expected.values())
+    assert sum(file.landed_count for file in report.landing.files) == rows
+    assert dict(report.fates) == {"billed": rows}
+    with warehouse.connect(read_only=True) as session:
+        schema = session.schema("ledger")
+        fees = session.rows(
+            f"select external_customer_id, fee_type, fee_code, amount_cents from {schema}.ledger_fees "
+            "order by line_number"
+        )
+        invoices = session.rows(
+            f"select external_customer_id, taxes_amount_cents, total_amount_cents from {schema}.ledger_invoices"
+        )
+    billed = {customer: (*sorted_fees(fees, customer), int(tax), int(total)) for customer, tax, total in invoices}
+    assert {customer: (b[0], b[1], b[4]) for customer, b in billed.items()} == {
+        customer: e[:3] for customer, e in expected.items()
+    }
+    return billed
+
+
+def sorted_fees(fees: list[tuple[Any, ...]], customer: str) -> tuple[int, int, int]:
+    """Input, output and plan fee of a customer."""
+    amounts = {code if type_ == "charge" else type_: int(cents) for c, type_, code, cents in fees if c == customer}
+    charges = sorted(code for code in amounts if code != "subscription")
+    inputs, outputs = charges if "input" in charges[0] else charges[::-1]
+    return amounts[inputs], amounts[outputs], amounts["subscription"]
+
+
+def start_close(warehouse: Warehouse, home: Path, out: Path) -> subprocess.Popen[bytes]:
+    location = str(warehouse.path) if isinstance(warehouse, DuckDBWarehouse) else f"{warehouse.url}#{warehouse.schema}"  # type: ignore[attr-defined]
+    command = [
+        sys.executable, "-m", "dagster_project.cli", "close", "--book", str(DEMO), "--as-of", DEMO_AS_OF.isoformat(),
+        "--warehouse", location, "--out", str(out), "--wait", "60",
+    ]  # fmt: skip
+    environment = {**os.environ, "METERHOUSE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_killed_anywhere_and_run_again_gives_the_same_ledger(
+    two_warehouses: tuple[Warehouse, Warehouse, Path], warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Ten SIGKILLs at moments spread over the close, each followed by a run of the same command."""
+    home, out = tmp_path / "home", tmp_path / "documents"
+    moments = random.Random(str(warehouse.kind))
+    for attempt in range(10):
+        process = start_close(warehouse, home, out)
+        # the first ones die while the close starts and lands, the later ones in rating, ledger, marts and documents
+        time.sleep(1.0 + 2.2 * attempt * moments.uniform(0.8, 1.2))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert_no_half_close(warehouse)
+    final = start_close(warehouse, home, out)
+    output, _ = final.communicate(timeout=300)
+    assert final.returncode == 0, output.decode()
+    assert ledger(warehouse) == ledger(two_warehouses[0])
+    numbers = [row for row in ledger(warehouse)["ledger_invoices"]]
+    assert len({path.stem for path in out.rglob("*.pdf")}) == len(numbers)
+
+
+def assert_no_half_close(warehouse: Warehouse) -> None:
+    """Readers of committed closes see all of an invoice or nothing of it."""
+    if not warehouse.exists():
+        return
+    with warehouse.connect(read_only=True) as session:
+        schema = session.schema("ledger")
+        tables = {
+            name
+            for (name,) in session.rows(
+                "select table_name from information_schema.tables where table_schema = ?", [schema]
+            )
+        }
+        if not {"closes", "ledger_invoices", "ledger_fees"} <= tables:
+            return
+        committed = f"(select close_id from {schema}.closes)"
+        differing = session.rows(
+            f"select i.invoice_id from {schema}.ledger_invoices i left join {schema}.ledger_fees f "
+            f"on f.invoice_id = i.invoice_id and f.close_id = i.close_id where i.close_id in {committed} "
+            "group by i.invoice_id, i.fees_amount_cents having coalesce(sum(f.amount_cents), 0) <> i.fees_amount_cents"
+        )
+    assert differing == []
