@@ -12,7 +12,7 @@ sequenced as (
 
     select
         sequenced.*,
-        sum(case when sequenced.is_in_period then sequenced.change else 0 end) over (usage_order) as period_total
+        sum(case when sequenced.is_in_period then sequenced.change else 0 end) over usage_order as period_total
     from {{ ref('int_usage_sequenced') }} as sequenced
     inner join metered_charges
         on

@@ -91,9 +91,7 @@ converted as (
         billed.charge_model,
         billed.usage_from_date,
         billed.usage_to_date,
-        billed.min_amount_cents,
-        billed.is_pay_in_advance,
-        billed.is_invoiceable,
+        billed.applied_pricing_unit_code,
         billed.currency,
         billed.currency_exponent,
         buckets.filter_name,
@@ -162,7 +160,9 @@ select
     rounded.currency_exponent,
     rounded.amount_cents,
     rounded.precise_amount_cents,
-    rounded.min_amount_cents,
+    rounded.units as priced_units,
+    rounded.units_rest as priced_units_rest,
+    rounded.applied_pricing_unit_code,
     rounded.is_first_of_charge,
     {# a line without units, amount and events is not kept: semantics/rating.md section 10 #}
     rounded.full_units <> 0

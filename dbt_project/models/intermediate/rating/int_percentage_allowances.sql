@@ -30,12 +30,12 @@ sequenced as (
         case
             when sequenced.aggregation_type in ('count_agg', 'unique_count_agg')
                 then cast(sequenced.sequence_number as decimal(38, 12))
-            else cast(sum(sequenced.quantity) over (usage_order) as decimal(38, 12))
+            else cast(sum(sequenced.quantity) over usage_order as decimal(38, 12))
         end as values_total,
         {# of a maximum the first highest event carries the value, all others nothing #}
         case
             when sequenced.aggregation_type <> 'max_agg' then sequenced.quantity
-            when row_number() over (value_order) = 1 then sequenced.quantity
+            when row_number() over value_order = 1 then sequenced.quantity
             else cast(0 as decimal(27, 12))
         end as event_value,
         buckets.free_events,
@@ -90,9 +90,9 @@ crossed as (
 
     select
         totalled.*,
-        min(case when totalled.values_total > totalled.free_total then totalled.sequence_number end) over (usage)
+        min(case when totalled.values_total > totalled.free_total then totalled.sequence_number end) over usage
             as passed_at_number,
-        min(case when totalled.event_values_total >= totalled.free_total then totalled.sequence_number end) over (usage)
+        min(case when totalled.event_values_total >= totalled.free_total then totalled.sequence_number end) over usage
             as used_up_at_number
     from totalled
     window usage as (
