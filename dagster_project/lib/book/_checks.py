@@ -7,7 +7,7 @@ from dagster_project.lib.book._accounts import InvoiceMatch, Subscription
 from dagster_project.lib.book._catalog import BillableMetric, CatalogRow, Plan
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._places import Key, Place, Problems
-from dagster_project.lib.book._plan_checks import check_metric, check_plan
+from dagster_project.lib.book._plan_checks import check_computed_fields, check_metric, check_plan
 from dagster_project.lib.book._problems import nearest
 
 _WITH_IDS = (
@@ -28,6 +28,7 @@ def check_tables(tables: Tables, problems: Problems) -> None:
     for metric in tables.billable_metrics:
         metrics.setdefault(metric.model.code, []).append(metric.model)
         check_metric(metric.model, metric.place, problems)
+    check_computed_fields([(metric.model, metric.place) for metric in tables.billable_metrics], problems)
     for plan in tables.plans:
         check_plan(plan.model, plan.place, metrics, problems)
         check_plan_references(plan, references)

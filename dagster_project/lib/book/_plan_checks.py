@@ -20,6 +20,7 @@ from dagster_project.lib.book._catalog import (
 )
 from dagster_project.lib.book._places import Place, Problems
 from dagster_project.lib.book._problems import nearest
+from dagster_project.lib.expressions import ExpressionError, parse_formula
 
 # charge model: (required properties, optional properties)
 PROPERTIES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -67,6 +68,11 @@ def check_metric(metric: BillableMetric, place: Place, problems: Problems) -> No
         problems.add(place, f"the name of a property: {aggregation} reads one", "field_name")
     if metric.expression is not None and metric.field_name is None:
         problems.add(place, "the name of the property that the expression's result is kept in", "field_name")
+    if metric.expression is not None:
+        try:
+            parse_formula(metric.expression)
+        except ExpressionError as error:
+            problems.add(place, f"an expression that can be read (metric {metric.code}): {error}", "expression")
     if aggregation == "custom_agg" and metric.custom_aggregator is None:
         problems.add(place, "the units' SQL expression of a custom_agg metric", "custom_aggregator")
     if aggregation != "custom_agg" and metric.custom_aggregator is not None:
@@ -77,6 +83,27 @@ def check_metric(metric: BillableMetric, place: Place, problems: Problems) -> No
         problems.add_repeated(place, item.values, "filters", index, "values")
         if not item.values:
             problems.add(place, "the values that the key can have", "filters", index, "values")
+
+
+def check_computed_fields(metrics: Sequence[tuple[BillableMetric, Place]], problems: Problems) -> None:
+    """Report metrics that read a property which the expression of another metric of the same events replaces."""
+    readers: dict[tuple[str, str], list[tuple[BillableMetric, Place]]] = {}
+    for metric, place in metrics:
+        if metric.field_name is not None and metric.aggregation_type != "count_agg":
+            readers.setdefault((metric.event_code or metric.code, metric.field_name), []).append((metric, place))
+    for (code, name), found in readers.items():
+        for metric, place in found:
+            others = [
+                other
+                for other, _ in found
+                if other.code != metric.code and other.expression is not None and other.expression != metric.expression
+            ]
+            if others:
+                wanted = (
+                    f"a property of its own: metric {others[0].code} computes {name} of the events {code}, "
+                    f"which metric {metric.code} reads as well"
+                )
+                problems.add(place, wanted, "field_name")
 
 
 def check_plan(plan: Plan, place: Place, metrics: Mapping[str, Sequence[BillableMetric]], problems: Problems) -> None:

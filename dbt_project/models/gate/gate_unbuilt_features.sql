@@ -122,8 +122,7 @@ plan_features as (
         charges.plan_code,
         case
             when metrics.aggregation_type not in ('count_agg', 'sum_agg') then metrics.aggregation_type
-            when metrics.is_recurring then 'recurring'
-            else 'expression'
+            else 'recurring'
         end as feature
     from charges
     inner join metrics
@@ -133,7 +132,6 @@ plan_features as (
     where
         metrics.aggregation_type not in ('count_agg', 'sum_agg')
         or metrics.is_recurring
-        or metrics.expression is not null
 
 ),
 

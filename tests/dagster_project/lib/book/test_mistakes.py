@@ -140,6 +140,13 @@ def changed(case, path, value):
             "",
             "nothing",
         ),
+        (
+            f"{METRIC}.expression",
+            "event.properties.a + ",
+            "billable_metrics[0].expression",
+            '"event.properties.a + "',
+            r"metric api.*at character 22",
+        ),
         (f"{METRIC}.filters.1.key", "region", "filters[1].key", '"region"', "only once"),
         # charge models
         (f"{FEES}.properties", {}, "charges[1].properties.rate", "nothing", "a percentage price"),
@@ -282,6 +289,20 @@ def test_a_key_is_given_once(case, write, table, field):
     rows.append(dict(rows[0]))
     found = [p for p in problems_of(write(case)) if "key of its own" in p.expected]
     assert [p.path for p in found] == [f"given.{table}[{len(rows) - 1}].{field}"]
+
+
+def test_a_property_that_one_metric_computes_is_not_read_by_another(case, write):
+    metrics = case["given"]["billable_metrics"]
+    metrics[0]["expression"] = "event.properties.n * 2"
+    metrics.append({"code": "same", "event_code": "api", "aggregation_type": "max_agg", "field_name": "n"})
+    metrics.append({"code": "count", "event_code": "api", "aggregation_type": "count_agg", "field_name": "n"})
+    metrics.append({"code": "apart", "event_code": "api", "aggregation_type": "max_agg", "field_name": "m"})
+    (problem,) = problems_of(write(case))
+    assert problem.path == "given.billable_metrics[2].field_name"
+    assert "metric api computes n of the events api" in problem.expected
+
+    metrics[2]["expression"] = "event.properties.n * 2"
+    read_case(write(case))
 
 
 def test_a_version_with_a_later_date_is_no_duplicate(case, write):
