@@ -52,6 +52,7 @@ RANGES = {
 _RECURRING = frozenset({"sum_agg", "unique_count_agg", "weighted_sum_agg", "custom_agg"})
 _IN_ADVANCE = frozenset({"count_agg", "sum_agg", "unique_count_agg", "custom_agg"})
 _NOT_ON_LATEST = frozenset({"percentage", "graduated_percentage"})
+_PRORATED = frozenset({"sum_agg", "unique_count_agg"})
 _PRORATED_MODELS = frozenset({"standard", "volume", "graduated"})
 
 
@@ -148,10 +149,14 @@ def _check_charge(
             problems.add(place, f"false: a volume price cannot be paid in advance ({name})", "pay_in_advance")
         if charge.min_amount_cents:
             problems.add(place, f"0: a charge paid in advance has no minimum ({name})", "min_amount_cents")
-    elif charge.regroup_paid_fees:
+    elif charge.regroup_paid_fees is not None:
         problems.add(place, f"nothing: only fees paid in advance are regrouped ({name})", "regroup_paid_fees")
     if charge.regroup_paid_fees and charge.pay_in_advance and charge.invoiceable:
         problems.add(place, f"false, since its fees are regrouped ({name})", "invoiceable")
+    unit = charge.applied_pricing_unit
+    if unit is not None and unit.conversion_rate == 0:
+        wanted = f"a decimal above 0: what one {unit.code} is worth in {plan.amount_currency} ({name})"
+        problems.add(place, wanted, "applied_pricing_unit", "conversion_rate")
     _check_properties(model, charge.properties, f"{name}, default bucket", place.at("properties"), problems)
     for index, item in enumerate(charge.filters):
         where = place.at("filters", index)
@@ -175,7 +180,7 @@ def _check_aggregation(charge: Charge, metric: BillableMetric, name: str, place:
         problems.add(place, f"false: only {_words(_IN_ADVANCE)} are paid in advance, {of}", "pay_in_advance")
     if not charge.prorated:
         return
-    if not metric.recurring or aggregation == "weighted_sum_agg":
+    if not metric.recurring or aggregation not in _PRORATED:
         problems.add(place, f"false: only recurring sums and unique counts are prorated, {of}", "prorated")
     if model not in _PRORATED_MODELS or (charge.pay_in_advance and model != "standard"):
         problems.add(
@@ -267,7 +272,7 @@ def _check_filter(
         for index, value in enumerate(values):
             if value not in known[key] and value != ALL_FILTER_VALUES:
                 listed = f"a value that metric {metrics[0].code} lists for {key}"
-                wanted = f"{listed}: {nearest(value, known[key])} ({name})"
+                wanted = f"{listed}: {nearest(value, {*known[key], ALL_FILTER_VALUES})} ({name})"
                 problems.add(place, wanted, "values", key, index)
 
 

@@ -242,37 +242,6 @@ def test_the_printed_list_is_cut_after_fifty(case, write):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "refused"),
-    [
-        ({"region": ["eu", "us"]}, {"region": ["us", "asia"]}, True),
-        ({"region": ["eu", "us"]}, {"region": ["us"]}, False),
-        ({"region": ["eu"]}, {"region": ["eu"]}, False),
-        ({"region": ["eu"]}, {"region": ["us"]}, False),
-        ({"region": ["__ALL_FILTER_VALUES__"]}, {"region": ["us", "asia"]}, False),
-        (
-            {"region": ["eu"], "cloud": ["aws", "gcp"]},
-            {"region": ["eu", "us"], "cloud": ["aws"]},
-            True,
-        ),
-        ({"region": ["eu"], "cloud": ["aws"]}, {"region": ["eu", "us"], "cloud": ["gcp"]}, False),
-        ({"region": ["eu", "us"]}, {"region": ["us", "asia"], "cloud": ["aws"]}, False),
-    ],
-)
-def test_filters_that_would_bill_an_event_twice_are_refused(case, write, one, other, refused):
-    ranges = {"graduated_ranges": [{"from_value": 0, "per_unit_amount": "1"}]}
-    case["given"]["plans"][0]["charges"][0]["filters"] = [
-        {"values": values, "properties": ranges} for values in (one, other)
-    ]
-    path = write(case)
-    if not refused:
-        read_case(path)
-        return
-    (problem,) = problems_of(path)
-    assert problem.path == "given.plans[0].charges[0].filters[1].values"
-    assert "charge api_charge of plan p, filters 1 and 2" in problem.expected
-
-
-@pytest.mark.parametrize(
     ("table", "field"),
     [
         ("taxes", "code"),
