@@ -90,13 +90,13 @@ plan_features as (
     select
         charges.organization_id,
         charges.plan_code,
-        case when metrics.expression is not null then 'expression' else metrics.aggregation_type end as feature
+        metrics.aggregation_type as feature
     from charges
     inner join metrics
         on
             charges.organization_id = metrics.organization_id
             and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg' or metrics.expression is not null
+    where metrics.aggregation_type = 'custom_agg'
 
 ),
 
