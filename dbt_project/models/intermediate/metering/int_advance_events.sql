@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where is_pay_in_advance
 
 ),
@@ -14,10 +14,10 @@ sequenced as (
         sequenced.*,
         sum(case when sequenced.is_in_period then sequenced.change else 0 end) over usage_order as period_total
     from {{ ref('int_usage_sequenced') }} as sequenced
-    inner join metered_charges
+    inner join charge_windows
         on
-            sequenced.moment_id = metered_charges.moment_id
-            and sequenced.charge_code = metered_charges.charge_code
+            sequenced.moment_id = charge_windows.moment_id
+            and sequenced.charge_code = charge_windows.charge_code
     where sequenced.aggregation_type = 'count_agg' or coalesce(sequenced.value_text, '') <> ''
     window usage_order as (
         partition by
@@ -69,13 +69,13 @@ select
     cast(levelled.highest_total - coalesce(levelled.previous_highest_total, 0) as decimal(38, 12)) as billed_units,
     {{ prorate_units(
         '((levelled.highest_total - coalesce(levelled.previous_highest_total, 0)) * ('
-        ~ days_between('levelled.event_date', 'metered_charges.usage_to_date') ~ ' + 1))',
-        'metered_charges.usage_full_days_count'
+        ~ days_between('levelled.event_date', 'charge_windows.usage_to_date') ~ ' + 1))',
+        'charge_windows.usage_full_days_count'
     ) }} as billed_prorated_units,
     levelled.precise_total_amount_cents
 from levelled
-inner join metered_charges
+inner join charge_windows
     on
-        levelled.moment_id = metered_charges.moment_id
-        and levelled.charge_code = metered_charges.charge_code
+        levelled.moment_id = charge_windows.moment_id
+        and levelled.charge_code = charge_windows.charge_code
 where levelled.is_in_period

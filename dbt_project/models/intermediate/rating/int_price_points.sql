@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
 
 ),
 
@@ -113,11 +113,11 @@ select
     points.charge_code,
     points.filter_position,
     points.group_values,
-    metered_charges.organization_id,
-    metered_charges.plan_code,
-    metered_charges.plan_effective_at,
-    metered_charges.charge_model,
-    metered_charges.is_prorated and not metered_charges.is_pay_in_advance as is_prorated,
+    charge_windows.organization_id,
+    charge_windows.plan_code,
+    charge_windows.plan_effective_at,
+    charge_windows.charge_model,
+    charge_windows.is_prorated and not charge_windows.is_pay_in_advance as is_prorated,
     cast(points.full_units as decimal(38, 12)) as full_units,
     cast(points.units as decimal(38, 12)) as units,
     cast(points.units_rest as bigint) as units_rest,
@@ -125,7 +125,7 @@ select
     cast(points.free_units as decimal(38, 12)) as free_units,
     cast(points.free_events_count as bigint) as free_events_count
 from points
-inner join metered_charges
+inner join charge_windows
     on
-        points.moment_id = metered_charges.moment_id
-        and points.charge_code = metered_charges.charge_code
+        points.moment_id = charge_windows.moment_id
+        and points.charge_code = charge_windows.charge_code
