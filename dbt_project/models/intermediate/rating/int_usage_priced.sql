@@ -143,11 +143,11 @@ priced as (
     left join currencies
         on plan_versions.amount_currency = currencies.currency_code
     left join usage
-        on points.point_id = usage.usage_id
+        on points.usage_id = usage.usage_id
     left join tiers
         on points.point_id = tiers.point_id
     left join prorated
-        on points.point_id = prorated.usage_id
+        on points.usage_id = prorated.usage_id
     left join limited
         on
             points.moment_id = limited.moment_id
