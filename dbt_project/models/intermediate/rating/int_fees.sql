@@ -14,7 +14,7 @@ usage_fees as (
             fees.moment_id = true_ups.moment_id
             and fees.fee_code = true_ups.fee_code
     {# an empty line stays when a true-up hangs on it #}
-    where fees.is_kept or (fees.is_first_of_charge and true_ups.fee_id is not null)
+    where fees.is_invoiceable and (fees.is_kept or (fees.is_first_of_charge and true_ups.fee_id is not null))
 
 ),
 
