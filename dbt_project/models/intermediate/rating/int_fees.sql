@@ -16,12 +16,17 @@ fees as (
         {% for column in columns %}
             usage_fees.{{ column }}{% if not loop.last %},{% endif %}{% endfor %}
     from {{ ref('int_fees_from_usage') }} as usage_fees
+    union all
+    select
+        {% for column in columns %}
+            one_off_fees.{{ column }}{% if not loop.last %},{% endif %}{% endfor %}
+    from {{ ref('int_fees_from_one_offs') }} as one_off_fees
 
 ),
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_invoice_moments') }}
 
 )
 
@@ -33,6 +38,7 @@ select
     moments.external_subscription_id,
     moments.plan_code,
     moments.plan_effective_at,
+    moments.base_plan_code,
     moments.moment_state,
     fees.fee_type,
     fees.fee_code,
