@@ -69,6 +69,37 @@ moments as (
         one_offs.known_batch_id
     from {{ ref('int_one_off_moments') }} as one_offs
 
+    union all
+
+    select
+        advance.moment_id,
+        advance.moment_state,
+        'subscription' as invoice_type,
+        'advance_charge' as reason,
+        advance.organization_id,
+        advance.external_customer_id,
+        advance.external_subscription_id,
+        advance.plan_code,
+        advance.plan_effective_at,
+        advance.base_plan_code,
+        advance.subscription_name,
+        advance.purchase_order_number,
+        advance.billing_at,
+        advance.billing_at as finalizes_at,
+        advance.billing_date,
+        lpad(cast(advance.instant_order as varchar), 12, '0') || ' ' || advance.moment_id as invoice_group,
+        false as has_grace,
+        plan_versions.amount_currency as currency,
+        advance.close_id,
+        advance.as_of,
+        advance.known_batch_id
+    from {{ ref('int_advance_moments') }} as advance
+    left join plan_versions
+        on
+            advance.organization_id = plan_versions.organization_id
+            and advance.plan_code = plan_versions.plan_code
+            and advance.plan_effective_at = plan_versions.effective_at
+
 )
 
 select
