@@ -25,6 +25,7 @@ fees as (
         'usage_fees',
         ref('int_fees_from_true_ups'),
         ref('int_fees_from_advance_charges'),
+        ref('int_fees_from_one_offs'),
     ] -%}
         select
             {% for column in columns %}
@@ -52,6 +53,7 @@ select
     moments.external_subscription_id,
     moments.plan_code,
     moments.plan_effective_at,
+    moments.base_plan_code,
     moments.moment_state,
     fees.fee_type,
     fees.fee_code,
