@@ -50,7 +50,16 @@ select
     moments.usage_from_date,
     moments.usage_to_date,
     cast(moments.usage_full_days_count as integer) as usage_full_days_count,
-    cast(moments.usage_days_count as integer) as usage_days_count
+    cast(moments.usage_days_count as integer) as usage_days_count,
+    moments.fee_plan_code,
+    moments.fee_plan_effective_at,
+    moments.closed_date,
+    moments.opened_date,
+    moments.commitment_plan_effective_at,
+    moments.commitment_from_date,
+    moments.commitment_to_date,
+    cast(moments.commitment_days_count as integer) as commitment_days_count,
+    cast(moments.commitment_full_days_count as integer) as commitment_full_days_count
 from invoices
 inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id

@@ -13,9 +13,17 @@ customers as (
 
 ),
 
-plan_fees as (
+plan_versions as (
 
-    select * from {{ ref('int_fees_from_plans') }}
+    select
+        plan_versions.organization_id,
+        plan_versions.plan_code,
+        plan_versions.effective_at,
+        plan_versions.amount_currency as currency,
+        currencies.exponent as currency_exponent
+    from {{ ref('int_plan_versions') }} as plan_versions
+    left join {{ ref('currencies') }} as currencies
+        on plan_versions.amount_currency = currencies.currency_code
 
 ),
 
@@ -32,15 +40,18 @@ grouped as (
         moments.billing_at,
         moments.billing_date,
         moments.purchase_order_number,
-        plan_fees.currency,
-        plan_fees.currency_exponent,
+        plan_versions.currency,
+        plan_versions.currency_exponent,
         {{ surrogate_key([
             'moments.organization_id', 'moments.external_customer_id', "'subscription'", 'moments.billing_at',
-            'plan_fees.currency', 'moments.purchase_order_number',
+            'plan_versions.currency', 'moments.purchase_order_number', 'moments.invoice_group',
         ]) }} as invoice_id
     from moments
-    inner join plan_fees
-        on moments.moment_id = plan_fees.moment_id
+    inner join plan_versions
+        on
+            moments.organization_id = plan_versions.organization_id
+            and moments.plan_code = plan_versions.plan_code
+            and moments.plan_effective_at = plan_versions.effective_at
 
 )
 

@@ -25,6 +25,8 @@ fees as (
         'usage_fees',
         ref('int_fees_from_true_ups'),
         ref('int_fees_from_advance_charges'),
+        ref('int_fees_from_fixed_charges'),
+        ref('int_fees_from_commitments'),
     ] -%}
         select
             {% for column in columns %}
