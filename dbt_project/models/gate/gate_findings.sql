@@ -49,12 +49,7 @@ started as (
 
 asked as (
 
-    select subscriptions.*
-    from {{ ref('stg_book__subscriptions') }} as subscriptions
-    inner join {{ ref('stg_events__close_scope') }} as close_scope
-        on
-            subscriptions.organization_id = close_scope.organization_id
-            and subscriptions.created_at <= close_scope.as_of
+    select * from {{ ref('int_subscriptions_asked') }}
 
 ),
 
@@ -326,12 +321,7 @@ findings as (
         asked.external_subscription_id as row_key,
         'no version of plan ' || asked.plan_code || ' is in force when the subscription starts' as detail
     from asked
-    left join started
-        on
-            asked.organization_id = started.organization_id
-            and asked.external_subscription_id = started.external_subscription_id
-            and asked.created_at = started.created_at
-    where started.organization_id is null
+    where asked.plan_interval is null
 
     union all
 
@@ -346,7 +336,9 @@ findings as (
     from moments
     left join plan_fees
         on moments.moment_id = plan_fees.moment_id
-    where plan_fees.moment_id is null or plan_fees.currency_exponent is null
+    where
+        moments.plan_effective_at is null
+        or (moments.has_plan_fee and (plan_fees.moment_id is null or plan_fees.currency_exponent is null))
 
     union all
 
