@@ -341,17 +341,17 @@ class _Parser:
         self.in_aggregate = False
         self.node(name, "number", position)
         if name == "avg":
-            count = self._slot("count", argument)
+            count = self._slot("count", argument, position)
             is_none = self.node("equal", "boolean", position, count, _zero(position))
             counted = self.node("choose", "number", position, is_none, _nothing(position), count)
-            return self.node("divide", "number", position, self._slot("sum", argument), counted)
-        return self._slot("count_distinct" if is_distinct else name, argument)
+            return self.node("divide", "number", position, self._slot("sum", argument, position), counted)
+        return self._slot("count_distinct" if is_distinct else name, argument, position)
 
-    def _slot(self, function: str, argument: _Node) -> _Node:
+    def _slot(self, function: str, argument: _Node, position: int) -> _Node:
         compiler = _Compiler(len(_FIRST_OF_EVENT))
         compiler.finish(function, argument)
         slot = self.slots.setdefault(tuple(compiler.steps), len(self.slots) + 1)
-        return _Node("slot", "number", argument.position, number=Decimal(slot))
+        return _Node("slot", "number", position, number=Decimal(slot))
 
     def _scalar(self, name: str, position: int, depth: int) -> _Node:
         self.expect("(", f"after {name}")
