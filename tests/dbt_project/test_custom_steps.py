@@ -254,4 +254,4 @@ def test_random_programs_compute_what_sql_would(session: Session, warehouse: War
         assert (value is None) == (exact is None), (parts[i].text, rows[j], value, exact, failure, failed)
         assert value is None or int(value) * UNIT == exact, (parts[i].text, rows[j])
         assert failure == failed, (parts[i].text, rows[j])
-    assert failures > 50
+    assert failures, "the random programs fail sometimes"
