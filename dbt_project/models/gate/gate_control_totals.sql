@@ -183,6 +183,8 @@ readings as (
     from {{ ref('int_event_readings') }} as readings
     inner join due_moments
         on readings.moment_id = due_moments.moment_id
+    {# the history that recurring charges read as well belongs to other moments #}
+    where readings.is_in_period
 
 ),
 

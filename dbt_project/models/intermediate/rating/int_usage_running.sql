@@ -1,15 +1,15 @@
 with
 
-moments as (
+charge_windows as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_charge_windows') }}
     where moment_state = 'running'
 
 ),
 
-metered_charges as (
+usage as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_usage_aggregated') }}
 
 ),
 
@@ -19,9 +19,21 @@ priced as (
 
 ),
 
+buckets as (
+
+    select * from {{ ref('int_charge_buckets') }}
+
+),
+
 plan_versions as (
 
     select * from {{ ref('int_plan_versions') }}
+
+),
+
+pricing_units as (
+
+    select * from {{ ref('int_pricing_unit_versions') }}
 
 ),
 
@@ -32,32 +44,63 @@ currencies as (
 )
 
 select
-    moments.moment_id,
-    moments.organization_id,
-    moments.external_customer_id,
-    moments.external_subscription_id,
-    metered_charges.charge_code,
-    metered_charges.charge_name,
-    cast(null as varchar) as filter_values,
-    cast(null as varchar) as group_values,
-    moments.from_date,
-    moments.to_date,
-    moments.as_of,
-    priced.units,
+    usage.usage_id,
+    charge_windows.moment_id,
+    charge_windows.organization_id,
+    charge_windows.external_customer_id,
+    charge_windows.external_subscription_id,
+    charge_windows.charge_code,
+    charge_windows.charge_name,
+    buckets.filter_values,
+    nullif(usage.group_values, '') as group_values,
+    charge_windows.usage_from_date as from_date,
+    charge_windows.usage_to_date as to_date,
+    charge_windows.as_of,
+    priced.full_units as units,
     priced.events_count,
+    projected.full_units as projected_units,
     plan_versions.amount_currency as currency,
-    {{ round_to_minor_units('priced.amount', 'currencies.exponent') }} as amount_cents
-from moments
-inner join metered_charges
-    on moments.moment_id = metered_charges.moment_id
-inner join priced
+    currencies.exponent as currency_exponent,
+    {{ round_to_minor_units(
+        converted_amount(
+            'priced.amount', 'charge_windows.applied_pricing_unit_code', 'pricing_units.exponent',
+            'charge_windows.pricing_unit_conversion_rate'
+        ),
+        'currencies.exponent'
+    ) }} as amount_cents,
+    {{ round_to_minor_units(
+        converted_amount(
+            'projected.amount', 'charge_windows.applied_pricing_unit_code', 'pricing_units.exponent',
+            'charge_windows.pricing_unit_conversion_rate'
+        ),
+        'currencies.exponent'
+    ) }} as projected_amount_cents
+from usage
+inner join charge_windows
     on
-        metered_charges.moment_id = priced.moment_id
-        and metered_charges.charge_code = priced.charge_code
+        usage.moment_id = charge_windows.moment_id
+        and usage.charge_code = charge_windows.charge_code
+inner join priced
+    on usage.usage_id = priced.point_id
+inner join priced as projected
+    on usage.usage_id || ' projected' = projected.point_id
+inner join buckets
+    on
+        charge_windows.organization_id = buckets.organization_id
+        and charge_windows.plan_code = buckets.plan_code
+        and charge_windows.plan_effective_at = buckets.plan_effective_at
+        and charge_windows.charge_code = buckets.charge_code
+        and usage.filter_position = buckets.filter_position
 inner join plan_versions
     on
-        metered_charges.organization_id = plan_versions.organization_id
-        and metered_charges.plan_code = plan_versions.plan_code
-        and metered_charges.plan_effective_at = plan_versions.effective_at
+        charge_windows.organization_id = plan_versions.organization_id
+        and charge_windows.plan_code = plan_versions.plan_code
+        and charge_windows.plan_effective_at = plan_versions.effective_at
+left join pricing_units
+    on
+        charge_windows.organization_id = pricing_units.organization_id
+        and charge_windows.applied_pricing_unit_code = pricing_units.pricing_unit_code
+        and charge_windows.usage_from_at >= pricing_units.valid_from_at
+        and charge_windows.usage_from_at < pricing_units.valid_to_at
 left join currencies
     on plan_versions.amount_currency = currencies.currency_code
