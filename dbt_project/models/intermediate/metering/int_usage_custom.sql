@@ -4,7 +4,7 @@
   An aggregate's argument is computed for each event, then aggregated, then units and amount are computed from the
   aggregates; both computations run the checked programs of the catalogue, a step at a time for all rows at once.
 #}
-{%- set bucket = ['moment_id', 'charge_code', 'filter_position', 'group_key'] -%}
+{%- set bucket = ['moment_id', 'charge_code', 'filter_position', 'group_values'] -%}
 {%- set whole = wide_integer() -%}
 
 with recursive
@@ -54,51 +54,25 @@ steps as (
 
 ),
 
-custom_charges as (
-
-    {# the version of the metric is the one that int_metered_charges takes: in force when the full period began #}
-    select
-        charges.moment_id,
-        charges.charge_code,
-        charges.organization_id,
-        charges.billable_metric_code,
-        metric_versions.valid_from_at as effective_at
-    from {{ ref('int_metered_charges') }} as charges
-    inner join {{ ref('int_billing_moments') }} as moments
-        on charges.moment_id = moments.moment_id
-    inner join {{ ref('int_metric_versions') }} as metric_versions
-        on
-            charges.organization_id = metric_versions.organization_id
-            and charges.billable_metric_code = metric_versions.billable_metric_code
-            and moments.full_started_at >= metric_versions.valid_from_at
-            and moments.full_started_at < metric_versions.valid_to_at
-    where charges.aggregation_type = 'custom_agg'
-
-),
-
 metered_events as (
 
     select
         readings.moment_id,
         readings.charge_code,
-        0 as filter_position,
-        cast(null as varchar) as group_key,
-        custom_charges.organization_id,
-        custom_charges.billable_metric_code,
-        custom_charges.effective_at,
-        events.event_at,
-        readings.quantity,
-        events.properties
+        readings.filter_position,
+        readings.group_values,
+        charge_windows.organization_id,
+        charge_windows.billable_metric_code,
+        charge_windows.metric_effective_at as effective_at,
+        readings.event_at,
+        {{ parse_quantity('readings.value_text') }} as quantity,
+        readings.properties
     from {{ ref('int_event_readings') }} as readings
-    inner join custom_charges
+    inner join {{ ref('int_charge_windows') }} as charge_windows
         on
-            readings.moment_id = custom_charges.moment_id
-            and readings.charge_code = custom_charges.charge_code
-    inner join {{ ref('int_events_located') }} as events
-        on
-            readings.organization_id = events.organization_id
-            and readings.external_subscription_id = events.external_subscription_id
-            and readings.transaction_id = events.transaction_id
+            readings.moment_id = charge_windows.moment_id
+            and readings.charge_code = charge_windows.charge_code
+    where charge_windows.aggregation_type = 'custom_agg'
 
 ),
 
