@@ -240,7 +240,16 @@ results as (
         results_running.events_count,
         programs.program,
         results_running.numbers[results_running.step] as number,
-        results_running.failures[results_running.step] as failure
+        {# units have the size of a quantity, an amount that of a line #}
+        coalesce(
+            results_running.failures[results_running.step],
+            case
+                when
+                    abs(results_running.numbers[results_running.step])
+                    >= case programs.program when 'units' then {{ power_of_ten(27) }} else {{ power_of_ten(25) }} end
+                    then 'overflow'
+            end
+        ) as failure
     from results_running
     inner join programs
         on
