@@ -381,6 +381,24 @@ findings as (
 
     union all
 
+    select
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        'custom_metric_without_value' as rule,
+        'int_usage_custom' as relation,
+        usage_custom.moment_id || ' ' || usage_custom.charge_code || ' '
+        || cast(usage_custom.filter_position as varchar) || ' ' || usage_custom.group_values as row_key,
+        'charge ' || metered_charges.charge_code || ': the expressions of metric '
+        || metered_charges.billable_metric_code || ' have no value (' || usage_custom.failure || ')' as detail
+    from {{ ref('int_usage_custom') }} as usage_custom
+    inner join metered_charges
+        on
+            usage_custom.moment_id = metered_charges.moment_id
+            and usage_custom.charge_code = metered_charges.charge_code
+    where metered_charges.moment_state = 'due' and usage_custom.failure is not null
+
+    union all
+
     {# units x price again, by another way: rounded from the product in the engine's own decimals #}
     select
         usage_fees.organization_id,
