@@ -114,7 +114,7 @@ def month_day(month: date, day: int) -> date:
 
 
 def full_period(day: date, interval: str, anchor: date | None) -> tuple[date, date]:
-    """First and last day of the period that holds the day; the anchor is None for calendar periods (lifecycle.md 1.1)."""
+    """First and last day of the period that holds the day; without an anchor by the calendar (lifecycle.md 1.1)."""
     if interval == "weekly":
         start = day - timedelta(days=(day.weekday() - (anchor.weekday() if anchor else 0)) % 7)
         return start, start + timedelta(days=6)
@@ -213,6 +213,19 @@ class Bucket:
     @property
     def null_group(self) -> Group:
         return tuple((key, None) for key in self.properties.get("pricing_group_keys") or ())
+
+
+def bucket_list(charge: Json, metric: Json) -> list[Bucket]:
+    """The filters of a charge, oldest first, and its default bucket."""
+    listed = {item["key"]: frozenset(item["values"]) for item in metric.get("filters") or ()}
+    found = []
+    for index, item in enumerate(charge.get("filters") or ()):
+        allowed = {
+            key: listed[key] if ALL_FILTER_VALUES in values else frozenset(values)
+            for key, values in item["values"].items()
+        }
+        found.append(Bucket(index, item["values"], allowed, item.get("properties") or {}))
+    return [*found, Bucket(len(found), None, {}, charge.get("properties") or {})]
 
 
 def beats(other: Bucket, this: Bucket) -> bool:
@@ -319,7 +332,9 @@ class _Case:
                 precise_cents=Fraction(str(row.get("precise_total_amount_cents") or 0)),
             )
             found.setdefault((event.subscription, event.id), event)
-        known = [e for e in found.values() if e.at <= self.as_of and e.known_at <= self.as_of and "" not in e.properties]
+        known = [
+            e for e in found.values() if e.at <= self.as_of and e.known_at <= self.as_of and "" not in e.properties
+        ]
         return sorted(known, key=lambda event: event.rank)
 
     def _computed(self, row: Json, at: datetime) -> Json:
@@ -344,16 +359,7 @@ class _Case:
 
     def _charge(self, row: Json) -> Charge:
         metric = self.metrics[row["billable_metric_code"]]
-        listed = {item["key"]: frozenset(item["values"]) for item in metric.get("filters") or ()}
-        buckets = []
-        for index, item in enumerate(row.get("filters") or ()):
-            allowed = {
-                key: listed[key] if ALL_FILTER_VALUES in values else frozenset(values)
-                for key, values in item["values"].items()
-            }
-            buckets.append(Bucket(index, item["values"], allowed, item.get("properties") or {}))
-        buckets.append(Bucket(len(buckets), None, {}, row.get("properties") or {}))
-        return Charge(row, metric, buckets)
+        return Charge(row, metric, bucket_list(row, metric))
 
 
 def event_code(metric: Json) -> str:
@@ -564,7 +570,10 @@ class _Subscription:
         day = local_date(self.start, self.zone)
         while self.start <= self.case.as_of:
             first, last = full_period(day, self.plan["interval"], None if calendar else anchor)
-            start, following = max(self.start, midnight(first, self.zone)), midnight(last + timedelta(days=1), self.zone)
+            start, following = (
+                max(self.start, midnight(first, self.zone)),
+                midnight(last + timedelta(days=1), self.zone),
+            )
             full_days = (last - first).days + 1
             if self.end is not None and self.end < following:
                 yield Period(start, self.end, self.zone, full_days, self.end, ends_subscription=True)
@@ -644,9 +653,7 @@ class _Subscription:
         for key, own in aggregator.groups(readings).items():
             bucket = charge.buckets[key[0]]
             q = aggregator.quantity(own, key)
-            exact = amount(
-                charge.model, bucket.properties, q, prorated=charge.prorated, subunits=10**self.exponent
-            )
+            exact = amount(charge.model, bucket.properties, q, prorated=charge.prorated, subunits=10**self.exponent)
             units = q.units
             if units < 0 or exact < 0:
                 units = exact = Fraction(0)

@@ -103,11 +103,8 @@ def graduated(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -
     total = Fraction(0)
     for item in visited(found, units):
         top = units if item.end is None else min(units, item.end)
-        if item.begin == 0:
-            inside = top
-        else:
-            inside = top - item.begin if touching else top - item.begin + 1
-        total += inside * item.price + item.flat
+        shared_bound = 0 if item.begin == 0 or touching else 1
+        total += (top - item.begin + shared_bound) * item.price + item.flat
     return total
 
 
