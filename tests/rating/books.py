@@ -316,13 +316,14 @@ class _Charge:
 
     def _is_clear(self, filters: list[Row]) -> bool:
         """Whether no two filters of the same keys overlap in part: such a plan is refused."""
-        buckets = bucket_list({"filters": filters}, self.metric)[:-1]
-        try:
-            for one, other in itertools.combinations(buckets, 2):
+        for one, other in itertools.combinations(bucket_list({"filters": filters}, self.metric)[:-1], 2):
+            shared = one.allowed.keys() == other.allowed.keys()
+            shared = shared and all(one.allowed[key] & other.allowed[key] for key in one.allowed)
+            try:
                 beats(one, other)
-        except UnsettledError:
-            shared = all(one.allowed[key] & other.allowed[key] for key in one.allowed)
-            return not shared
+            except UnsettledError:
+                if shared:
+                    return False
         return True
 
     def _properties(self) -> Row:

