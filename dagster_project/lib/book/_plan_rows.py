@@ -1,5 +1,6 @@
 """The child rows of a plan: charges, buckets, ranges, groups, fixed charges, thresholds, taxes."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -77,10 +78,10 @@ def _add_charge(rows: Rows, plan_key: RowValues, position: int, charge: Charge) 
         }
     )
     _add_taxes(rows, plan_key, "charge", charge.code, charge.tax_codes)
-    _add_bucket(rows, {**key, "filter_position": 0}, None, charge.properties, charge.charge_model)
+    _add_bucket(rows, {**key, "filter_position": 0}, None, None, charge.properties, charge.charge_model)
     for number, item in enumerate(charge.filters, start=1):
         bucket = {**key, "filter_position": number}
-        _add_bucket(rows, bucket, item.invoice_display_name, item.properties, charge.charge_model)
+        _add_bucket(rows, bucket, item.invoice_display_name, item.values, item.properties, charge.charge_model)
         rows["charge_filter_values"] += [
             {
                 **bucket,
@@ -94,9 +95,17 @@ def _add_charge(rows: Rows, plan_key: RowValues, position: int, charge: Charge) 
         ]
 
 
-def _add_bucket(rows: Rows, key: RowValues, name: str | None, properties: Properties, model: str) -> None:
+def _add_bucket(
+    rows: Rows,
+    key: RowValues,
+    name: str | None,
+    values: Mapping[str, Sequence[str]] | None,
+    properties: Properties,
+    model: str,
+) -> None:
     prices = {price: getattr(properties, price) for price in _PRICES}
-    rows["charge_filters"].append({**key, "invoice_display_name": name, **prices})
+    text = None if values is None else json.dumps(values, ensure_ascii=False)
+    rows["charge_filters"].append({**key, "invoice_display_name": name, "filter_values": text, **prices})
     rows["charge_group_keys"] += [
         {**key, "key_position": position, "group_key": group_key}
         for position, group_key in enumerate(properties.pricing_group_keys, start=1)

@@ -239,10 +239,11 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
         "plans",
         "charge_filters",
         "One row per pricing bucket of a charge: position 0 is the default bucket with the charge's own prices, "
-        "1 and up are its filters in the catalogue's order.",
+        "1 and up are its filters in the catalogue's order; filter_values is a JSON object of lists, null for 0.",
         _BUCKET_KEY,
         **_BUCKET,
         invoice_display_name="varchar",
+        filter_values="varchar",
         amount=PRICE,
         rate=PRICE,
         fixed_amount=PRICE,

@@ -4,8 +4,7 @@
   `units` is decimal(38,12), so a precision of 12 or more changes nothing. Rule: semantics/rating.md section 5, point 4.
 #}
 {% macro round_units(units, rounding_function, rounding_precision) -%}
-    {%- set scaled = "(cast(trunc(" ~ units ~ ") as " ~ wide_integer() ~ ") * 1000000000000"
-        ~ " + cast((" ~ units ~ " - trunc(" ~ units ~ ")) * 1000000000000 as " ~ wide_integer() ~ "))" -%}
+    {%- set scaled = scaled_quantity(units) -%}
     {%- set digits = "least(greatest(12 - coalesce(" ~ rounding_precision ~ ", 0), 0), 37)" -%}
     {%- set step = power_of_ten(digits) -%}
     (case

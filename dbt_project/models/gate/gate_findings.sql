@@ -137,13 +137,22 @@ counted_usage as (
         metered_charges.external_customer_id,
         metered_charges.moment_id,
         metered_charges.charge_code,
-        usage.events_count
+        cast(sum(usage.events_count) as bigint) as events_count
     from metered_charges
     inner join {{ ref('int_usage_aggregated') }} as usage
         on
             metered_charges.moment_id = usage.moment_id
             and metered_charges.charge_code = usage.charge_code
-    where metered_charges.moment_state = 'due' and usage.events_count > 0
+    where
+        metered_charges.moment_state = 'due'
+        and usage.events_count > 0
+        and not metered_charges.is_pay_in_advance
+        and not metered_charges.is_carried_over
+    group by
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        metered_charges.moment_id,
+        metered_charges.charge_code
 
 ),
 
@@ -252,10 +261,16 @@ findings as (
         metered_charges.moment_id || ' ' || metered_charges.charge_code as row_key,
         'charge ' || metered_charges.charge_code || ' has no price' as detail
     from metered_charges
+    inner join {{ ref('int_charge_buckets') }} as buckets
+        on
+            metered_charges.organization_id = buckets.organization_id
+            and metered_charges.plan_code = buckets.plan_code
+            and metered_charges.plan_effective_at = buckets.plan_effective_at
+            and metered_charges.charge_code = buckets.charge_code
     where
         metered_charges.moment_state = 'due'
         and metered_charges.charge_model = 'standard'
-        and metered_charges.unit_price is null
+        and buckets.unit_price is null
 
     union all
 
@@ -279,18 +294,23 @@ findings as (
 
     {# units x price again, by another way: rounded from the product in the engine's own decimals #}
     select
-        fees.organization_id,
-        fees.external_customer_id,
+        usage_fees.organization_id,
+        usage_fees.external_customer_id,
         'units_times_price' as rule,
-        'int_fees_taxed' as relation,
-        fees.fee_id as row_key,
-        'charge ' || fees.fee_code || ': ' || cast(fees.units as varchar) || ' x ' || cast(fees.unit_price as varchar)
-        || ' is not ' || cast(fees.amount_cents as varchar) || ' ' || fees.currency || ' minor units' as detail
-    from fees
+        'int_fees_from_usage' as relation,
+        usage_fees.fee_id as row_key,
+        'charge ' || usage_fees.fee_code || ': ' || cast(usage_fees.priced_units as varchar) || ' x '
+        || cast(usage_fees.unit_price as varchar) || ' is not ' || cast(usage_fees.amount_cents as varchar) || ' '
+        || usage_fees.currency || ' minor units' as detail
+    from usage_fees
+    inner join moments
+        on usage_fees.moment_id = moments.moment_id
     where
-        fees.charge_model = 'standard'
-        and fees.amount_cents <> {{ round_to_minor_units(
-            'cast(fees.units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
+        usage_fees.charge_model = 'standard'
+        and usage_fees.priced_units_rest = 0
+        and usage_fees.applied_pricing_unit_code is null
+        and usage_fees.amount_cents <> {{ round_to_minor_units(
+            'cast(usage_fees.priced_units * usage_fees.unit_price as decimal(38,24))', 'usage_fees.currency_exponent'
         ) }}
 
     union all

@@ -76,10 +76,6 @@ plan_features as (
     {% endfor -%}
 
     {% for feature, condition in [
-        ('pay_in_advance_charge', 'charges.is_pay_in_advance'),
-        ('prorated', 'charges.is_prorated'),
-        ('min_amount', 'charges.min_amount_cents > 0'),
-        ('pricing_unit', 'charges.applied_pricing_unit_code is not null'),
         ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
     ] -%}
         select
@@ -94,46 +90,13 @@ plan_features as (
     select
         charges.organization_id,
         charges.plan_code,
-        charges.charge_model as feature
-    from charges
-    where charges.charge_model not in ('standard', 'graduated')
-
-    union all
-
-    select
-        charge_filters.organization_id,
-        charge_filters.plan_code,
-        'filters' as feature
-    from {{ ref('stg_book__charge_filters') }} as charge_filters
-    where charge_filters.filter_position > 0
-
-    union all
-
-    select
-        charge_group_keys.organization_id,
-        charge_group_keys.plan_code,
-        'pricing_group_keys' as feature
-    from {{ ref('stg_book__charge_group_keys') }} as charge_group_keys
-
-    union all
-
-    select
-        charges.organization_id,
-        charges.plan_code,
-        case
-            when metrics.aggregation_type not in ('count_agg', 'sum_agg') then metrics.aggregation_type
-            when metrics.is_recurring then 'recurring'
-            else 'expression'
-        end as feature
+        case when metrics.expression is not null then 'expression' else metrics.aggregation_type end as feature
     from charges
     inner join metrics
         on
             charges.organization_id = metrics.organization_id
             and charges.billable_metric_code = metrics.billable_metric_code
-    where
-        metrics.aggregation_type not in ('count_agg', 'sum_agg')
-        or metrics.is_recurring
-        or metrics.expression is not null
+    where metrics.aggregation_type = 'custom_agg' or metrics.expression is not null
 
 ),
 

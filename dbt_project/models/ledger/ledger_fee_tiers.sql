@@ -9,7 +9,7 @@ fees as (
 
 tiers as (
 
-    select * from {{ ref('int_usage_tiers') }}
+    select * from {{ ref('int_fee_tiers') }}
 
 )
 
@@ -18,15 +18,14 @@ select
     fees.fee_id,
     fees.invoice_id,
     fees.organization_id,
-    cast(tiers.range_position as integer) as tier_position,
+    tiers.tier_position,
     tiers.from_value,
     tiers.to_value,
-    tiers.units_in_range as units,
+    tiers.units,
     tiers.per_unit_amount,
+    tiers.rate,
     tiers.flat_amount,
     tiers.amount
 from fees
 inner join tiers
-    on
-        fees.moment_id = tiers.moment_id
-        and fees.fee_code = tiers.charge_code
+    on fees.fee_id = tiers.fee_id

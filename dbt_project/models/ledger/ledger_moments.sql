@@ -32,7 +32,25 @@ select
     cast(moments.full_days_count as integer) as full_days_count,
     moments.usage_from_at,
     moments.usage_to_at,
-    scheduled.known_batch_id
+    scheduled.known_batch_id,
+    moments.base_plan_code,
+    moments.purchase_order_number,
+    moments.timezone,
+    moments.billing_date,
+    moments.finalizes_at,
+    moments.invoice_group,
+    moments.row_started_at,
+    moments.has_previous_row,
+    moments.ended_by,
+    moments.next_plan_code,
+    moments.next_plan_effective_at,
+    moments.has_plan_fee,
+    cast(moments.days_count as integer) as days_count,
+    moments.full_started_at,
+    moments.usage_from_date,
+    moments.usage_to_date,
+    cast(moments.usage_full_days_count as integer) as usage_full_days_count,
+    cast(moments.usage_days_count as integer) as usage_days_count
 from invoices
 inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id

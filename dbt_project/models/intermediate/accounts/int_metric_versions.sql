@@ -15,6 +15,7 @@ dated as (
         metrics.event_code,
         metrics.aggregation_type,
         metrics.field_name,
+        coalesce(metrics.is_recurring, false) as is_recurring,
         metrics.rounding_function,
         metrics.rounding_precision,
         metrics.effective_at as valid_from_at,

@@ -51,6 +51,7 @@ asked as (
         subscriptions.subscription_name,
         subscriptions.purchase_order_number,
         customers.timezone,
+        customers.invoice_grace_period,
         {{ to_local_date('subscriptions.created_at', 'created_offsets.utc_offset_seconds') }} as created_date,
         {{ to_local_date('subscriptions.subscription_at', 'start_offsets.utc_offset_seconds') }} as anchor_date
     from subscriptions
@@ -90,6 +91,7 @@ started as (
         asked.subscription_name,
         asked.purchase_order_number,
         asked.timezone,
+        asked.invoice_grace_period,
         asked.anchor_date as started_date,
         case
             when asked.anchor_date > asked.created_date then local_days.started_at
@@ -126,6 +128,7 @@ select
     started.subscription_name,
     started.purchase_order_number,
     started.timezone,
+    started.invoice_grace_period,
     started.started_date,
     started.started_at,
     cast(started.anchor_month as integer) as anchor_month,

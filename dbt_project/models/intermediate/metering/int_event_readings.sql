@@ -3,7 +3,7 @@ with
 events as (
 
     select * from {{ ref('int_events_located') }}
-    where fate in ('due', 'running')
+    where is_read
 
 ),
 
@@ -13,27 +13,66 @@ metered_charges as (
 
 ),
 
-readings as (
+facet_buckets as (
 
-    select
-        events.organization_id,
-        events.external_subscription_id,
-        events.transaction_id,
-        events.moment_id,
-        metered_charges.charge_code,
-        metered_charges.aggregation_type,
-        case
-            when metered_charges.aggregation_type = 'sum_agg'
-                then {{ json_text('events.properties', 'metered_charges.field_name') }}
-        end as value_text
-    from events
-    inner join metered_charges
-        on
-            events.moment_id = metered_charges.moment_id
-            and events.code = metered_charges.event_code
+    select * from {{ ref('int_facet_buckets') }}
 
 ),
 
+{#
+  A charge reads the events of its own period; one on a recurring metric also those of its history, as far as they were
+  known when the moment is finalised (semantics/rating.md section 2).
+#}
+readings as (
+
+    {% for columns, condition in [
+        (
+            'events.moment_id = metered_charges.moment_id and events.code = metered_charges.event_code',
+            "not metered_charges.is_recurring and events.fate in ('due', 'draft', 'running')"
+        ),
+        (
+            'events.organization_id = metered_charges.organization_id'
+            ~ ' and events.external_subscription_id = metered_charges.external_subscription_id'
+            ~ ' and events.code = metered_charges.event_code',
+            'metered_charges.is_recurring and events.event_at >= metered_charges.history_from_at'
+            ~ ' and events.event_at < metered_charges.usage_to_at'
+            ~ ' and events.received_at < metered_charges.finalizes_at'
+            ~ " and (metered_charges.aggregation_type in ('sum_agg', 'unique_count_agg') or events.fate <> 'late')"
+        ),
+    ] -%}
+        select
+            events.organization_id,
+            events.external_subscription_id,
+            events.transaction_id,
+            events.event_at,
+            events.received_at,
+            events.facets,
+            events.precise_total_amount_cents,
+            events.properties,
+            metered_charges.moment_id,
+            metered_charges.plan_code,
+            metered_charges.plan_effective_at,
+            metered_charges.charge_code,
+            metered_charges.metric_effective_at,
+            metered_charges.aggregation_type,
+            events.event_at >= metered_charges.usage_from_at as is_in_period,
+            case
+                when metered_charges.field_name is not null
+                    then {{ json_text('events.properties', 'metered_charges.field_name') }}
+            end as value_text
+        from events
+        inner join metered_charges
+            on {{ columns }}
+        where {{ condition }}
+        {% if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
+
+),
+
+{# a count takes any event, a unique count any text: section 2, "Values" #}
 valued as (
 
     select
@@ -42,11 +81,33 @@ valued as (
         readings.transaction_id,
         readings.moment_id,
         readings.charge_code,
+        coalesce(facet_buckets.filter_position, 0) as filter_position,
+        coalesce(facet_buckets.group_values, '') as group_values,
+        readings.event_at,
+        readings.received_at,
+        readings.is_in_period,
         case
-            when readings.aggregation_type = 'count_agg' then cast(1 as decimal(27, 12))
+            when readings.aggregation_type in ('count_agg', 'unique_count_agg', 'custom_agg')
+                then cast(1 as decimal(27, 12))
             else {{ parse_quantity('readings.value_text') }}
-        end as quantity
+        end as quantity,
+        case when readings.aggregation_type = 'unique_count_agg' then coalesce(readings.value_text, '') end as item,
+        coalesce(
+            readings.aggregation_type = 'unique_count_agg'
+            and {{ json_text('readings.properties', "'operation_type'") }} = 'remove', false
+        ) as is_remove,
+        readings.value_text,
+        case when readings.aggregation_type = 'custom_agg' then readings.properties end as properties,
+        readings.precise_total_amount_cents
     from readings
+    left join facet_buckets
+        on
+            readings.organization_id = facet_buckets.organization_id
+            and readings.plan_code = facet_buckets.plan_code
+            and readings.plan_effective_at = facet_buckets.plan_effective_at
+            and readings.charge_code = facet_buckets.charge_code
+            and readings.metric_effective_at = facet_buckets.metric_effective_at
+            and readings.facets = facet_buckets.facets
 
 )
 

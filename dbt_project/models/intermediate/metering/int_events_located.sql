@@ -39,6 +39,35 @@ metered_codes as (
 
 ),
 
+{# events that recurring charges of open moments count, however old they are #}
+carried_codes as (
+
+    select
+        metered_charges.organization_id,
+        metered_charges.external_subscription_id,
+        metered_charges.event_code,
+        min(metered_charges.history_from_at) as history_from_at,
+        max(metered_charges.usage_to_at) as usage_to_at
+    from {{ ref('int_metered_charges') }} as metered_charges
+    where metered_charges.is_recurring
+    group by
+        metered_charges.organization_id,
+        metered_charges.external_subscription_id,
+        metered_charges.event_code
+
+),
+
+facet_keys as (
+
+    select
+        facet_keys.organization_id,
+        facet_keys.event_code,
+        array_agg(facet_keys.facet_key order by facet_keys.facet_position) as facet_keys
+    from {{ ref('int_facet_keys') }} as facet_keys
+    group by facet_keys.organization_id, facet_keys.event_code
+
+),
+
 metric_codes as (
 
     {# one row per event code, however many metrics read it #}
@@ -57,7 +86,11 @@ placed as (
         usage_events.transaction_id,
         usage_events.code,
         usage_events.event_at,
+        coalesce(usage_events.received_at, usage_events.event_at) as received_at,
         usage_events.properties,
+        usage_events.precise_total_amount_cents,
+        facet_keys.facet_keys,
+        carried_codes.event_code is not null as is_carried,
         usage_events.batch_id,
         usage_events.file_id,
         usage_events.line_number,
@@ -83,7 +116,7 @@ placed as (
             when metered_codes.event_code is null then 'no_charge'
             when
                 moments.moment_state = 'due'
-                and coalesce(usage_events.received_at, usage_events.event_at) >= moments.billing_at
+                and coalesce(usage_events.received_at, usage_events.event_at) >= moments.finalizes_at
                 then 'late'
             else moments.moment_state
         end as fate
@@ -110,20 +143,47 @@ placed as (
         on
             moments.moment_id = metered_codes.moment_id
             and usage_events.code = metered_codes.event_code
+    left join carried_codes
+        on
+            usage_events.organization_id = carried_codes.organization_id
+            and usage_events.external_subscription_id = carried_codes.external_subscription_id
+            and usage_events.code = carried_codes.event_code
+            and usage_events.event_at >= carried_codes.history_from_at
+            and usage_events.event_at < carried_codes.usage_to_at
+    left join facet_keys
+        on
+            usage_events.organization_id = facet_keys.organization_id
+            and usage_events.code = facet_keys.event_code
+
+),
+
+{# what no open moment counts needs no properties #}
+read_now as (
+
+    select
+        placed.*,
+        placed.fate in ('due', 'draft', 'running') or (placed.is_carried and placed.fate <> 'pending') as is_read
+    from placed
 
 )
 
 select
-    placed.organization_id,
-    placed.external_subscription_id,
-    placed.transaction_id,
-    placed.code,
-    placed.event_at,
-    {# only events that are metered now need their properties #}
-    case when placed.fate in ('due', 'running') then placed.properties end as properties,
-    placed.batch_id,
-    placed.file_id,
-    placed.line_number,
-    placed.moment_id,
-    placed.fate
-from placed
+    read_now.organization_id,
+    read_now.external_subscription_id,
+    read_now.transaction_id,
+    read_now.code,
+    read_now.event_at,
+    read_now.received_at,
+    case when read_now.is_read then read_now.properties end as properties,
+    case
+        when read_now.is_read and read_now.facet_keys is not null
+            then {{ json_pick('read_now.properties', 'read_now.facet_keys') }}
+    end as facets,
+    case when read_now.is_read then read_now.precise_total_amount_cents end as precise_total_amount_cents,
+    read_now.batch_id,
+    read_now.file_id,
+    read_now.line_number,
+    read_now.moment_id,
+    read_now.is_read,
+    read_now.fate
+from read_now

@@ -3,6 +3,7 @@ with
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
+    where moment_state <> 'finalized'
 
 ),
 
@@ -12,15 +13,21 @@ charges as (
 
 ),
 
-charge_filters as (
-
-    select * from {{ ref('stg_book__charge_filters') }}
-
-),
-
 metric_versions as (
 
     select * from {{ ref('int_metric_versions') }}
+
+),
+
+{# metrics that the plan of the following subscription row reads as well #}
+next_metrics as (
+
+    select distinct
+        charges.organization_id,
+        charges.plan_code,
+        charges.effective_at,
+        charges.billable_metric_code
+    from charges
 
 ),
 
@@ -33,6 +40,16 @@ metered as (
         moments.organization_id,
         moments.external_customer_id,
         moments.external_subscription_id,
+        moments.timezone,
+        moments.as_of,
+        moments.finalizes_at,
+        moments.usage_from_at,
+        moments.usage_to_at,
+        moments.usage_from_date,
+        moments.usage_to_date,
+        moments.usage_full_days_count,
+        moments.usage_days_count,
+        moments.ended_by,
         charges.plan_code,
         charges.effective_at as plan_effective_at,
         charges.charge_code,
@@ -41,35 +58,57 @@ metered as (
             charges.invoice_display_name, metric_versions.billable_metric_name, charges.charge_code
         ) as charge_name,
         charges.charge_model,
-        charge_filters.filter_position,
-        charge_filters.amount as unit_price,
+        coalesce(charges.is_pay_in_advance, false) as is_pay_in_advance,
+        coalesce(charges.is_invoiceable, true) as is_invoiceable,
+        coalesce(charges.is_prorated, false) as is_prorated,
+        coalesce(charges.min_amount_cents, 0) as min_amount_cents,
+        charges.regroup_paid_fees,
+        charges.applied_pricing_unit_code,
+        charges.pricing_unit_conversion_rate,
         metric_versions.billable_metric_code,
         metric_versions.billable_metric_name,
+        metric_versions.valid_from_at as metric_effective_at,
         metric_versions.event_code,
         metric_versions.aggregation_type,
         metric_versions.field_name,
+        metric_versions.is_recurring,
         metric_versions.rounding_function,
-        metric_versions.rounding_precision
+        metric_versions.rounding_precision,
+        {#
+          From when on a recurring metric counts: all history for sums and unique counts; a level by time begins with
+          the first subscription, unless this row was born from a plan change (rating.md sections 2 and 3.2).
+        #}
+        case
+            when not metric_versions.is_recurring then moments.usage_from_at
+            when metric_versions.aggregation_type in ('sum_agg', 'unique_count_agg') or moments.has_previous_row
+                then {{ beginning_of_time() }}
+            else moments.row_started_at
+        end as history_from_at,
+        {# unprorated units of an upgraded row are billed by the new row, when it has the metric: section 4.3 #}
+        coalesce(
+            moments.ended_by = 'upgrade'
+            and metric_versions.is_recurring
+            and not charges.is_prorated
+            and next_metrics.billable_metric_code is not null, false
+        ) as is_carried_over
     from moments
     inner join charges
         on
             moments.organization_id = charges.organization_id
             and moments.plan_code = charges.plan_code
             and moments.plan_effective_at = charges.effective_at
-    inner join charge_filters
-        on
-            charges.organization_id = charge_filters.organization_id
-            and charges.plan_code = charge_filters.plan_code
-            and charges.effective_at = charge_filters.effective_at
-            and charges.charge_code = charge_filters.charge_code
-            and charge_filters.filter_position = 0
     inner join metric_versions
         on
             charges.organization_id = metric_versions.organization_id
             and charges.billable_metric_code = metric_versions.billable_metric_code
             and moments.full_started_at >= metric_versions.valid_from_at
             and moments.full_started_at < metric_versions.valid_to_at
-    where moments.moment_state <> 'finalized'
+    left join next_metrics
+        on
+            moments.organization_id = next_metrics.organization_id
+            and moments.next_plan_code = next_metrics.plan_code
+            and moments.next_plan_effective_at = next_metrics.effective_at
+            and charges.billable_metric_code = next_metrics.billable_metric_code
 
 )
 

@@ -1,52 +1,279 @@
 with
 
-readings as (
-
-    select * from {{ ref('int_event_readings') }}
-
-),
-
 metered_charges as (
 
     select * from {{ ref('int_metered_charges') }}
 
 ),
 
+buckets as (
+
+    select * from {{ ref('int_charge_buckets') }}
+
+),
+
+timezone_offsets as (
+
+    select * from {{ ref('stg_time__timezone_offsets') }}
+
+),
+
+readings as (
+
+    select
+        readings.*,
+        metered_charges.aggregation_type,
+        case when metered_charges.is_prorated then metered_charges.usage_to_date end as prorated_to_date,
+        timezone_offsets.utc_offset_seconds
+    from {{ ref('int_event_readings') }} as readings
+    inner join metered_charges
+        on
+            readings.moment_id = metered_charges.moment_id
+            and readings.charge_code = metered_charges.charge_code
+    {# a local date is needed for proration only #}
+    left join timezone_offsets
+        on
+            metered_charges.is_prorated
+            and readings.is_in_period
+            and metered_charges.timezone = timezone_offsets.timezone
+            and readings.event_at >= timezone_offsets.valid_from_at
+            and readings.event_at < timezone_offsets.valid_to_at
+
+),
+
+{# all aggregations that add up or compare, in one pass #}
 sums as (
 
     select
         readings.moment_id,
         readings.charge_code,
-        sum(readings.quantity) as units,
-        count(*) as events_count
+        readings.filter_position,
+        readings.group_values,
+        count(readings.quantity) as events_count,
+        count(case when readings.is_in_period then readings.quantity end) as period_events_count,
+        sum(readings.quantity) as total,
+        max(case when readings.is_in_period then readings.quantity end) as highest_value,
+        sum(case when not readings.is_in_period then readings.quantity end) as carried_total,
+        sum(
+            case
+                when readings.is_in_period and readings.prorated_to_date is not null
+                    then readings.quantity * cast(
+                        {{ days_between(
+                            to_local_date('readings.event_at', 'readings.utc_offset_seconds'),
+                            'readings.prorated_to_date'
+                        ) }} + 1 as decimal(11, 0)
+                    )
+            end
+        ) as period_unit_days,
+        sum(case when readings.quantity is not null then readings.precise_total_amount_cents end)
+            as precise_total_amount_cents
     from readings
-    where readings.quantity is not null
-    group by readings.moment_id, readings.charge_code
+    group by readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
 
 ),
 
-{# a charge without events has zero units: its flat fees may still be due #}
-aggregated as (
+unique_counts as (
+
+    select
+        items.moment_id,
+        items.charge_code,
+        items.filter_position,
+        items.group_values,
+        sum(case when items.is_active then 1 else 0 end) as units
+    from {{ ref('int_unique_items') }} as items
+    group by items.moment_id, items.charge_code, items.filter_position, items.group_values
+
+),
+
+stays as (
+
+    select
+        stays.moment_id,
+        stays.charge_code,
+        stays.filter_position,
+        stays.group_values,
+        sum(stays.days_count) as unit_days
+    from {{ ref('int_prorated_stays') }} as stays
+    group by stays.moment_id, stays.charge_code, stays.filter_position, stays.group_values
+
+),
+
+advance_levels as (
+
+    {# how far the highest level of the period, which has been paid for, lies above the present one #}
+    select
+        advance.moment_id,
+        advance.charge_code,
+        advance.filter_position,
+        advance.group_values,
+        max(advance.highest_total) as highest_total,
+        sum(advance.change) as period_total,
+        sum(advance.billed_prorated_units) as billed_prorated_units
+    from {{ ref('int_advance_events') }} as advance
+    group by advance.moment_id, advance.charge_code, advance.filter_position, advance.group_values
+
+),
+
+{# every bucket counts, also without events: its flat fees may be due (semantics/rating.md sections 8 to 10) #}
+grid as (
 
     select
         metered_charges.moment_id,
         metered_charges.charge_code,
-        metered_charges.rounding_function,
-        metered_charges.rounding_precision,
-        cast(coalesce(sums.units, 0) as decimal(38, 12)) as units,
-        cast(coalesce(sums.events_count, 0) as bigint) as events_count
+        buckets.filter_position,
+        coalesce(sums.group_values, buckets.null_group_values) as group_values,
+        sums.group_values as used_group_values
     from metered_charges
+    inner join buckets
+        on
+            metered_charges.organization_id = buckets.organization_id
+            and metered_charges.plan_code = buckets.plan_code
+            and metered_charges.plan_effective_at = buckets.plan_effective_at
+            and metered_charges.charge_code = buckets.charge_code
     left join sums
         on
             metered_charges.moment_id = sums.moment_id
             and metered_charges.charge_code = sums.charge_code
+            and buckets.filter_position = sums.filter_position
+
+),
+
+aggregated as (
+
+    select
+        grid.moment_id,
+        grid.charge_code,
+        grid.filter_position,
+        grid.group_values,
+        metered_charges.aggregation_type,
+        metered_charges.moment_state,
+        metered_charges.is_prorated,
+        metered_charges.is_pay_in_advance,
+        metered_charges.rounding_function,
+        metered_charges.rounding_precision,
+        metered_charges.usage_days_count,
+        metered_charges.usage_full_days_count,
+        case metered_charges.aggregation_type
+            when 'count_agg' then coalesce(sums.events_count, 0)
+            when 'sum_agg' then coalesce(sums.events_count, 0)
+            when 'custom_agg' then coalesce(sums.events_count, 0)
+            when 'unique_count_agg' then coalesce(unique_counts.units, 0)
+            else coalesce(sums.period_events_count, 0)
+        end as events_count,
+        cast(
+            coalesce(
+                case metered_charges.aggregation_type
+                    when 'count_agg' then sums.total
+                    when 'sum_agg' then sums.total
+                    when 'max_agg' then sums.highest_value
+                    when 'latest_agg' then greatest(latest.latest_value, 0)
+                    when 'unique_count_agg' then unique_counts.units
+                    when 'weighted_sum_agg' then weighted.units
+                end, 0
+            ) as decimal(38, 12)
+        ) as full_units,
+        coalesce(weighted.units_rest, 0) as units_rest,
+        coalesce(sums.total, 0) as total,
+        coalesce(sums.carried_total, 0) as carried_total,
+        case metered_charges.aggregation_type
+            when 'unique_count_agg' then coalesce(stays.unit_days, 0)
+            else coalesce(sums.period_unit_days, 0)
+        end as period_unit_days,
+        case metered_charges.aggregation_type
+            when 'unique_count_agg' then coalesce(unique_counts.units, 0) - coalesce(advance_levels.period_total, 0)
+            else coalesce(sums.total, 0) - coalesce(advance_levels.period_total, 0)
+        end as advance_carried_total,
+        coalesce(advance_levels.highest_total, 0) as advance_highest_total,
+        coalesce(advance_levels.billed_prorated_units, 0) as advance_billed_prorated_units,
+        sums.precise_total_amount_cents
+    from grid
+    inner join metered_charges
+        on
+            grid.moment_id = metered_charges.moment_id
+            and grid.charge_code = metered_charges.charge_code
+    {% for name, table in [
+        ('sums', 'sums'),
+        ('unique_counts', 'unique_counts'),
+        ('stays', 'stays'),
+        ('advance_levels', 'advance_levels'),
+        ('weighted', ref('int_weighted_levels')),
+        ('latest', ref('int_latest_values')),
+    ] -%}
+        left join {{ table }}{% if name != table %} as {{ name }}{% endif %}
+            on
+                grid.moment_id = {{ name }}.moment_id
+                and grid.charge_code = {{ name }}.charge_code
+                and grid.filter_position = {{ name }}.filter_position
+                and grid.used_group_values = {{ name }}.group_values
+    {% endfor %}
+),
+
+{#
+  What is priced: prorated units where the charge is prorated (section 4), and while the period of a charge paid in
+  advance runs, what has been paid for (section 7).
+#}
+prorated as (
+
+    select
+        aggregated.*,
+        case
+            when aggregated.is_pay_in_advance and aggregated.moment_state = 'running' and aggregated.is_prorated
+                then {{ prorate_units(
+                    '(aggregated.advance_carried_total * aggregated.usage_days_count)',
+                    'aggregated.usage_full_days_count'
+                ) }} + aggregated.advance_billed_prorated_units
+            when aggregated.is_pay_in_advance and aggregated.moment_state = 'running'
+                then aggregated.advance_carried_total + aggregated.advance_highest_total
+            when aggregated.is_pay_in_advance or not aggregated.is_prorated then aggregated.full_units
+            when aggregated.aggregation_type = 'unique_count_agg'
+                then {{ prorate_units('aggregated.period_unit_days', 'aggregated.usage_full_days_count') }}
+            else {{ prorate_units(
+                '(aggregated.carried_total * aggregated.usage_days_count + aggregated.period_unit_days)',
+                'aggregated.usage_full_days_count'
+            ) }}
+        end as priced_units
+    from aggregated
+
+),
+
+{# the metric's rounding, per bucket and group; not in advance (section 5, point 4) #}
+rounded as (
+
+    select
+        prorated.*,
+        case when prorated.is_pay_in_advance then null else prorated.rounding_function end as applied_rounding,
+        {# rounding up looks at all 20 digits of a weighted sum #}
+        case
+            when
+                prorated.rounding_function = 'ceil'
+                and prorated.units_rest > 0
+                and coalesce(prorated.rounding_precision, 0) < 12
+                then cast(0.000000000001 as decimal(38, 12))
+            else cast(0 as decimal(38, 12))
+        end as units_above
+    from prorated
 
 )
 
 select
-    aggregated.moment_id,
-    aggregated.charge_code,
-    aggregated.events_count,
-    aggregated.units as units_before_rounding,
-    {{ round_units('aggregated.units', 'aggregated.rounding_function', 'aggregated.rounding_precision') }} as units
-from aggregated
+    {{ surrogate_key([
+        'rounded.moment_id', 'rounded.charge_code', 'rounded.filter_position', 'rounded.group_values'
+    ]) }} as usage_id,
+    rounded.moment_id,
+    rounded.charge_code,
+    cast(rounded.filter_position as integer) as filter_position,
+    rounded.group_values,
+    cast(rounded.events_count as bigint) as events_count,
+    rounded.full_units as units_before_rounding,
+    cast({{ round_units(
+        '(rounded.full_units + rounded.units_above)', 'rounded.applied_rounding', 'rounded.rounding_precision'
+    ) }} as decimal(38, 12)) as full_units,
+    cast({{ round_units(
+        '(cast(rounded.priced_units as decimal(38, 12)) + rounded.units_above)',
+        'rounded.applied_rounding',
+        'rounded.rounding_precision'
+    ) }} as decimal(38, 12)) as units,
+    case when rounded.applied_rounding is null then rounded.units_rest else 0 end as units_rest,
+    cast(rounded.total as decimal(38, 12)) as total_aggregated_units,
+    cast(rounded.precise_total_amount_cents as decimal(38, 12)) as precise_total_amount_cents
+from rounded

@@ -46,6 +46,8 @@ renewals as (
         subscriptions.subscription_name,
         subscriptions.purchase_order_number,
         subscriptions.timezone,
+        subscriptions.invoice_grace_period,
+        subscriptions.started_at as row_started_at,
         period_calendars.billing_date,
         greatest(period_calendars.ended_at, subscriptions.created_at) as billing_at,
         greatest(period_calendars.from_date, subscriptions.started_date) as from_date,
@@ -78,6 +80,15 @@ identified as (
 
     select
         renewals.*,
+        {# with a grace period a draft until the first UTC midnight at which its days have passed #}
+        case
+            when renewals.invoice_grace_period > 0
+                then greatest(
+                    renewals.billing_at,
+                    cast({{ add_days('renewals.billing_date', 'renewals.invoice_grace_period') }} as timestamp)
+                )
+            else renewals.billing_at
+        end as finalizes_at,
         {{ surrogate_key([
             'renewals.organization_id', 'renewals.external_subscription_id',
             'renewals.subscription_created_at', "'renewal'", 'renewals.billing_date',
@@ -100,13 +111,22 @@ select
     identified.purchase_order_number,
     identified.timezone,
     'renewal' as reason,
+    'renewal' as invoice_group,
     case
         when finalized_moments.moment_id is not null then 'finalized'
-        when identified.billing_at <= identified.as_of then 'due'
+        when identified.finalizes_at <= identified.as_of then 'due'
+        when identified.billing_at <= identified.as_of then 'draft'
         else 'running'
     end as moment_state,
     identified.billing_date,
     identified.billing_at,
+    identified.finalizes_at,
+    identified.row_started_at,
+    false as has_previous_row,
+    cast(null as varchar) as ended_by,
+    cast(null as varchar) as next_plan_code,
+    cast(null as timestamp) as next_plan_effective_at,
+    true as has_plan_fee,
     identified.from_date,
     identified.to_date,
     identified.full_from_date,
@@ -115,6 +135,10 @@ select
     {{ days_between('identified.from_date', 'identified.to_date') }} + 1 as days_count,
     coalesce(finalized_moments.usage_from_at, identified.usage_from_at) as usage_from_at,
     coalesce(finalized_moments.usage_to_at, identified.usage_to_at) as usage_to_at,
+    identified.from_date as usage_from_date,
+    identified.to_date as usage_to_date,
+    identified.full_days_count as usage_full_days_count,
+    {{ days_between('identified.from_date', 'identified.to_date') }} + 1 as usage_days_count,
     coalesce(finalized_moments.known_batch_id, identified.known_batch_id) as known_batch_id,
     identified.as_of,
     identified.close_id

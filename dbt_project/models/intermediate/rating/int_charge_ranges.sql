@@ -18,6 +18,7 @@ neighbours as (
         charge_ranges.from_value,
         charge_ranges.to_value,
         charge_ranges.per_unit_amount,
+        charge_ranges.rate,
         charge_ranges.flat_amount,
         lag(charge_ranges.to_value) over (bucket_order) as previous_to_value
     from charge_ranges
@@ -52,14 +53,14 @@ styled as (
                 neighbours.charge_code,
                 neighbours.filter_position
         ) = 1 as is_touching,
-        max(neighbours.per_unit_amount) over (
+        max(coalesce(neighbours.per_unit_amount, neighbours.rate)) over (
             partition by
                 neighbours.organization_id,
                 neighbours.plan_code,
                 neighbours.plan_effective_at,
                 neighbours.charge_code,
                 neighbours.filter_position
-        ) as highest_per_unit_amount
+        ) as highest_price
     from neighbours
 
 )

@@ -5,23 +5,42 @@
 ] -%}
 with
 
+usage_fees as (
+
+    select fees.*
+    from {{ ref('int_fees_from_usage') }} as fees
+    left join {{ ref('int_fees_from_true_ups') }} as true_ups
+        on
+            fees.moment_id = true_ups.moment_id
+            and fees.fee_code = true_ups.fee_code
+    {# an empty line stays when a true-up hangs on it #}
+    where fees.is_kept or (fees.is_first_of_charge and true_ups.fee_id is not null)
+
+),
+
 fees as (
 
-    select
-        {% for column in columns %}
-            plan_fees.{{ column }}{% if not loop.last %},{% endif %}{% endfor %}
-    from {{ ref('int_fees_from_plans') }} as plan_fees
-    union all
-    select
-        {% for column in columns %}
-            usage_fees.{{ column }}{% if not loop.last %},{% endif %}{% endfor %}
-    from {{ ref('int_fees_from_usage') }} as usage_fees
+    {% for source in [
+        ref('int_fees_from_plans'),
+        'usage_fees',
+        ref('int_fees_from_true_ups'),
+        ref('int_fees_from_advance_charges'),
+    ] -%}
+        select
+            {% for column in columns %}
+                sources.{{ column }}{% if not loop.last %},{% endif %}{% endfor %}
+        from {{ source }} as sources
+        {% if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
 
 ),
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_invoice_moments') }}
 
 )
 

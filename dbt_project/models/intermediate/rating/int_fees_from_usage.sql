@@ -6,15 +6,21 @@ priced as (
 
 ),
 
+usage as (
+
+    select * from {{ ref('int_usage_aggregated') }}
+
+),
+
 metered_charges as (
 
     select * from {{ ref('int_metered_charges') }}
 
 ),
 
-moments as (
+buckets as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_charge_buckets') }}
 
 ),
 
@@ -24,54 +30,144 @@ plan_versions as (
 
 ),
 
+pricing_units as (
+
+    select * from {{ ref('int_pricing_unit_versions') }}
+
+),
+
 currencies as (
 
     select * from {{ ref('currencies') }}
 
 ),
 
-{# a line without units, amount and events is not kept: semantics/rating.md section 10 #}
-kept as (
+{#
+  On the invoice of a period: charges in arrears, and of those in advance the renewal of recurring ones, unless the
+  subscription ends (semantics/rating.md section 7). Units that the row after an upgrade bills are left out (4.3).
+#}
+billed as (
 
-    select * from priced
-    where priced.units <> 0 or priced.amount is null or priced.amount <> 0 or priced.events_count <> 0
+    select
+        metered_charges.*,
+        plan_versions.amount_currency as currency,
+        currencies.exponent as currency_exponent,
+        pricing_units.exponent as pricing_unit_exponent
+    from metered_charges
+    inner join plan_versions
+        on
+            metered_charges.organization_id = plan_versions.organization_id
+            and metered_charges.plan_code = plan_versions.plan_code
+            and metered_charges.plan_effective_at = plan_versions.effective_at
+    left join currencies
+        on plan_versions.amount_currency = currencies.currency_code
+    left join pricing_units
+        on
+            metered_charges.organization_id = pricing_units.organization_id
+            and metered_charges.applied_pricing_unit_code = pricing_units.pricing_unit_code
+            and metered_charges.usage_from_at >= pricing_units.valid_from_at
+            and metered_charges.usage_from_at < pricing_units.valid_to_at
+    where
+        not metered_charges.is_carried_over
+        and (
+            not metered_charges.is_pay_in_advance
+            or (metered_charges.is_recurring and metered_charges.ended_by is null)
+        )
+
+),
+
+converted as (
+
+    select
+        priced.*,
+        billed.organization_id,
+        billed.external_customer_id,
+        billed.external_subscription_id,
+        billed.plan_code,
+        billed.plan_effective_at,
+        billed.charge_name,
+        billed.charge_position,
+        billed.billable_metric_code,
+        billed.charge_model,
+        billed.usage_from_date,
+        billed.usage_to_date,
+        billed.applied_pricing_unit_code,
+        billed.currency,
+        billed.currency_exponent,
+        buckets.filter_name,
+        buckets.filter_values,
+        buckets.unit_price,
+        {{ converted_amount(
+            'priced.amount', 'billed.applied_pricing_unit_code', 'billed.pricing_unit_exponent',
+            'billed.pricing_unit_conversion_rate'
+        ) }} as currency_amount
+    from priced
+    inner join usage
+        on priced.point_id = usage.usage_id
+    inner join billed
+        on
+            priced.moment_id = billed.moment_id
+            and priced.charge_code = billed.charge_code
+    inner join buckets
+        on
+            billed.organization_id = buckets.organization_id
+            and billed.plan_code = buckets.plan_code
+            and billed.plan_effective_at = buckets.plan_effective_at
+            and billed.charge_code = buckets.charge_code
+            and priced.filter_position = buckets.filter_position
+
+),
+
+rounded as (
+
+    select
+        converted.*,
+        {{ round_to_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as amount_cents,
+        {{ precise_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as precise_amount_cents,
+        {# the fee that a true-up of the charge hangs on: the default bucket's, of a grouped one the first #}
+        row_number() over (
+            partition by converted.moment_id, converted.charge_code
+            order by converted.filter_position, {{ binary_order('converted.group_values') }}
+        ) = 1 as is_first_of_charge
+    from converted
 
 )
 
 select
-    {{ surrogate_key(['kept.moment_id', "'charge'", 'kept.charge_code', 'metered_charges.filter_position', "''"]) }}
-        as fee_id,
-    kept.moment_id,
+    {{ surrogate_key([
+        'rounded.moment_id', "'charge'", 'rounded.charge_code', 'rounded.filter_position', 'rounded.group_values'
+    ]) }} as fee_id,
+    rounded.point_id as usage_id,
+    rounded.moment_id,
+    rounded.organization_id,
+    rounded.external_customer_id,
+    rounded.external_subscription_id,
     'charge' as fee_type,
-    kept.charge_code as fee_code,
-    metered_charges.charge_name as fee_name,
-    metered_charges.charge_position as fee_position,
-    metered_charges.filter_position,
-    metered_charges.billable_metric_code,
-    metered_charges.charge_model,
-    cast(null as varchar) as filter_values,
-    cast(null as varchar) as group_values,
-    moments.from_date,
-    moments.to_date,
-    kept.units,
-    kept.events_count,
-    case when metered_charges.charge_model = 'standard' then metered_charges.unit_price end as unit_price,
-    kept.amount,
-    plan_versions.amount_currency as currency,
-    currencies.exponent as currency_exponent,
-    {{ round_to_minor_units('kept.amount', 'currencies.exponent') }} as amount_cents,
-    {{ precise_minor_units('kept.amount', 'currencies.exponent') }} as precise_amount_cents
-from kept
-inner join metered_charges
-    on
-        kept.moment_id = metered_charges.moment_id
-        and kept.charge_code = metered_charges.charge_code
-inner join moments
-    on kept.moment_id = moments.moment_id
-inner join plan_versions
-    on
-        metered_charges.organization_id = plan_versions.organization_id
-        and metered_charges.plan_code = plan_versions.plan_code
-        and metered_charges.plan_effective_at = plan_versions.effective_at
-left join currencies
-    on plan_versions.amount_currency = currencies.currency_code
+    rounded.charge_code as fee_code,
+    coalesce(rounded.filter_name, rounded.charge_name) as fee_name,
+    rounded.charge_position as fee_position,
+    rounded.filter_position,
+    rounded.billable_metric_code,
+    rounded.charge_model,
+    rounded.filter_values,
+    nullif(rounded.group_values, '') as group_values,
+    rounded.usage_from_date as from_date,
+    rounded.usage_to_date as to_date,
+    rounded.full_units as units,
+    rounded.events_count,
+    case when rounded.charge_model = 'standard' then rounded.unit_price end as unit_price,
+    rounded.currency,
+    rounded.currency_exponent,
+    rounded.amount_cents,
+    rounded.precise_amount_cents,
+    rounded.units as priced_units,
+    rounded.units_rest as priced_units_rest,
+    rounded.applied_pricing_unit_code,
+    rounded.is_first_of_charge,
+    {# a line without units, amount and events is not kept: semantics/rating.md section 10 #}
+    rounded.full_units <> 0
+    or rounded.units_rest <> 0
+    or rounded.amount is null
+    or rounded.amount <> 0
+    or rounded.events_count <> 0 as is_kept
+from rounded

@@ -1,59 +1,178 @@
 with
 
+points as (
+
+    select * from {{ ref('int_price_points') }}
+
+),
+
 usage as (
 
     select * from {{ ref('int_usage_aggregated') }}
 
 ),
 
-metered_charges as (
+buckets as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_buckets') }}
 
 ),
 
-graduated as (
+plan_versions as (
+
+    select * from {{ ref('int_plan_versions') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
+tiers as (
 
     {# no amount at all when one of the ranges has none #}
     select
-        tiers.moment_id,
-        tiers.charge_code,
-        case when count(*) = count(tiers.amount) then sum(tiers.amount) end as amount
+        tiers.point_id,
+        case
+            when count(*) = count(tiers.amount)
+                then {{ cut_amount('sum(tiers.amount) + sum(tiers.cut_rest)') }}
+        end as amount
     from {{ ref('int_usage_tiers') }} as tiers
-    group by tiers.moment_id, tiers.charge_code
+    group by tiers.point_id
+
+),
+
+prorated_sums as (
+
+    select
+        prorated_tiers.usage_id,
+        prorated_tiers.whole,
+        case when count(*) = count(prorated_tiers.amount) then sum(prorated_tiers.amount) end as amount,
+        sum(prorated_tiers.price_parts) as price_parts,
+        sum(prorated_tiers.flat_amount) as flat_amount
+    from {{ ref('int_prorated_tiers') }} as prorated_tiers
+    group by prorated_tiers.usage_id, prorated_tiers.whole
+
+),
+
+prorated as (
+
+    select
+        prorated_sums.usage_id,
+        greatest(
+            prorated_sums.amount + cast(
+                cast({{ divide_floor('prorated_sums.price_parts', 'prorated_sums.whole') }} as decimal(38, 0))
+                * 0.000000000000000000000001 as decimal(38, 24)
+            ), 0
+        ) + prorated_sums.flat_amount as amount
+    from prorated_sums
+
+),
+
+limited as (
+
+    select
+        allowances.moment_id,
+        allowances.charge_code,
+        allowances.filter_position,
+        allowances.group_values,
+        case
+            when count(*) = count(allowances.limited_amount) then {{ cut_amount('sum(allowances.limited_amount)') }}
+        end as amount
+    from {{ ref('int_percentage_allowances') }} as allowances
+    group by allowances.moment_id, allowances.charge_code, allowances.filter_position, allowances.group_values
 
 ),
 
 priced as (
 
     select
-        metered_charges.moment_id,
-        metered_charges.charge_code,
-        usage.events_count,
-        usage.units,
+        points.point_id,
+        points.moment_id,
+        points.charge_code,
+        points.filter_position,
+        points.group_values,
+        points.events_count,
+        points.full_units,
+        points.units,
+        points.units_rest,
+        points.charge_model,
         cast(
-            case metered_charges.charge_model
-                when 'standard' then {{ price_standard('usage.units', 'metered_charges.unit_price') }}
-                when 'graduated' then graduated.amount
+            case
+                when points.charge_model = 'standard'
+                    then {{ price_standard('points.units', 'buckets.unit_price') }}
+                        + {{ price_units_rest('points.units_rest', 'buckets.unit_price') }}
+                when points.charge_model = 'graduated' and points.is_prorated
+                    then case when points.full_units < 0 then 0 else prorated.amount end
+                when points.charge_model in ('graduated', 'graduated_percentage', 'volume') then coalesce(tiers.amount, 0)
+                when points.charge_model = 'package'
+                    then {{ price_package(
+                        'points.units', 'points.units_rest', 'buckets.free_units', 'buckets.package_size',
+                        'buckets.unit_price'
+                    ) }}
+                when points.charge_model = 'percentage' and buckets.has_event_limits then coalesce(limited.amount, 0)
+                when points.charge_model = 'percentage'
+                    then {{ price_percentage(
+                        'points.units', 'points.units_rest', 'points.free_units', 'buckets.rate',
+                        'points.events_count', 'points.free_events_count', 'buckets.fixed_amount'
+                    ) }}
+                {# amounts that the events bring: nothing when their units are zero (section 6.7) #}
+                when points.charge_model = 'dynamic' and points.units = 0 then 0
+                when points.charge_model = 'dynamic'
+                    then {{ major_units('coalesce(usage.precise_total_amount_cents, 0)', 'currencies.exponent') }}
             end as decimal(38, 24)
         ) as amount
-    from metered_charges
-    inner join usage
+    from points
+    inner join buckets
         on
-            metered_charges.moment_id = usage.moment_id
-            and metered_charges.charge_code = usage.charge_code
-    left join graduated
+            points.organization_id = buckets.organization_id
+            and points.plan_code = buckets.plan_code
+            and points.plan_effective_at = buckets.plan_effective_at
+            and points.charge_code = buckets.charge_code
+            and points.filter_position = buckets.filter_position
+    inner join plan_versions
         on
-            metered_charges.moment_id = graduated.moment_id
-            and metered_charges.charge_code = graduated.charge_code
+            points.organization_id = plan_versions.organization_id
+            and points.plan_code = plan_versions.plan_code
+            and points.plan_effective_at = plan_versions.effective_at
+    left join currencies
+        on plan_versions.amount_currency = currencies.currency_code
+    left join usage
+        on points.point_id = usage.usage_id
+    left join tiers
+        on points.point_id = tiers.point_id
+    left join prorated
+        on points.point_id = prorated.usage_id
+    left join limited
+        on
+            points.moment_id = limited.moment_id
+            and points.charge_code = limited.charge_code
+            and points.filter_position = limited.filter_position
+            and points.group_values = limited.group_values
+
+),
+
+{# negative units or a negative amount make both zero: semantics/rating.md section 5.3 #}
+judged as (
+
+    select
+        priced.*,
+        coalesce(priced.units < 0 or priced.amount < 0, false) as is_negative
+    from priced
 
 )
 
-{# negative units or a negative amount make both zero: semantics/rating.md section 5.3 #}
 select
-    priced.moment_id,
-    priced.charge_code,
-    priced.events_count,
-    case when priced.units < 0 or priced.amount < 0 then cast(0 as decimal(38, 12)) else priced.units end as units,
-    case when priced.units < 0 or priced.amount < 0 then cast(0 as decimal(38, 24)) else priced.amount end as amount
-from priced
+    judged.point_id,
+    judged.moment_id,
+    judged.charge_code,
+    judged.filter_position,
+    judged.group_values,
+    judged.events_count,
+    case when judged.is_negative then cast(0 as decimal(38, 12)) else greatest(judged.full_units, 0) end as full_units,
+    case when judged.is_negative then cast(0 as decimal(38, 12)) else judged.units end as units,
+    case when judged.is_negative then cast(0 as bigint) else judged.units_rest end as units_rest,
+    case when judged.is_negative then cast(0 as decimal(38, 24)) else judged.amount end as amount
+from judged

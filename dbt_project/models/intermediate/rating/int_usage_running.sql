@@ -1,15 +1,15 @@
 with
 
-moments as (
+metered_charges as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_metered_charges') }}
     where moment_state = 'running'
 
 ),
 
-metered_charges as (
+usage as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_usage_aggregated') }}
 
 ),
 
@@ -19,9 +19,21 @@ priced as (
 
 ),
 
+buckets as (
+
+    select * from {{ ref('int_charge_buckets') }}
+
+),
+
 plan_versions as (
 
     select * from {{ ref('int_plan_versions') }}
+
+),
+
+pricing_units as (
+
+    select * from {{ ref('int_pricing_unit_versions') }}
 
 ),
 
@@ -32,32 +44,52 @@ currencies as (
 )
 
 select
-    moments.moment_id,
-    moments.organization_id,
-    moments.external_customer_id,
-    moments.external_subscription_id,
+    usage.usage_id,
+    metered_charges.moment_id,
+    metered_charges.organization_id,
+    metered_charges.external_customer_id,
+    metered_charges.external_subscription_id,
     metered_charges.charge_code,
     metered_charges.charge_name,
-    cast(null as varchar) as filter_values,
-    cast(null as varchar) as group_values,
-    moments.from_date,
-    moments.to_date,
-    moments.as_of,
-    priced.units,
+    buckets.filter_values,
+    nullif(usage.group_values, '') as group_values,
+    metered_charges.usage_from_date as from_date,
+    metered_charges.usage_to_date as to_date,
+    metered_charges.as_of,
+    priced.full_units as units,
     priced.events_count,
     plan_versions.amount_currency as currency,
-    {{ round_to_minor_units('priced.amount', 'currencies.exponent') }} as amount_cents
-from moments
+    {{ round_to_minor_units(
+        converted_amount(
+            'priced.amount', 'metered_charges.applied_pricing_unit_code', 'pricing_units.exponent',
+            'metered_charges.pricing_unit_conversion_rate'
+        ),
+        'currencies.exponent'
+    ) }} as amount_cents
+from usage
 inner join metered_charges
-    on moments.moment_id = metered_charges.moment_id
-inner join priced
     on
-        metered_charges.moment_id = priced.moment_id
-        and metered_charges.charge_code = priced.charge_code
+        usage.moment_id = metered_charges.moment_id
+        and usage.charge_code = metered_charges.charge_code
+inner join priced
+    on usage.usage_id = priced.point_id
+inner join buckets
+    on
+        metered_charges.organization_id = buckets.organization_id
+        and metered_charges.plan_code = buckets.plan_code
+        and metered_charges.plan_effective_at = buckets.plan_effective_at
+        and metered_charges.charge_code = buckets.charge_code
+        and usage.filter_position = buckets.filter_position
 inner join plan_versions
     on
         metered_charges.organization_id = plan_versions.organization_id
         and metered_charges.plan_code = plan_versions.plan_code
         and metered_charges.plan_effective_at = plan_versions.effective_at
+left join pricing_units
+    on
+        metered_charges.organization_id = pricing_units.organization_id
+        and metered_charges.applied_pricing_unit_code = pricing_units.pricing_unit_code
+        and metered_charges.usage_from_at >= pricing_units.valid_from_at
+        and metered_charges.usage_from_at < pricing_units.valid_to_at
 left join currencies
     on plan_versions.amount_currency = currencies.currency_code

@@ -1,15 +1,8 @@
 with
 
-usage as (
+points as (
 
-    select * from {{ ref('int_usage_aggregated') }}
-
-),
-
-metered_charges as (
-
-    select * from {{ ref('int_metered_charges') }}
-    where charge_model = 'graduated'
+    select * from {{ ref('int_price_points') }}
 
 ),
 
@@ -19,52 +12,103 @@ charge_ranges as (
 
 ),
 
-{# the first range is always visited, a later one when the units exceed the one before it #}
+{#
+  Graduated models visit the first range always, a later one when the units exceed the one before it; volume takes one
+  range by the full units (semantics/rating.md sections 6.2, 6.3 and 6.5).
+#}
 visited as (
 
     select
-        usage.moment_id,
-        usage.charge_code,
+        points.point_id,
+        points.charge_model,
         charge_ranges.range_position,
         charge_ranges.from_value,
         charge_ranges.to_value,
         charge_ranges.per_unit_amount,
+        charge_ranges.rate,
         charge_ranges.flat_amount,
-        {{ fits_money('usage.units', 'charge_ranges.highest_per_unit_amount') }} as is_billable,
+        {{ fits_money('points.units', 'charge_ranges.highest_price') }} as is_billable,
         cast(
-            {{ units_in_graduated_range(
-                'usage.units', 'charge_ranges.from_value', 'charge_ranges.to_value', 'charge_ranges.is_touching'
-            ) }} as decimal(38, 12)
-        ) as units_in_range
-    from usage
-    inner join metered_charges
-        on
-            usage.moment_id = metered_charges.moment_id
-            and usage.charge_code = metered_charges.charge_code
+            case
+                when points.charge_model = 'volume' then points.units
+                else {{ units_in_graduated_range(
+                    'points.units',
+                    'charge_ranges.from_value',
+                    'charge_ranges.to_value',
+                    "(charge_ranges.is_touching and points.charge_model = 'graduated')"
+                ) }}
+            end as decimal(38, 12)
+        ) as units_in_range,
+        {# digits beyond the twelfth of a time-weighted quantity lie in the last range that it reaches #}
+        case
+            when points.charge_model = 'volume' or points.units < coalesce(charge_ranges.to_value, points.units + 1)
+                then points.units_rest
+            else 0
+        end as units_rest
+    from points
     inner join charge_ranges
         on
-            metered_charges.organization_id = charge_ranges.organization_id
-            and metered_charges.plan_code = charge_ranges.plan_code
-            and metered_charges.plan_effective_at = charge_ranges.plan_effective_at
-            and metered_charges.charge_code = charge_ranges.charge_code
-            and metered_charges.filter_position = charge_ranges.filter_position
-            and (charge_ranges.range_position = 1 or usage.units > charge_ranges.previous_to_value)
+            points.organization_id = charge_ranges.organization_id
+            and points.plan_code = charge_ranges.plan_code
+            and points.plan_effective_at = charge_ranges.plan_effective_at
+            and points.charge_code = charge_ranges.charge_code
+            and points.filter_position = charge_ranges.filter_position
+    where
+        (
+            points.charge_model in ('graduated', 'graduated_percentage')
+            and not points.is_prorated
+            and (
+                charge_ranges.range_position = 1
+                or points.units > charge_ranges.previous_to_value
+                or (points.units = charge_ranges.previous_to_value and points.units_rest > 0)
+            )
+        )
+        or (
+            points.charge_model = 'volume'
+            {# the first range that holds the units; units between two ranges belong to the later one #}
+            and (
+                charge_ranges.range_position = 1
+                or points.full_units > charge_ranges.previous_to_value
+                or (points.full_units = charge_ranges.previous_to_value and points.units_rest > 0)
+            )
+            and (
+                charge_ranges.to_value is null
+                or points.full_units < charge_ranges.to_value
+                or (points.full_units = charge_ranges.to_value and points.units_rest = 0)
+            )
+        )
 
 )
 
 select
-    visited.moment_id,
-    visited.charge_code,
+    visited.point_id,
     visited.range_position,
     visited.from_value,
     visited.to_value,
     visited.per_unit_amount,
+    visited.rate,
     visited.flat_amount,
     visited.units_in_range,
     case
-        when visited.is_billable
-            then cast({{ price_graduated_range(
-                'visited.units_in_range', 'visited.per_unit_amount', 'visited.flat_amount'
-            ) }} as decimal(38, 24))
-    end as amount
+        when not visited.is_billable then null
+        when visited.charge_model = 'graduated_percentage'
+            then {{ cut_amount(
+                multiply_percent('visited.units_in_range', 'visited.rate')
+                ~ ' + visited.flat_amount + cast(' ~ price_units_rest('visited.units_rest', 'visited.rate')
+                ~ ' as decimal(38,26)) * 0.01'
+            ) }}
+        else cast(
+            {{ price_graduated_range('visited.units_in_range', 'visited.per_unit_amount', 'visited.flat_amount') }}
+            + {{ price_units_rest('visited.units_rest', 'visited.per_unit_amount') }} as decimal(38, 24)
+        )
+    end as amount,
+    {# what the cut at the 24th decimal left of a percentage, for the sum over the ranges #}
+    case
+        when visited.is_billable and visited.charge_model = 'graduated_percentage'
+            then cast(
+                {{ multiply_percent('visited.units_in_range', 'visited.rate') }}
+                - trunc({{ multiply_percent('visited.units_in_range', 'visited.rate') }}, 24) as decimal(38, 26)
+            )
+        else cast(0 as decimal(38, 26))
+    end as cut_rest
 from visited

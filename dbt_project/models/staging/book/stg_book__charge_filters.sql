@@ -13,6 +13,7 @@ select
     charge_filters.charge_code,
     charge_filters.filter_position,
     charge_filters.invoice_display_name,
+    charge_filters.filter_values,
     charge_filters.amount,
     charge_filters.rate,
     charge_filters.fixed_amount,

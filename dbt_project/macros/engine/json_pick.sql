@@ -1,0 +1,32 @@
+{#
+  The texts of several members of a JSON object as one JSON array, in the order of `keys` (a list column of texts); a
+  member that is missing or null gives null. Property names are values, never part of the SQL text.
+#}
+{% macro json_pick(object, keys) -%}
+    {{ return(adapter.dispatch('json_pick', 'meterhouse')(object, keys)) }}
+{%- endmacro %}
+
+{% macro default__json_pick(object, keys) -%}
+    (
+        select cast(json_agg(parsed.object ->> names.name order by names.position) as varchar)
+        from (select cast({{ object }} as jsonb) as object) as parsed
+        cross join unnest({{ keys }}) with ordinality as names (name, position)
+    )
+{%- endmacro %}
+
+{% macro duckdb__json_pick(object, keys) -%}
+    cast(to_json(list_transform({{ keys }}, lambda name: {{ json_text(object, 'name') }})) as varchar)
+{%- endmacro %}
+
+{# The text of one element (from 1) of a JSON array that json_pick made. #}
+{% macro json_element(array, position) -%}
+    {{ return(adapter.dispatch('json_element', 'meterhouse')(array, position)) }}
+{%- endmacro %}
+
+{% macro default__json_element(array, position) -%}
+    (cast({{ array }} as json) ->> cast({{ position }} - 1 as integer))
+{%- endmacro %}
+
+{% macro duckdb__json_element(array, position) -%}
+    json_extract_string({{ array }}, '/' || cast({{ position }} - 1 as varchar))
+{%- endmacro %}

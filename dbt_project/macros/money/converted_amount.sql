@@ -1,0 +1,18 @@
+{#
+  An exact amount in the major unit of what the charge is priced in: of the currency as it is, of a custom pricing unit
+  rounded to that unit's decimals (0 to 12) and times its conversion rate. Rule: semantics/rating.md section 12.
+#}
+{% macro converted_amount(amount, pricing_unit_code, pricing_unit_exponent, conversion_rate) -%}
+    {%- set rounded -%}
+    cast(case {{ pricing_unit_exponent }}
+        {%- for digits in range(12) %}
+        when {{ digits }} then round({{ amount }}, {{ digits }})
+        {%- endfor %}
+        else round({{ amount }}, 12)
+    end as decimal(38,12))
+    {%- endset -%}
+    (case
+        when {{ pricing_unit_code }} is null then {{ amount }}
+        else {{ multiply_exact(rounded, conversion_rate) }}
+    end)
+{%- endmacro %}

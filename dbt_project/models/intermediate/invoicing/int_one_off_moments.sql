@@ -1,0 +1,102 @@
+{#
+  What is invoiced because somebody asked for it, at the instant of asking: one-off invoices and wallet purchases
+  (semantics/invoice.md sections 7.2 and 8). Neither knows a grace period.
+#}
+with
+
+close_scope as (
+
+    select * from {{ ref('stg_events__close_scope') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('int_customers_resolved') }}
+
+),
+
+timezone_offsets as (
+
+    select * from {{ ref('stg_time__timezone_offsets') }}
+
+),
+
+finalized_moments as (
+
+    select * from {{ ref('stg_ledger__moments') }}
+
+),
+
+asked as (
+
+    select
+        one_offs.organization_id,
+        one_offs.external_customer_id,
+        'one_off' as invoice_type,
+        'one_off' as reason,
+        one_offs.one_off_invoice_id as request_id,
+        one_offs.created_at,
+        one_offs.currency,
+        cast(one_offs.position as bigint) as request_position
+    from {{ ref('stg_book__one_off_invoices') }} as one_offs
+
+    union all
+
+    select
+        transactions.organization_id,
+        transactions.external_customer_id,
+        'credit' as invoice_type,
+        'wallet_purchase' as reason,
+        transactions.wallet_transaction_id as request_id,
+        transactions.created_at,
+        transactions.currency,
+        cast(transactions.book_position as bigint) as request_position
+    from {{ ref('int_wallet_transactions') }} as transactions
+    where transactions.transaction_kind = 'purchased'
+
+),
+
+identified as (
+
+    select
+        asked.*,
+        close_scope.close_id,
+        close_scope.as_of,
+        close_scope.known_batch_id,
+        {{ surrogate_key(['asked.organization_id', 'asked.reason', 'asked.request_id']) }} as moment_id
+    from asked
+    inner join close_scope
+        on
+            asked.organization_id = close_scope.organization_id
+            and asked.created_at <= close_scope.as_of
+
+)
+
+select
+    identified.moment_id,
+    identified.organization_id,
+    identified.external_customer_id,
+    identified.invoice_type,
+    identified.reason,
+    identified.request_id,
+    identified.request_position,
+    case when finalized_moments.moment_id is null then 'due' else 'finalized' end as moment_state,
+    identified.created_at as billing_at,
+    {{ to_local_date('identified.created_at', 'timezone_offsets.utc_offset_seconds') }} as billing_date,
+    coalesce(identified.currency, customers.currency) as currency,
+    identified.close_id,
+    identified.as_of,
+    coalesce(finalized_moments.known_batch_id, identified.known_batch_id) as known_batch_id
+from identified
+inner join customers
+    on
+        identified.organization_id = customers.organization_id
+        and identified.external_customer_id = customers.external_customer_id
+inner join timezone_offsets
+    on
+        customers.timezone = timezone_offsets.timezone
+        and identified.created_at >= timezone_offsets.valid_from_at
+        and identified.created_at < timezone_offsets.valid_to_at
+left join finalized_moments
+    on identified.moment_id = finalized_moments.moment_id

@@ -1,0 +1,123 @@
+with
+
+metered_charges as (
+
+    select
+        metered_charges.*,
+        {# the end of the period rounded up to a full second #}
+        case
+            when
+                date_trunc('second', metered_charges.usage_to_at - interval '1 microsecond')
+                = metered_charges.usage_to_at - interval '1 microsecond'
+                then metered_charges.usage_to_at - interval '1 microsecond'
+            else {{ add_seconds(
+                "date_trunc('second', metered_charges.usage_to_at - interval '1 microsecond')", 1
+            ) }}
+        end as level_ends_at
+    from {{ ref('int_metered_charges') }} as metered_charges
+    where metered_charges.aggregation_type = 'weighted_sum_agg'
+
+),
+
+readings as (
+
+    select * from {{ ref('int_event_readings') }}
+    where quantity is not null
+
+),
+
+timed as (
+
+    select
+        readings.moment_id,
+        readings.charge_code,
+        readings.filter_position,
+        readings.group_values,
+        readings.quantity,
+        metered_charges.usage_full_days_count,
+        {{ microseconds_between(
+            'greatest(readings.event_at, metered_charges.usage_from_at)', 'metered_charges.level_ends_at'
+        ) }} as microseconds
+    from readings
+    inner join metered_charges
+        on
+            readings.moment_id = metered_charges.moment_id
+            and readings.charge_code = metered_charges.charge_code
+
+),
+
+{#
+  Each change holds from its instant to the end: the time-weighted level is the sum of change x time left, in place of a
+  walk over levels (semantics/rating.md section 3.2). Whole seconds and microseconds are added up apart, so that a
+  quantity of 15 digits keeps within 38.
+#}
+weighed as (
+
+    select
+        timed.moment_id,
+        timed.charge_code,
+        timed.filter_position,
+        timed.group_values,
+        cast(timed.usage_full_days_count as {{ wide_integer() }}) * 86400 as full_seconds_count,
+        sum(cast(timed.quantity * cast({{ divide_integers('timed.microseconds', 1000000) }} as decimal(11, 0)) as decimal(38, 12)))
+            as quantity_seconds,
+        sum(cast(timed.quantity * cast(timed.microseconds % 1000000 as decimal(11, 0)) as decimal(38, 12)))
+            as quantity_microseconds
+    from timed
+    group by
+        timed.moment_id,
+        timed.charge_code,
+        timed.filter_position,
+        timed.group_values,
+        timed.usage_full_days_count
+
+),
+
+{# in units of 10^-12: whole seconds' part, and a rest below a second's part that stays above zero #}
+combined as (
+
+    select
+        weighed.moment_id,
+        weighed.charge_code,
+        weighed.filter_position,
+        weighed.group_values,
+        weighed.full_seconds_count,
+        {{ scaled_quantity('weighed.quantity_seconds') }}
+        + {{ divide_floor(scaled_quantity('weighed.quantity_microseconds'), 1000000) }} as scaled_seconds,
+        {{ scaled_quantity('weighed.quantity_microseconds') }}
+        - {{ divide_floor(scaled_quantity('weighed.quantity_microseconds'), 1000000) }} * 1000000 as rest_microseconds
+    from weighed
+
+),
+
+divided as (
+
+    select
+        combined.*,
+        {{ divide_floor('combined.scaled_seconds', 'combined.full_seconds_count') }} as scaled_units
+    from combined
+
+),
+
+{# digits 13 to 20 after the point, rounded up: section 5, point 3 #}
+rounded as (
+
+    select
+        divided.*,
+        {{ divide_ceiling(
+            '(((divided.scaled_seconds - divided.scaled_units * divided.full_seconds_count) * 1000000'
+            ~ ' + divided.rest_microseconds) * 100)',
+            'divided.full_seconds_count'
+        ) }} as units_rest
+    from divided
+
+)
+
+select
+    rounded.moment_id,
+    rounded.charge_code,
+    rounded.filter_position,
+    rounded.group_values,
+    {{ quantity_of_scaled('rounded.scaled_units + case when rounded.units_rest >= 100000000 then 1 else 0 end') }} as units,
+    cast(case when rounded.units_rest >= 100000000 then 0 else rounded.units_rest end as bigint) as units_rest
+from rounded

@@ -1,0 +1,73 @@
+with
+
+advance as (
+
+    select
+        advance.*,
+        {{ advance_event_id('advance') }} as advance_id
+    from {{ ref('int_advance_events') }} as advance
+
+),
+
+metered_charges as (
+
+    select * from {{ ref('int_metered_charges') }}
+    where is_pay_in_advance and is_invoiceable
+
+),
+
+moments as (
+
+    select * from {{ ref('int_billing_moments') }}
+
+),
+
+finalized_moments as (
+
+    select * from {{ ref('stg_ledger__moments') }}
+
+),
+
+{# an event is billed as soon as it has happened and is known: semantics/rating.md section 7 #}
+billed as (
+
+    select
+        advance.advance_id as moment_id,
+        advance.moment_id as period_moment_id,
+        moments.organization_id,
+        moments.external_customer_id,
+        moments.external_subscription_id,
+        moments.plan_code,
+        moments.plan_effective_at,
+        moments.base_plan_code,
+        moments.subscription_name,
+        moments.purchase_order_number,
+        greatest(advance.event_at, advance.received_at) as billing_at,
+        advance.event_date as billing_date,
+        {# events of one instant are invoiced one after the other, in their order #}
+        row_number() over (
+            partition by moments.organization_id, moments.external_customer_id,
+            greatest(advance.event_at, advance.received_at)
+            order by
+                {{ binary_order('moments.external_subscription_id') }}, metered_charges.charge_position,
+                advance.filter_position, {{ binary_order('advance.group_values') }}, advance.sequence_number
+        ) as instant_order,
+        moments.close_id,
+        moments.as_of,
+        moments.known_batch_id
+    from advance
+    inner join metered_charges
+        on
+            advance.moment_id = metered_charges.moment_id
+            and advance.charge_code = metered_charges.charge_code
+    inner join moments
+        on advance.moment_id = moments.moment_id
+
+)
+
+select
+    billed.*,
+    case when finalized_moments.moment_id is not null then 'finalized' else 'due' end as moment_state
+from billed
+left join finalized_moments
+    on billed.moment_id = finalized_moments.moment_id

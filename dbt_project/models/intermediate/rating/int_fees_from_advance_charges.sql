@@ -1,0 +1,170 @@
+with
+
+advance as (
+
+    select
+        advance.*,
+        {{ advance_event_id('advance') }} as advance_id
+    from {{ ref('int_advance_events') }} as advance
+
+),
+
+metered_charges as (
+
+    select * from {{ ref('int_metered_charges') }}
+    where is_pay_in_advance
+
+),
+
+buckets as (
+
+    select * from {{ ref('int_charge_buckets') }}
+
+),
+
+priced as (
+
+    select * from {{ ref('int_usage_priced') }}
+
+),
+
+allowances as (
+
+    select * from {{ ref('int_percentage_allowances') }}
+
+),
+
+plan_versions as (
+
+    select * from {{ ref('int_plan_versions') }}
+
+),
+
+pricing_units as (
+
+    select * from {{ ref('int_pricing_unit_versions') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('currencies') }}
+
+),
+
+{# the price of the total with the event less that without it; both exact (semantics/rating.md section 7) #}
+charged as (
+
+    select
+        advance.*,
+        metered_charges.external_customer_id,
+        metered_charges.plan_code,
+        metered_charges.plan_effective_at,
+        metered_charges.charge_name,
+        metered_charges.charge_position,
+        metered_charges.billable_metric_code,
+        metered_charges.charge_model,
+        metered_charges.is_invoiceable,
+        metered_charges.usage_from_date,
+        metered_charges.usage_to_date,
+        metered_charges.applied_pricing_unit_code,
+        metered_charges.pricing_unit_conversion_rate,
+        pricing_units.exponent as pricing_unit_exponent,
+        plan_versions.amount_currency as currency,
+        currencies.exponent as currency_exponent,
+        buckets.filter_name,
+        buckets.filter_values,
+        buckets.unit_price,
+        case
+            when metered_charges.charge_model = 'standard'
+                then {{ price_standard(
+                    'case when metered_charges.is_prorated then advance.billed_prorated_units'
+                    ~ ' else advance.billed_units end',
+                    'buckets.unit_price'
+                ) }}
+            when metered_charges.charge_model = 'dynamic'
+                then {{ major_units('coalesce(advance.precise_total_amount_cents, 0)', 'currencies.exponent') }}
+            when metered_charges.charge_model = 'percentage' and buckets.has_event_limits
+                then {{ cut_amount('allowances.limited_amount') }}
+            else priced_with.amount - coalesce(priced_without.amount, 0)
+        end as amount
+    from advance
+    inner join metered_charges
+        on
+            advance.moment_id = metered_charges.moment_id
+            and advance.charge_code = metered_charges.charge_code
+    inner join plan_versions
+        on
+            metered_charges.organization_id = plan_versions.organization_id
+            and metered_charges.plan_code = plan_versions.plan_code
+            and metered_charges.plan_effective_at = plan_versions.effective_at
+    inner join buckets
+        on
+            metered_charges.organization_id = buckets.organization_id
+            and metered_charges.plan_code = buckets.plan_code
+            and metered_charges.plan_effective_at = buckets.plan_effective_at
+            and metered_charges.charge_code = buckets.charge_code
+            and advance.filter_position = buckets.filter_position
+    left join currencies
+        on plan_versions.amount_currency = currencies.currency_code
+    left join pricing_units
+        on
+            metered_charges.organization_id = pricing_units.organization_id
+            and metered_charges.applied_pricing_unit_code = pricing_units.pricing_unit_code
+            and metered_charges.usage_from_at >= pricing_units.valid_from_at
+            and metered_charges.usage_from_at < pricing_units.valid_to_at
+    left join priced as priced_with
+        on advance.advance_id || ' with' = priced_with.point_id
+    left join priced as priced_without
+        on advance.advance_id || ' without' = priced_without.point_id
+    left join allowances
+        on
+            advance.moment_id = allowances.moment_id
+            and advance.charge_code = allowances.charge_code
+            and advance.filter_position = allowances.filter_position
+            and advance.group_values = allowances.group_values
+            and advance.sequence_number = allowances.sequence_number
+
+),
+
+converted as (
+
+    select
+        charged.*,
+        {{ converted_amount(
+            'charged.amount', 'charged.applied_pricing_unit_code', 'charged.pricing_unit_exponent',
+            'charged.pricing_unit_conversion_rate'
+        ) }} as currency_amount
+    from charged
+
+)
+
+select
+    {{ surrogate_key(['converted.advance_id', "'charge'"]) }} as fee_id,
+    converted.advance_id as moment_id,
+    converted.moment_id as period_moment_id,
+    converted.transaction_id,
+    'charge' as fee_type,
+    converted.charge_code as fee_code,
+    coalesce(converted.filter_name, converted.charge_name) as fee_name,
+    converted.charge_position as fee_position,
+    converted.filter_position,
+    converted.billable_metric_code,
+    converted.charge_model,
+    converted.filter_values,
+    nullif(converted.group_values, '') as group_values,
+    converted.usage_from_date as from_date,
+    converted.usage_to_date as to_date,
+    {# when nothing is billed because the level was higher before, the event's own units are shown #}
+    cast(
+        case when converted.billed_units > 0 then converted.billed_units else greatest(converted.change, 0) end
+        as decimal(38, 12)
+    ) as units,
+    cast(1 as bigint) as events_count,
+    case when converted.charge_model = 'standard' then converted.unit_price end as unit_price,
+    converted.currency,
+    converted.currency_exponent,
+    {{ round_to_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as amount_cents,
+    {{ precise_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as precise_amount_cents,
+    converted.is_invoiceable
+from converted

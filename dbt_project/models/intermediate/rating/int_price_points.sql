@@ -1,0 +1,131 @@
+with
+
+metered_charges as (
+
+    select * from {{ ref('int_metered_charges') }}
+
+),
+
+usage as (
+
+    select * from {{ ref('int_usage_aggregated') }}
+
+),
+
+allowances as (
+
+    select * from {{ ref('int_percentage_allowances') }}
+
+),
+
+last_allowances as (
+
+    select
+        allowances.moment_id,
+        allowances.charge_code,
+        allowances.filter_position,
+        allowances.group_values,
+        max(allowances.sequence_number) as sequence_number
+    from allowances
+    group by allowances.moment_id, allowances.charge_code, allowances.filter_position, allowances.group_values
+
+),
+
+advance as (
+
+    select
+        advance.*,
+        {{ advance_event_id('advance') }} as advance_id,
+        row_number() over (
+            partition by advance.moment_id, advance.charge_code, advance.filter_position, advance.group_values
+            order by advance.sequence_number
+        ) as period_events_count
+    from {{ ref('int_advance_events') }} as advance
+
+),
+
+points as (
+
+    select
+        usage.usage_id as point_id,
+        usage.moment_id,
+        usage.charge_code,
+        usage.filter_position,
+        usage.group_values,
+        usage.full_units,
+        usage.units,
+        usage.units_rest,
+        usage.events_count,
+        coalesce(allowances.free_units, 0) as free_units,
+        coalesce(allowances.free_events_count, 0) as free_events_count
+    from usage
+    left join last_allowances
+        on
+            usage.moment_id = last_allowances.moment_id
+            and usage.charge_code = last_allowances.charge_code
+            and usage.filter_position = last_allowances.filter_position
+            and usage.group_values = last_allowances.group_values
+    left join allowances
+        on
+            last_allowances.moment_id = allowances.moment_id
+            and last_allowances.charge_code = allowances.charge_code
+            and last_allowances.filter_position = allowances.filter_position
+            and last_allowances.group_values = allowances.group_values
+            and last_allowances.sequence_number = allowances.sequence_number
+
+    {#
+      An event of a charge paid in advance costs the price of the total with it less the price of the total without it
+      (semantics/rating.md section 7): two points.
+    #}
+    {% for side in ['with', 'without'] -%}
+        union all
+
+        select
+            advance.advance_id || ' {{ side }}' as point_id,
+            advance.moment_id,
+            advance.charge_code,
+            advance.filter_position,
+            advance.group_values,
+            advance.running_total{% if side == 'without' %} - advance.billed_units{% endif %} as full_units,
+            advance.running_total{% if side == 'without' %} - advance.billed_units{% endif %} as units,
+            0 as units_rest,
+            advance.sequence_number{% if side == 'without' %} - 1{% endif %} as events_count,
+            coalesce(allowances.free_units, 0) as free_units,
+            coalesce(allowances.free_events_count, 0) as free_events_count
+        from advance
+        left join allowances
+            on
+                advance.moment_id = allowances.moment_id
+                and advance.charge_code = allowances.charge_code
+                and advance.filter_position = allowances.filter_position
+                and advance.group_values = allowances.group_values
+                and advance.sequence_number = allowances.sequence_number
+        {% if side == 'without' -%}
+            {# nothing at all costs nothing: the first flat fee falls due with the first event #}
+            where advance.running_total - advance.billed_units <> 0
+        {%- endif %}
+    {% endfor %}
+)
+
+select
+    points.point_id,
+    points.moment_id,
+    points.charge_code,
+    points.filter_position,
+    points.group_values,
+    metered_charges.organization_id,
+    metered_charges.plan_code,
+    metered_charges.plan_effective_at,
+    metered_charges.charge_model,
+    metered_charges.is_prorated and not metered_charges.is_pay_in_advance as is_prorated,
+    cast(points.full_units as decimal(38, 12)) as full_units,
+    cast(points.units as decimal(38, 12)) as units,
+    cast(points.units_rest as bigint) as units_rest,
+    cast(points.events_count as bigint) as events_count,
+    cast(points.free_units as decimal(38, 12)) as free_units,
+    cast(points.free_events_count as bigint) as free_events_count
+from points
+inner join metered_charges
+    on
+        points.moment_id = metered_charges.moment_id
+        and points.charge_code = metered_charges.charge_code
