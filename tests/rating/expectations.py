@@ -1,5 +1,6 @@
 """From the oracle's outcome to the `expect` of a case, and a comparison with one that is given."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
@@ -58,11 +59,12 @@ def _usage(outcome: Outcome) -> list[dict[str, Any]]:
     for (subscription, code), fees in charges.items():
         where = {"subscription": subscription, "charge": code}
         found.append({**where, "filter": None, "group": None, **_figures(fees)})
-        found += [
-            {**where, "filter": fee.filter, "group": fee.group, **_figures([fee])}
-            for fee in fees
-            if fee.filter is not None or fee.group is not None
-        ]
+        alike: dict[str, list[Fee]] = {}
+        for fee in fees:
+            if fee.filter is not None or fee.group is not None:
+                filters = {key: sorted(values) for key, values in (fee.filter or {}).items()}
+                alike.setdefault(json.dumps([filters, fee.group], sort_keys=True), []).append(fee)
+        found += [{**where, "filter": own[0].filter, "group": own[0].group, **_figures(own)} for own in alike.values()]
     return found
 
 

@@ -681,7 +681,7 @@ class _Subscription:
         """Section 11."""
         due = Fraction((charge.row.get("min_amount_cents") or 0) * period.days, period.full_days)
         missing = due - sum(fee.amount_cents for fee in fees)
-        if missing <= 0 or half_away(missing) == 0:
+        if missing <= 0:
             return []
         return [Fee("true_up", charge.code, None, None, int(half_away(missing)))]
 

@@ -1,9 +1,11 @@
-"""Make a wrong book small: `python -m tests.rating.shrink CASE [WAREHOUSE_URL]`.
+"""Make a wrong book small: `python -m tests.rating.shrink CASE [--about TEXT] [--warehouse URL]`.
 
-Takes away subscriptions, charges, filters, terms and events for as long as the case stays wrong, many candidates in
-one verify run, and writes the smallest one beside the case as CASE.small.json.
+With TEXT, such as the code of a charge, only differences that name it count. Takes away subscriptions, charges,
+filters, terms and events for as long as the case stays wrong, many candidates in one verify run, and writes the
+smallest one beside the case as CASE.small.json.
 """
 
+import argparse
 import copy
 import json
 import sys
@@ -55,6 +57,9 @@ def _candidates(case: Row) -> Iterator[Row]:
 
 
 def _changes(given: Row) -> Iterator[Callable[[Row], None]]:
+    whole = [(p, c) for p, plan in enumerate(given["plans"]) for c in range(len(plan["charges"]))]
+    for p, c in whole if len(whole) > 1 else ():
+        yield lambda g, p=p, c=c: _keep_only(g, p, c)
     for table in ("subscriptions", "events"):
         count, rows = len(given[table]), len(given[table])
         while count > 1 or (count == 1 and table == "events"):
@@ -94,6 +99,12 @@ def _changes(given: Row) -> Iterator[Callable[[Row], None]]:
             yield lambda g, e=e, k=key: g["events"][e]["properties"].pop(k)
 
 
+def _keep_only(given: Row, plan: int, charge: int) -> None:
+    given["plans"][plan]["charges"] = [given["plans"][plan]["charges"][charge]]
+    code = given["plans"][plan]["code"]
+    given["subscriptions"] = [row for row in given["subscriptions"] if row["plan_code"] == code]
+
+
 def _bucket(given: Row, plan: int, charge: int, place: tuple[int, ...]) -> Row:
     found = given["plans"][plan]["charges"][charge]
     return found["filters"][place[0]]["properties"] if place else found["properties"]
@@ -122,7 +133,7 @@ def _without_orphans(given: Row) -> None:
     ]
 
 
-def judge(warehouse: Warehouse, folder: Path) -> Callable[[list[Row]], list[bool]]:
+def judge(warehouse: Warehouse, folder: Path, about: str) -> Callable[[list[Row]], list[bool]]:
     """Says of cases which are wrong; a case that is refused at reading does not count."""
 
     def is_wrong(cases: list[Row]) -> list[bool]:
@@ -130,22 +141,28 @@ def judge(warehouse: Warehouse, folder: Path) -> Callable[[list[Row]], list[bool
             named = [{**case, "case": f"candidate_{index}"} for index, case in enumerate(cases)]
             write_cases(named, Path(run) / "books")
             wrong = wrong_cases(Path(run) / "books", warehouse, folder / "home")
-        return [any(": expected " in line for line in wrong.get(case["case"], ())) for case in named]
+        return [any(": expected " in line and about in line for line in wrong.get(case["case"], ())) for case in named]
 
     return is_wrong
 
 
-def main(path: str, url: str | None = None) -> None:
+def main() -> None:
     """Shrink the case of a file."""
-    source = Path(path)
-    case = json.loads(source.read_text())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", type=Path)
+    parser.add_argument("--about", default="")
+    parser.add_argument("--warehouse")
+    asked = parser.parse_args()
+    case = json.loads(asked.case.read_text())
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = PostgresWarehouse(url, "shrink") if url else DuckDBWarehouse(Path(folder) / "unused.duckdb")
-        small = shrunk(case, judge(warehouse, Path(folder)))
-    target = source.with_suffix(".small.json")
+        warehouse: Warehouse = DuckDBWarehouse(Path(folder) / "unused.duckdb")
+        if asked.warehouse:
+            warehouse = PostgresWarehouse(asked.warehouse, "shrink")
+        small = shrunk(case, judge(warehouse, Path(folder), asked.about))
+    target = asked.case.with_suffix(".small.json")
     write_cases([{**small, "case": target.stem}], target.parent)
     print(target)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
