@@ -655,7 +655,8 @@ class _Subscription:
             q = aggregator.quantity(own, key)
             exact = amount(charge.model, bucket.properties, q, prorated=charge.prorated, subunits=10**self.exponent)
             units = q.units
-            if units < 0 or exact < 0:
+            # the units that are shown, those that are priced, or the amount
+            if min(units, q.priced, exact) < 0:
                 units = exact = Fraction(0)
             counted = not (charge.prorated and charge.aggregation == "unique_count_agg")
             counted = counted and not (aggregator.is_rounded and charge.aggregation == "unique_count_agg")
