@@ -18,7 +18,7 @@ export TQDM_DISABLE := 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench lint fmt ui lock clean
+.PHONY: help demo test test-fast bench lint fmt ui lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,8 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --extra dev --upgrade \
 		--generate-hashes --no-strip-extras --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+
+setup: $(READY) ## make .venv and install what is missing, as every target does first
 
 clean: ## remove what was built (.venv and the warehouse in .meterhouse stay)
 	rm -rf build dbt_project/target dbt_project/logs logs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -29,7 +29,7 @@ from invoice_renderer._html import render_html
 from invoice_renderer._json import render_json
 from invoice_renderer._load import load_invoice, to_mapping
 from invoice_renderer._logo import logo_data_uri
-from invoice_renderer._pdf import NATIVE_PACKAGES, missing_fonts, render_pdf
+from invoice_renderer._pdf import NATIVE_PACKAGES, has_fast_fonts, missing_fonts, render_pdf
 from invoice_renderer._words import available_locales
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "Totals",
     "TypesetterError",
     "available_locales",
+    "has_fast_fonts",
     "load_invoice",
     "logo_data_uri",
     "missing_fonts",

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -75,6 +76,18 @@ def missing_fonts() -> tuple[str, ...]:
     )
 
 
+def has_fast_fonts() -> bool:
+    """Whether fonts are cut down to the letters in use by HarfBuzz; without it by fontTools, ten times slower.
+
+    Raises:
+        TypesetterError: a native library or a font of this package is missing.
+    """
+    _typesetter()
+    from weasyprint.text.ffi import harfbuzz_subset
+
+    return harfbuzz_subset is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _Typesetter:
     """What every document of a process shares: the parsed style sheets and the fonts."""
@@ -96,6 +109,8 @@ class _Findings:
         if str(record.msg).startswith(".notdef") and isinstance(record.args, tuple):
             self.letters.add(str(record.args[0]))
             return False
+        if str(record.msg).startswith("Using fontTools instead of HarfBuzz-Subset"):
+            return False  # once for each font of each document: `has_fast_fonts` says it once
         if record.levelno >= logging.ERROR and "image" in str(record.msg):
             self.has_broken_image = True
             return False
@@ -141,6 +156,8 @@ def _typesetter() -> _Typesetter:
             f"WeasyPrint cannot load a native library ({error}). On Debian and Ubuntu: apt-get "
             f"install {' '.join(NATIVE_PACKAGES)}"
         ) from error
+    # fontTools, which cuts fonts down where HarfBuzz's subsetter is missing, writes the clock into them
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 
     font_files = {
         f"package-font:{entry.name}": entry.read_bytes()

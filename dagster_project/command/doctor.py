@@ -42,19 +42,23 @@ def _machine() -> Iterator[Finding]:
     version = sys.version.split()[0]
     supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("Python", version, None if supported else "Use Python 3.11 to 3.13.")
-    try:
-        from invoice_renderer import NATIVE_PACKAGES, missing_fonts
+    from invoice_renderer import InvoiceRendererError, has_fast_fonts, missing_fonts
 
-        fonts = missing_fonts()
-    except (OSError, ImportError) as error:
-        yield Finding(
-            "documents",
-            f"WeasyPrint does not load ({error})",
-            "Run `make setup`, which installs what it needs.",
-        )
+    try:
+        fonts, is_fast = missing_fonts(), has_fast_fonts()
+    except InvoiceRendererError as error:
+        yield Finding("documents", f"cannot be made ({error})", "Run `make setup`, which installs what is missing.")
         return
-    advice = f"Install {' '.join(NATIVE_PACKAGES)} (`make setup` does)." if fonts else None
-    yield Finding("fonts", f"missing: {', '.join(fonts)}" if fonts else "all scripts can be printed", advice)
+    yield Finding(
+        "documents",
+        "can be made" if is_fast else "are made slowly: HarfBuzz's subsetter is missing",
+        None if is_fast else "Install libharfbuzz-subset0 (`make setup` does).",
+    )
+    yield Finding(
+        "fonts",
+        f"missing: {'; '.join(fonts)}" if fonts else "all scripts can be printed",
+        "Install them (`make setup` does)." if fonts else None,
+    )
 
 
 def _warehouse(warehouse: Warehouse) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from dagster_project.lib.book._types import (
     Count,
     Country,
     Currency,
+    Exponent,
     Integer,
     ListOf,
     MappingOf,
@@ -185,7 +186,7 @@ class PricingUnit(CatalogRow):
     """A unit other than a currency in which charges may be priced."""
 
     name: Text | None = None
-    exponent: Count = 2
+    exponent: Exponent = 2
 
 
 class PricedRange(BookModel):

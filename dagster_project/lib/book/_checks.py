@@ -7,7 +7,7 @@ from dagster_project.lib.book._accounts import InvoiceMatch, Subscription
 from dagster_project.lib.book._catalog import BillableMetric, CatalogRow, Plan
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._places import Key, Place, Problems
-from dagster_project.lib.book._plan_checks import check_metric, check_plan
+from dagster_project.lib.book._plan_checks import check_computed_fields, check_metric, check_plan
 from dagster_project.lib.book._problems import nearest
 
 _WITH_IDS = (
@@ -28,6 +28,7 @@ def check_tables(tables: Tables, problems: Problems) -> None:
     for metric in tables.billable_metrics:
         metrics.setdefault(metric.model.code, []).append(metric.model)
         check_metric(metric.model, metric.place, problems)
+    check_computed_fields([(metric.model, metric.place) for metric in tables.billable_metrics], problems)
     for plan in tables.plans:
         check_plan(plan.model, plan.place, metrics, problems)
         check_plan_references(plan, references)
@@ -57,15 +58,16 @@ class References:
             "billing entity": {entity.code for entity in tables.organization.model.billing_entities},
         }
 
-    def check(self, what: str, name: str | None, place: Place, *keys: Key) -> None:
-        """Report a name that no row of the book has."""
+    def check(self, what: str, name: str | None, place: Place, *keys: Key, of: str = "") -> None:
+        """Report a name that no row of the book has; `of` says whose it is."""
         if name is not None and name not in self.known[what]:
-            self.problems.add(place, f"a {what} of the book: {nearest(name, self.known[what])}", *keys)
+            whose = f" ({of})" if of else ""
+            self.problems.add(place, f"a {what} of the book: {nearest(name, self.known[what])}{whose}", *keys)
 
-    def check_all(self, what: str, names: Sequence[str], place: Place, *keys: Key) -> None:
+    def check_all(self, what: str, names: Sequence[str], place: Place, *keys: Key, of: str = "") -> None:
         """Report unknown names of a list, and names that it has twice."""
         for index, name in enumerate(names):
-            self.check(what, name, place, *keys, index)
+            self.check(what, name, place, *keys, index, of=of)
         self.problems.add_repeated(place, names, *keys)
 
 
@@ -126,15 +128,16 @@ def check_plan_references(plan: Entry[Plan], references: References) -> None:
     if model.minimum_commitment:
         references.check_all("tax", model.minimum_commitment.tax_codes, place, "minimum_commitment", "tax_codes")
     for index, charge in enumerate(model.charges):
-        at = place.at("charges", index)
-        references.check("billable metric", charge.billable_metric_code, at, "billable_metric_code")
-        references.check_all("tax", charge.tax_codes, at, "tax_codes")
-        if charge.applied_pricing_unit:
-            references.check("pricing unit", charge.applied_pricing_unit.code, at, "applied_pricing_unit", "code")
+        at, of = place.at("charges", index), f"charge {charge.code} of plan {model.code}"
+        references.check("billable metric", charge.billable_metric_code, at, "billable_metric_code", of=of)
+        references.check_all("tax", charge.tax_codes, at, "tax_codes", of=of)
+        unit = charge.applied_pricing_unit
+        if unit is not None:
+            references.check("pricing unit", unit.code, at, "applied_pricing_unit", "code", of=of)
     for index, fixed_charge in enumerate(model.fixed_charges):
-        at = place.at("fixed_charges", index)
-        references.check("add-on", fixed_charge.add_on_code, at, "add_on_code")
-        references.check_all("tax", fixed_charge.tax_codes, at, "tax_codes")
+        at, of = place.at("fixed_charges", index), f"fixed charge {fixed_charge.code} of plan {model.code}"
+        references.check("add-on", fixed_charge.add_on_code, at, "add_on_code", of=of)
+        references.check_all("tax", fixed_charge.tax_codes, at, "tax_codes", of=of)
 
 
 def _check_organization(tables: Tables, problems: Problems) -> None:

@@ -3,6 +3,7 @@
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -108,8 +109,35 @@ def validated(model: type[M], place: Place, problems: Problems) -> M | None:
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             keys = tuple(key for key in detail["loc"] if key != "[key]")
-            problems.add(place, _expected(model, keys, detail), *keys)
+            label = price_label(place.value, keys)
+            problems.add(place, _expected(model, keys, detail) + (f" ({label})" if label else ""), *keys)
         return None
+
+
+def price_label(row: Any, keys: Sequence[Key]) -> str:
+    """The charge, filter and range of a plan or of a subscription's overrides that keys lead to; else empty."""
+    names: list[str] = []
+    value = row
+    for key, index in pairwise(keys):
+        value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(index, int) or not isinstance(key, str):
+            continue
+        value = value[index] if isinstance(value, list) and index < len(value) else None
+        code = value.get("code") if isinstance(value, dict) else None
+        if key in ("charges", "fixed_charges"):
+            names.append(f"{key[:-1].replace('_', ' ')} {code if isinstance(code, str) else index + 1}{_owner(row)}")
+        elif names and key == "filters":
+            names.append(f"filter {index + 1}")
+        elif names and key.endswith("_ranges"):
+            names.append(f"range {index + 1}")
+    return ", ".join(names)
+
+
+def _owner(row: Any) -> str:
+    for what, key in (("plan", "code"), ("subscription", "external_id")):
+        if isinstance(row.get(key), str):
+            return f" of {what} {row[key]}"
+    return ""
 
 
 def _expected(model: type[BaseModel], keys: tuple[Key, ...], detail: Any) -> str:

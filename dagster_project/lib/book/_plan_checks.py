@@ -20,6 +20,7 @@ from dagster_project.lib.book._catalog import (
 )
 from dagster_project.lib.book._places import Place, Problems
 from dagster_project.lib.book._problems import nearest
+from dagster_project.lib.expressions import ExpressionError, parse_formula
 
 # charge model: (required properties, optional properties)
 PROPERTIES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -51,6 +52,7 @@ RANGES = {
 _RECURRING = frozenset({"sum_agg", "unique_count_agg", "weighted_sum_agg", "custom_agg"})
 _IN_ADVANCE = frozenset({"count_agg", "sum_agg", "unique_count_agg", "custom_agg"})
 _NOT_ON_LATEST = frozenset({"percentage", "graduated_percentage"})
+_PRORATED = frozenset({"sum_agg", "unique_count_agg"})
 _PRORATED_MODELS = frozenset({"standard", "volume", "graduated"})
 
 
@@ -67,6 +69,11 @@ def check_metric(metric: BillableMetric, place: Place, problems: Problems) -> No
         problems.add(place, f"the name of a property: {aggregation} reads one", "field_name")
     if metric.expression is not None and metric.field_name is None:
         problems.add(place, "the name of the property that the expression's result is kept in", "field_name")
+    if metric.expression is not None:
+        try:
+            parse_formula(metric.expression)
+        except ExpressionError as error:
+            problems.add(place, f"an expression that can be read (metric {metric.code}): {error}", "expression")
     if aggregation == "custom_agg" and metric.custom_aggregator is None:
         problems.add(place, "the units' SQL expression of a custom_agg metric", "custom_aggregator")
     if aggregation != "custom_agg" and metric.custom_aggregator is not None:
@@ -77,6 +84,27 @@ def check_metric(metric: BillableMetric, place: Place, problems: Problems) -> No
         problems.add_repeated(place, item.values, "filters", index, "values")
         if not item.values:
             problems.add(place, "the values that the key can have", "filters", index, "values")
+
+
+def check_computed_fields(metrics: Sequence[tuple[BillableMetric, Place]], problems: Problems) -> None:
+    """Report metrics that read a property which the expression of another metric of the same events replaces."""
+    readers: dict[tuple[str, str], list[tuple[BillableMetric, Place]]] = {}
+    for metric, place in metrics:
+        if metric.field_name is not None and metric.aggregation_type != "count_agg":
+            readers.setdefault((metric.event_code or metric.code, metric.field_name), []).append((metric, place))
+    for (code, name), found in readers.items():
+        for metric, place in found:
+            others = [
+                other
+                for other, _ in found
+                if other.code != metric.code and other.expression is not None and other.expression != metric.expression
+            ]
+            if others:
+                wanted = (
+                    f"a property of its own: metric {others[0].code} computes {name} of the events {code}, "
+                    f"which metric {metric.code} reads as well"
+                )
+                problems.add(place, wanted, "field_name")
 
 
 def check_plan(plan: Plan, place: Place, metrics: Mapping[str, Sequence[BillableMetric]], problems: Problems) -> None:
@@ -121,10 +149,14 @@ def _check_charge(
             problems.add(place, f"false: a volume price cannot be paid in advance ({name})", "pay_in_advance")
         if charge.min_amount_cents:
             problems.add(place, f"0: a charge paid in advance has no minimum ({name})", "min_amount_cents")
-    elif charge.regroup_paid_fees:
+    elif charge.regroup_paid_fees is not None:
         problems.add(place, f"nothing: only fees paid in advance are regrouped ({name})", "regroup_paid_fees")
     if charge.regroup_paid_fees and charge.pay_in_advance and charge.invoiceable:
         problems.add(place, f"false, since its fees are regrouped ({name})", "invoiceable")
+    unit = charge.applied_pricing_unit
+    if unit is not None and unit.conversion_rate == 0:
+        wanted = f"a decimal above 0: what one {unit.code} is worth in {plan.amount_currency} ({name})"
+        problems.add(place, wanted, "applied_pricing_unit", "conversion_rate")
     _check_properties(model, charge.properties, f"{name}, default bucket", place.at("properties"), problems)
     for index, item in enumerate(charge.filters):
         where = place.at("filters", index)
@@ -148,7 +180,7 @@ def _check_aggregation(charge: Charge, metric: BillableMetric, name: str, place:
         problems.add(place, f"false: only {_words(_IN_ADVANCE)} are paid in advance, {of}", "pay_in_advance")
     if not charge.prorated:
         return
-    if not metric.recurring or aggregation == "weighted_sum_agg":
+    if not metric.recurring or aggregation not in _PRORATED:
         problems.add(place, f"false: only recurring sums and unique counts are prorated, {of}", "prorated")
     if model not in _PRORATED_MODELS or (charge.pay_in_advance and model != "standard"):
         problems.add(
@@ -240,7 +272,7 @@ def _check_filter(
         for index, value in enumerate(values):
             if value not in known[key] and value != ALL_FILTER_VALUES:
                 listed = f"a value that metric {metrics[0].code} lists for {key}"
-                wanted = f"{listed}: {nearest(value, known[key])} ({name})"
+                wanted = f"{listed}: {nearest(value, {*known[key], ALL_FILTER_VALUES})} ({name})"
                 problems.add(place, wanted, "values", key, index)
 
 

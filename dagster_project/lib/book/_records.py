@@ -13,7 +13,7 @@ from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._overrides import private_plan_code
 from dagster_project.lib.book._places import Place
 from dagster_project.lib.book._plan_rows import plan_children, threshold_rows
-from dagster_project.lib.book._reference import is_vat_number
+from dagster_project.lib.book._reference import is_vat_number, vat_number_country
 from dagster_project.lib.book._types import canonical_json
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES_BY_NAME
 
@@ -227,6 +227,7 @@ class _Maker:
             **_address(model),
             **_values(model, "currency timezone"),
             "vat_check": _vat_check(model.vat_check, model.tax_identification_number),
+            "vat_number_country": vat_number_country(model.tax_identification_number),
             "parent_external_customer_id": model.parent_external_id,
             **_values(
                 model,

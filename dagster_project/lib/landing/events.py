@@ -18,6 +18,7 @@ import duckdb
 from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.landing.events_files import file_sha256
+from dagster_project.lib.landing.events_formulas import read_formulas
 from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
@@ -100,7 +101,12 @@ def land_events(
         if not origins:
             return landed
         marks = _marks(session)
-        parser = EventParser(parsing, organizations=organizations, quantities=_quantities(session))
+        parser = EventParser(
+            parsing,
+            organizations=organizations,
+            quantities=_quantities(session),
+            formulas=read_formulas(session),
+        )
         landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note)
         for group in _groups(origins, marks, landed, vanished):
             landed += landing.land(group, marks)
@@ -135,6 +141,7 @@ class _Landing:
                 for origin in group:
                     origin.close()
             blanks = self.parser.judge_doubtful()
+            self.parser.apply_expressions()
             fates = store_parsed(
                 self.session,
                 self.parser.connection,
@@ -286,7 +293,8 @@ def _quantities(session: Session) -> Quantities:
     rows = session.rows(
         "select distinct organization_id, coalesce(event_code, billable_metric_code), "
         f"billable_metric_code, field_name from {raw}.billable_metrics "
-        f"where field_name is not null and aggregation_type in ({_MEASURED})"
+        # an expression sets the property, whatever the event says
+        f"where field_name is not null and expression is null and aggregation_type in ({_MEASURED})"
     )
     quantities: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for organization_id, code, metric, name in sorted(rows):

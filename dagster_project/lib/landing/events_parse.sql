@@ -103,7 +103,7 @@ select
     ) as content_hash,
     (hash(organization, external_subscription_id, transaction_id) >> 1)::bigint as key_hash,
     {{ is_doubtful }} as is_doubtful,
-    case when {{ is_doubtful }} then line end as line,
-    case when {{ is_doubtful }} then raw end as raw,
+    case when {{ is_doubtful }} or {{ is_kept }} then line end as line,
+    case when {{ is_doubtful }} or {{ is_kept }} then raw end as raw,
     problem
 from judged

@@ -1,7 +1,7 @@
 """Parsing of events, in DuckDB whatever the warehouse is: in bulk, and the doubtful ones by the judge.
 
-After `judge_doubtful` the temporary relations `landing_incoming` (events) and `landing_rejected`
-(lines with a reason) hold every line that was read.
+After `judge_doubtful` and `apply_expressions` the temporary relations `landing_incoming` (events) and
+`landing_rejected` (lines with a reason) hold every line that was read.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.landing.events_formulas import FormulaStep, MetricFormula
 from dagster_project.lib.landing.events_judge import EventJudge, Refusal
 from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
 from dagster_project.lib.landing.events_mapping import json_path, literal
@@ -54,13 +55,18 @@ class EventParser:
         *,
         organizations: Collection[str],
         quantities: Quantities,
+        formulas: Sequence[MetricFormula] = (),
     ) -> None:
         """Prepare a connection whose time zone is UTC; `quantities` as in EventJudge."""
         self.connection = connection
+        self._formulas = FormulaStep(connection, formulas)
         self.defaults: dict[int, str | None] = {}
         self._organizations = frozenset(organizations)
         self._judge = EventJudge(self._organizations, quantities)
         self._too_long = _too_long_quantity(quantities)
+        # the text of a line is needed again when an expression fails for its event
+        codes = ", ".join(map(literal, self._formulas.codes))
+        self._is_kept = f"code in ({codes})" if codes else "false"
         for macro in statements("events_macros"):
             connection.execute(macro)
 
@@ -154,8 +160,12 @@ class EventParser:
             )
         return blanks
 
+    def apply_expressions(self) -> None:
+        """Set the properties that metrics compute, once no line is doubtful any more."""
+        self._formulas.apply(kept_characters=MAX_KEPT_CHARACTERS)
+
     def _judge_page(self, page: Sequence[tuple[int, int, str, str | None, str | None]], blanks: dict[int, int]) -> None:
-        written: list[tuple[int, int, str, None, None]] = []
+        written: list[tuple[int, int, str, str, None]] = []
         rejected: list[tuple[int, int, str, str, str]] = []
         for file_id, number, line, raw, problem in page:
             try:
@@ -170,7 +180,7 @@ class EventParser:
             if text is None:
                 blanks[file_id] = blanks.get(file_id, 0) + 1
             else:
-                written.append((file_id, number, text, None, None))
+                written.append((file_id, number, text, line if raw is None else raw, None))
         if rejected:
             self._insert("landing_rejected", _table(rejected, _REJECTED_SCHEMA))
         if written:
@@ -189,6 +199,7 @@ class EventParser:
             "events_parse",
             lines=f"({select})",
             is_doubtful=is_doubtful,
+            is_kept=self._is_kept,
             too_long_quantity=self._too_long,
         )
         self.connection.execute(sql)

@@ -363,6 +363,7 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
         **_ADDRESS,
         tax_identification_number="varchar",
         vat_check="varchar",
+        vat_number_country="varchar",
         parent_external_customer_id="varchar",
         invoice_grace_period="integer",
         net_payment_term="integer",

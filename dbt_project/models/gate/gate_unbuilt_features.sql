@@ -21,12 +21,6 @@ subscriptions as (
 
 ),
 
-customers as (
-
-    select * from {{ ref('int_customers_resolved') }}
-
-),
-
 plans as (
 
     select * from {{ ref('stg_book__plans') }}
@@ -90,13 +84,13 @@ plan_features as (
     select
         charges.organization_id,
         charges.plan_code,
-        case when metrics.expression is not null then 'expression' else metrics.aggregation_type end as feature
+        metrics.aggregation_type as feature
     from charges
     inner join metrics
         on
             charges.organization_id = metrics.organization_id
             and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg' or metrics.expression is not null
+    where metrics.aggregation_type = 'custom_agg'
 
 ),
 
@@ -154,49 +148,6 @@ customer_features as (
                 and subscriptions.created_at = {{ table }}.created_at
     {% endfor -%}
 
-    {% for feature, table in [
-        ('coupon', 'applied_coupons'),
-        ('wallet', 'wallets'),
-        ('one_off', 'one_off_invoices'),
-    ] -%}
-        union all
-
-        select
-            {{ table }}.organization_id,
-            {{ table }}.external_customer_id,
-            '{{ feature }}' as feature
-        from {{ ref('stg_book__' ~ table) }} as {{ table }}
-        inner join close_scope
-            on
-                {{ table }}.organization_id = close_scope.organization_id
-                and {{ table }}.created_at <= close_scope.as_of
-    {% endfor -%}
-
-    union all
-
-    select
-        credit_notes.organization_id,
-        coalesce(credit_notes.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'credit_note' as feature
-    from {{ ref('stg_book__credit_notes') }} as credit_notes
-    inner join close_scope
-        on
-            credit_notes.organization_id = close_scope.organization_id
-            and credit_notes.created_at <= close_scope.as_of
-    left join subscriptions
-        on
-            credit_notes.organization_id = subscriptions.organization_id
-            and credit_notes.match_external_subscription_id = subscriptions.external_subscription_id
-
-    union all
-
-    select
-        customers.organization_id,
-        customers.external_customer_id,
-        'grace_period' as feature
-    from customers
-    where customers.invoice_grace_period > 0
-
     union all
 
     select
@@ -217,21 +168,6 @@ customer_features as (
         on
             timezone_changes.organization_id = close_scope.organization_id
             and timezone_changes.effective_at <= close_scope.as_of
-
-    union all
-
-    select
-        untaxed.organization_id,
-        untaxed.external_customer_id,
-        'eu_tax' as feature
-    from {{ ref('stg_book__customers') }} as untaxed
-    inner join {{ ref('stg_book__organizations') }} as organizations
-        on untaxed.organization_id = organizations.organization_id
-    left join {{ ref('stg_book__customer_taxes') }} as customer_taxes
-        on
-            untaxed.organization_id = customer_taxes.organization_id
-            and untaxed.external_customer_id = customer_taxes.external_customer_id
-    where organizations.eu_tax_management and customer_taxes.tax_code is null
 
 )
 

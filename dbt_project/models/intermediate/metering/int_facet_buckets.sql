@@ -171,8 +171,8 @@ ranked as (
                 matched_keys.facets
             order by
                 filter_sizes.keys_count desc,
-                case when matched_keys.is_pay_in_advance then 0 else filter_sizes.values_count end,
-                matched_keys.filter_position
+                case when matched_keys.is_pay_in_advance then 0 else filter_sizes.values_count end asc,
+                matched_keys.filter_position asc
         ) as preference
     from matched_keys
     inner join filter_sizes

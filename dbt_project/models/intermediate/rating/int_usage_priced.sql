@@ -102,17 +102,20 @@ priced as (
         cast(
             case
                 when points.charge_model = 'standard'
-                    then {{ price_standard('points.units', 'buckets.unit_price') }}
+                    then
+                        {{ price_standard('points.units', 'buckets.unit_price') }}
                         + {{ price_units_rest('points.units_rest', 'buckets.unit_price') }}
                 when points.charge_model = 'graduated' and points.is_prorated
                     then case when points.full_units < 0 then 0 else prorated.amount end
-                when points.charge_model in ('graduated', 'graduated_percentage', 'volume') then coalesce(tiers.amount, 0)
+                when points.charge_model in ('graduated', 'graduated_percentage', 'volume')
+                    then case when tiers.point_id is null then 0 else tiers.amount end
                 when points.charge_model = 'package'
                     then {{ price_package(
                         'points.units', 'points.units_rest', 'buckets.free_units', 'buckets.package_size',
                         'buckets.unit_price'
                     ) }}
-                when points.charge_model = 'percentage' and buckets.has_event_limits then coalesce(limited.amount, 0)
+                when points.charge_model = 'percentage' and buckets.has_event_limits
+                    then case when limited.moment_id is null then 0 else limited.amount end
                 when points.charge_model = 'percentage'
                     then {{ price_percentage(
                         'points.units', 'points.units_rest', 'points.free_units', 'buckets.rate',
@@ -140,11 +143,11 @@ priced as (
     left join currencies
         on plan_versions.amount_currency = currencies.currency_code
     left join usage
-        on points.point_id = usage.usage_id
+        on points.usage_id = usage.usage_id
     left join tiers
         on points.point_id = tiers.point_id
     left join prorated
-        on points.point_id = prorated.usage_id
+        on points.usage_id = prorated.usage_id
     left join limited
         on
             points.moment_id = limited.moment_id

@@ -3,6 +3,8 @@
         'organization_id': 'varchar',
         'moment_id': 'varchar',
         'invoice_id': 'varchar',
+        'external_customer_id': 'varchar',
+        'external_subscription_id': 'varchar',
         'known_batch_id': 'bigint',
         'usage_from_at': 'timestamp',
         'usage_to_at': 'timestamp',

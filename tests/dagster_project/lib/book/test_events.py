@@ -43,7 +43,7 @@ def test_native_files_are_grouped_by_format_and_the_rest_is_described(book):
         "timestamp": "called",
     }
     assert found == (
-        EventSource("file", (events / "gateway.log",), "jsonl", None, mapping, "acme"),
+        EventSource("file", (events / "gateway.log",), "jsonl", None, mapping, "acme", root=events),
         EventSource("file", (events / "c.csv",), "csv", organization_id="acme"),
         EventSource("file", (events / "2024/a.jsonl", events / "b.jsonl"), "jsonl", organization_id="acme"),
         EventSource("file", (events / "z.jsonl.gz",), "jsonl", "gzip", organization_id="acme"),

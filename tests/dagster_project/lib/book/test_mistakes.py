@@ -140,6 +140,13 @@ def changed(case, path, value):
             "",
             "nothing",
         ),
+        (
+            f"{METRIC}.expression",
+            "event.properties.a + ",
+            "billable_metrics[0].expression",
+            '"event.properties.a + "',
+            r"metric api.*at character 22",
+        ),
         (f"{METRIC}.filters.1.key", "region", "filters[1].key", '"region"', "only once"),
         # charge models
         (f"{FEES}.properties", {}, "charges[1].properties.rate", "nothing", "a percentage price"),
@@ -235,37 +242,6 @@ def test_the_printed_list_is_cut_after_fifty(case, write):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "refused"),
-    [
-        ({"region": ["eu", "us"]}, {"region": ["us", "asia"]}, True),
-        ({"region": ["eu", "us"]}, {"region": ["us"]}, False),
-        ({"region": ["eu"]}, {"region": ["eu"]}, False),
-        ({"region": ["eu"]}, {"region": ["us"]}, False),
-        ({"region": ["__ALL_FILTER_VALUES__"]}, {"region": ["us", "asia"]}, False),
-        (
-            {"region": ["eu"], "cloud": ["aws", "gcp"]},
-            {"region": ["eu", "us"], "cloud": ["aws"]},
-            True,
-        ),
-        ({"region": ["eu"], "cloud": ["aws"]}, {"region": ["eu", "us"], "cloud": ["gcp"]}, False),
-        ({"region": ["eu", "us"]}, {"region": ["us", "asia"], "cloud": ["aws"]}, False),
-    ],
-)
-def test_filters_that_would_bill_an_event_twice_are_refused(case, write, one, other, refused):
-    ranges = {"graduated_ranges": [{"from_value": 0, "per_unit_amount": "1"}]}
-    case["given"]["plans"][0]["charges"][0]["filters"] = [
-        {"values": values, "properties": ranges} for values in (one, other)
-    ]
-    path = write(case)
-    if not refused:
-        read_case(path)
-        return
-    (problem,) = problems_of(path)
-    assert problem.path == "given.plans[0].charges[0].filters[1].values"
-    assert "charge api_charge of plan p, filters 1 and 2" in problem.expected
-
-
-@pytest.mark.parametrize(
     ("table", "field"),
     [
         ("taxes", "code"),
@@ -282,6 +258,20 @@ def test_a_key_is_given_once(case, write, table, field):
     rows.append(dict(rows[0]))
     found = [p for p in problems_of(write(case)) if "key of its own" in p.expected]
     assert [p.path for p in found] == [f"given.{table}[{len(rows) - 1}].{field}"]
+
+
+def test_a_property_that_one_metric_computes_is_not_read_by_another(case, write):
+    metrics = case["given"]["billable_metrics"]
+    metrics[0]["expression"] = "event.properties.n * 2"
+    metrics.append({"code": "same", "event_code": "api", "aggregation_type": "max_agg", "field_name": "n"})
+    metrics.append({"code": "count", "event_code": "api", "aggregation_type": "count_agg", "field_name": "n"})
+    metrics.append({"code": "apart", "event_code": "api", "aggregation_type": "max_agg", "field_name": "m"})
+    (problem,) = problems_of(write(case))
+    assert problem.path == "given.billable_metrics[2].field_name"
+    assert "metric api computes n of the events api" in problem.expected
+
+    metrics[2]["expression"] = "event.properties.n * 2"
+    read_case(write(case))
 
 
 def test_a_version_with_a_later_date_is_no_duplicate(case, write):
