@@ -65,8 +65,15 @@ sums as (
                     )
             end
         ) as period_unit_days,
-        sum(case when readings.quantity is not null then readings.precise_total_amount_cents end)
-            as precise_total_amount_cents
+        {# an amount that no line can have stays too large, and the sum keeps within 38 digits #}
+        sum(
+            case
+                when readings.quantity is null then null
+                when abs(readings.precise_total_amount_cents) > 1000000000000000000
+                    then cast(1000000000000000000 as decimal(38, 12))
+                else readings.precise_total_amount_cents
+            end
+        ) as precise_total_amount_cents
     from readings
     group by readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
 

@@ -57,32 +57,57 @@ prorated_sums as (
 
 ),
 
-prorated as (
+exact_sums as (
 
     select
         prorated_sums.usage_id,
-        greatest(
-            prorated_sums.amount + cast(
-                cast({{ divide_floor('prorated_sums.price_parts', 'prorated_sums.whole') }} as decimal(38, 0))
-                * 0.000000000000000000000001 as decimal(38, 24)
-            ), 0
-        ) + prorated_sums.flat_amount as amount
+        prorated_sums.flat_amount,
+        prorated_sums.amount + cast(
+            cast({{ divide_floor('prorated_sums.price_parts', 'prorated_sums.whole') }} as decimal(38, 0))
+            * 0.000000000000000000000001 as decimal(38, 24)
+        ) as amount
     from prorated_sums
 
 ),
 
-limited as (
+{# what is given back is never more than what was charged; a sum that is unknown stays so (section 6.9) #}
+prorated as (
+
+    select
+        exact_sums.usage_id,
+        case when exact_sums.amount < 0 then 0 else exact_sums.amount end + exact_sums.flat_amount as amount,
+        exact_sums.flat_amount
+    from exact_sums
+
+),
+
+{# whole units and fractions are added up apart, so that no number of events overflows #}
+limited_sums as (
 
     select
         allowances.moment_id,
         allowances.charge_code,
         allowances.filter_position,
         allowances.group_values,
-        case
-            when count(*) = count(allowances.limited_amount) then {{ cut_amount('sum(allowances.limited_amount)') }}
-        end as amount
+        case when count(*) = count(allowances.limited_amount) then sum(floor(allowances.limited_amount)) end as whole,
+        sum(allowances.limited_amount - floor(allowances.limited_amount)) as fraction
     from {{ ref('int_percentage_allowances') }} as allowances
     group by allowances.moment_id, allowances.charge_code, allowances.filter_position, allowances.group_values
+
+),
+
+limited as (
+
+    select
+        limited_sums.moment_id,
+        limited_sums.charge_code,
+        limited_sums.filter_position,
+        limited_sums.group_values,
+        case
+            when {{ fits_money('limited_sums.whole', '1') }}
+                then cast(limited_sums.whole as decimal(38, 24)) + {{ cut_amount('limited_sums.fraction') }}
+        end as amount
+    from limited_sums
 
 ),
 
@@ -106,7 +131,12 @@ priced as (
                         {{ price_standard('points.units', 'buckets.unit_price') }}
                         + {{ price_units_rest('points.units_rest', 'buckets.unit_price') }}
                 when points.charge_model = 'graduated' and points.is_prorated
-                    then case when points.full_units < 0 then 0 else prorated.amount end
+                    then
+                        case
+                            when points.full_units < 0 then 0
+                            when points.units = 0 then prorated.flat_amount
+                            else prorated.amount
+                        end
                 when points.charge_model in ('graduated', 'graduated_percentage', 'volume')
                     then case when tiers.point_id is null then 0 else tiers.amount end
                 when points.charge_model = 'package'
