@@ -192,7 +192,7 @@ judged as (
 
     select
         priced.*,
-        coalesce(priced.units < 0 or priced.amount < 0, false) as is_negative
+        coalesce(priced.units < 0 or priced.full_units < 0 or priced.amount < 0, false) as is_negative
     from priced
 
 )
@@ -204,7 +204,7 @@ select
     judged.filter_position,
     judged.group_values,
     judged.events_count,
-    case when judged.is_negative then cast(0 as decimal(38, 12)) else greatest(judged.full_units, 0) end as full_units,
+    case when judged.is_negative then cast(0 as decimal(38, 12)) else judged.full_units end as full_units,
     case when judged.is_negative then cast(0 as decimal(38, 12)) else judged.units end as units,
     case when judged.is_negative then cast(0 as bigint) else judged.units_rest end as units_rest,
     case when judged.is_negative then cast(0 as decimal(38, 24)) else judged.amount end as amount
