@@ -85,7 +85,7 @@ plan_features as (
         on
             charges.organization_id = metrics.organization_id
             and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg'
+    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
 
 ),
 

@@ -176,6 +176,7 @@ aggregated as (
                     when 'latest_agg' then greatest(latest.latest_value, 0)
                     when 'unique_count_agg' then unique_counts.units
                     when 'weighted_sum_agg' then weighted.units
+                    when 'custom_agg' then custom.units
                 end, 0
             ) as decimal(38, 12)
         ) as full_units,
@@ -205,6 +206,7 @@ aggregated as (
         ('advance_levels', 'advance_levels'),
         ('weighted', ref('int_weighted_levels')),
         ('latest', ref('int_latest_values')),
+        ('custom', ref('int_usage_custom')),
     ] -%}
         left join {{ table }}{% if name != table %} as {{ name }}{% endif %}
             on

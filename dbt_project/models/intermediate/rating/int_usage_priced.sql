@@ -155,6 +155,9 @@ priced as (
                 when points.charge_model = 'dynamic' and points.units = 0 then 0
                 when points.charge_model = 'dynamic'
                     then {{ major_units('coalesce(usage.precise_total_amount_cents, 0)', 'currencies.exponent') }}
+                {# the amount that the aggregation accumulated (section 6.8); unknown when it failed #}
+                when points.charge_model = 'custom'
+                    then case when custom.failure is null then coalesce(custom.amount, 0) end
             end as decimal(38, 24)
         ) as amount
     from points
@@ -174,6 +177,12 @@ priced as (
         on plan_versions.amount_currency = currencies.currency_code
     left join usage
         on points.usage_id = usage.usage_id
+    left join {{ ref('int_usage_custom') }} as custom
+        on
+            points.moment_id = custom.moment_id
+            and points.charge_code = custom.charge_code
+            and points.filter_position = custom.filter_position
+            and points.group_values = custom.group_values
     left join tiers
         on points.point_id = tiers.point_id
     left join prorated
