@@ -59,7 +59,6 @@ plan_features as (
 
     {% for feature, table in [
         ('fixed_charge', 'fixed_charges'),
-        ('progressive_billing', 'plan_usage_thresholds'),
     ] -%}
         select
             {{ table }}.organization_id,
@@ -132,7 +131,6 @@ customer_features as (
     {% for feature, table in [
         ('pause', 'subscription_pauses'),
         ('fixed_charge', 'subscription_fixed_charge_units'),
-        ('progressive_billing', 'subscription_usage_thresholds'),
     ] -%}
         union all
 
