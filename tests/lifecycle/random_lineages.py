@@ -194,14 +194,19 @@ def land(warehouse: Warehouse, books: Sequence[Book], last_year: int) -> None:
     land_calendar(warehouse, last_year=last_year)
 
 
+def close_scope(warehouse: Warehouse, as_of: Mapping[str, datetime]) -> None:
+    """What is closed next: organisations with an as_of each."""
+    with warehouse.connect() as session:
+        open_close(session, as_of=as_of, known_at=None, started_at=datetime(2030, 1, 1, tzinfo=UTC))
+
+
 def closer(warehouse: Warehouse, home: Path) -> Callable[[Mapping[str, datetime]], None]:
     """A close without marts and documents: rate, gate, ledger, for organisations with an as_of each."""
     runs = DbtRuns(warehouse, home / "dbt" / warehouse.kind)
     seed_reference(warehouse, runs)
 
     def close(as_of: Mapping[str, datetime]) -> None:
-        with warehouse.connect() as session:
-            open_close(session, as_of=as_of, known_at=None, started_at=datetime(2030, 1, 1, tzinfo=UTC))
+        close_scope(warehouse, as_of)
         runs.run(RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
 
