@@ -105,7 +105,7 @@ fates as (
 
 due_moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_invoice_moments') }}
     where moment_state = 'due'
 
 ),
@@ -183,6 +183,8 @@ readings as (
     from {{ ref('int_event_readings') }} as readings
     inner join due_moments
         on readings.moment_id = due_moments.moment_id
+    {# the history that recurring charges read as well belongs to other moments #}
+    where readings.is_in_period and readings.bucket_number = 1
 
 ),
 

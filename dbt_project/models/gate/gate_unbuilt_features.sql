@@ -21,12 +21,6 @@ subscriptions as (
 
 ),
 
-customers as (
-
-    select * from {{ ref('int_customers_resolved') }}
-
-),
-
 plans as (
 
     select * from {{ ref('stg_book__plans') }}
@@ -59,17 +53,6 @@ plan_features as (
         union all
     {% endfor -%}
 
-    {% for feature, table in [
-        ('progressive_billing', 'plan_usage_thresholds'),
-    ] -%}
-        select
-            {{ table }}.organization_id,
-            {{ table }}.plan_code,
-            '{{ feature }}' as feature
-        from {{ ref('stg_book__' ~ table) }} as {{ table }}
-        union all
-    {% endfor -%}
-
     {% for feature, condition in [
         ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
     ] -%}
@@ -91,7 +74,7 @@ plan_features as (
         on
             charges.organization_id = metrics.organization_id
             and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg'
+    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
 
 ),
 
@@ -109,7 +92,6 @@ customer_features as (
 
     {% for feature, table in [
         ('pause', 'subscription_pauses'),
-        ('progressive_billing', 'subscription_usage_thresholds'),
     ] -%}
         union all
 
@@ -125,49 +107,6 @@ customer_features as (
                 and subscriptions.created_at = {{ table }}.created_at
     {% endfor -%}
 
-    {% for feature, table in [
-        ('coupon', 'applied_coupons'),
-        ('wallet', 'wallets'),
-        ('one_off', 'one_off_invoices'),
-    ] -%}
-        union all
-
-        select
-            {{ table }}.organization_id,
-            {{ table }}.external_customer_id,
-            '{{ feature }}' as feature
-        from {{ ref('stg_book__' ~ table) }} as {{ table }}
-        inner join close_scope
-            on
-                {{ table }}.organization_id = close_scope.organization_id
-                and {{ table }}.created_at <= close_scope.as_of
-    {% endfor -%}
-
-    union all
-
-    select
-        credit_notes.organization_id,
-        coalesce(credit_notes.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'credit_note' as feature
-    from {{ ref('stg_book__credit_notes') }} as credit_notes
-    inner join close_scope
-        on
-            credit_notes.organization_id = close_scope.organization_id
-            and credit_notes.created_at <= close_scope.as_of
-    left join subscriptions
-        on
-            credit_notes.organization_id = subscriptions.organization_id
-            and credit_notes.match_external_subscription_id = subscriptions.external_subscription_id
-
-    union all
-
-    select
-        customers.organization_id,
-        customers.external_customer_id,
-        'grace_period' as feature
-    from customers
-    where customers.invoice_grace_period > 0
-
     union all
 
     select
@@ -176,21 +115,6 @@ customer_features as (
         'hierarchy' as feature
     from {{ ref('stg_book__customers') }} as parents
     where parents.parent_external_customer_id is not null
-
-    union all
-
-    select
-        untaxed.organization_id,
-        untaxed.external_customer_id,
-        'eu_tax' as feature
-    from {{ ref('stg_book__customers') }} as untaxed
-    inner join {{ ref('stg_book__organizations') }} as organizations
-        on untaxed.organization_id = organizations.organization_id
-    left join {{ ref('stg_book__customer_taxes') }} as customer_taxes
-        on
-            untaxed.organization_id = customer_taxes.organization_id
-            and untaxed.external_customer_id = customer_taxes.external_customer_id
-    where organizations.eu_tax_management and customer_taxes.tax_code is null
 
 )
 

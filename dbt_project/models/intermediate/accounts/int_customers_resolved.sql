@@ -115,7 +115,16 @@ resolved as (
             customers.invoice_grace_period, billing_entities.invoice_grace_period,
             organizations.invoice_grace_period, 0
         ) as invoice_grace_period,
-        coalesce(organizations.finalize_zero_amount_invoice, true) as is_zero_invoice_finalized,
+        case customers.finalize_zero_amount_invoice
+            when 'skip' then false
+            when 'finalize' then true
+            else coalesce(organizations.finalize_zero_amount_invoice, true)
+        end as is_zero_invoice_finalized,
+        coalesce(
+            billing_entities.eu_tax_management, organizations.eu_tax_management, false
+        ) as is_eu_tax_managed,
+        customers.vat_check,
+        customers.vat_number_country,
         coalesce(
             billing_entities.document_numbering, organizations.document_numbering, 'per_customer'
         ) as document_numbering,

@@ -7,9 +7,9 @@ events as (
 
 ),
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
 
 ),
 
@@ -20,24 +20,25 @@ facet_buckets as (
 ),
 
 {#
-  A charge reads the events of its own period; one on a recurring metric also those of its history, as far as they were
+  A charge reads the events of its own period (or of the period so far); one on a recurring metric also those of its history, as far as they were
   known when the moment is finalised (semantics/rating.md section 2).
 #}
 readings as (
 
     {% for columns, condition in [
         (
-            'events.moment_id = metered_charges.moment_id and events.code = metered_charges.event_code',
-            "not metered_charges.is_recurring and events.fate in ('due', 'draft', 'running')"
+            'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
+            "not charge_windows.is_recurring and events.fate in ('due', 'draft', 'running')"
+            ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
-            'events.organization_id = metered_charges.organization_id'
-            ~ ' and events.external_subscription_id = metered_charges.external_subscription_id'
-            ~ ' and events.code = metered_charges.event_code',
-            'metered_charges.is_recurring and events.event_at >= metered_charges.history_from_at'
-            ~ ' and events.event_at < metered_charges.usage_to_at'
-            ~ ' and events.received_at < metered_charges.finalizes_at'
-            ~ " and (metered_charges.aggregation_type in ('sum_agg', 'unique_count_agg') or events.fate <> 'late')"
+            'events.organization_id = charge_windows.organization_id'
+            ~ ' and events.external_subscription_id = charge_windows.external_subscription_id'
+            ~ ' and events.code = charge_windows.event_code',
+            'charge_windows.is_recurring and events.event_at >= charge_windows.history_from_at'
+            ~ ' and events.event_at < charge_windows.events_to_at'
+            ~ ' and events.received_at < charge_windows.known_to_at'
+            ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg') or events.fate <> 'late')"
         ),
     ] -%}
         select
@@ -49,19 +50,19 @@ readings as (
             events.facets,
             events.precise_total_amount_cents,
             events.properties,
-            metered_charges.moment_id,
-            metered_charges.plan_code,
-            metered_charges.plan_effective_at,
-            metered_charges.charge_code,
-            metered_charges.metric_effective_at,
-            metered_charges.aggregation_type,
-            events.event_at >= metered_charges.usage_from_at as is_in_period,
+            charge_windows.moment_id,
+            charge_windows.plan_code,
+            charge_windows.plan_effective_at,
+            charge_windows.charge_code,
+            charge_windows.metric_effective_at,
+            charge_windows.aggregation_type,
+            events.event_at >= charge_windows.usage_from_at as is_in_period,
             case
-                when metered_charges.field_name is not null
-                    then {{ json_text('events.properties', 'metered_charges.field_name') }}
+                when charge_windows.field_name is not null
+                    then {{ json_text('events.properties', 'charge_windows.field_name') }}
             end as value_text
         from events
-        inner join metered_charges
+        inner join charge_windows
             on {{ columns }}
         where {{ condition }}
         {% if not loop.last %}
@@ -82,6 +83,7 @@ valued as (
         readings.moment_id,
         readings.charge_code,
         coalesce(facet_buckets.filter_position, 0) as filter_position,
+        coalesce(facet_buckets.bucket_number, 1) as bucket_number,
         coalesce(facet_buckets.group_values, '') as group_values,
         readings.event_at,
         readings.received_at,

@@ -57,6 +57,28 @@ carried_codes as (
 
 ),
 
+{# codes of recurring metrics that some row of the subscription bills: their history counts in its level #}
+recurring_codes as (
+
+    select distinct
+        moments.organization_id,
+        moments.external_subscription_id,
+        metric_versions.event_code
+    from moments
+    inner join {{ ref('stg_book__charges') }} as charges
+        on
+            moments.organization_id = charges.organization_id
+            and moments.plan_code = charges.plan_code
+            and moments.plan_effective_at = charges.effective_at
+    inner join {{ ref('int_metric_versions') }} as metric_versions
+        on
+            charges.organization_id = metric_versions.organization_id
+            and charges.billable_metric_code = metric_versions.billable_metric_code
+            and metric_versions.is_recurring
+            and metric_versions.aggregation_type in ('sum_agg', 'unique_count_agg')
+
+),
+
 facet_keys as (
 
     select
@@ -104,10 +126,15 @@ placed as (
                 then 'finalized'
             when metric_codes.event_code is null then 'no_metric'
             when subscription_spans.external_subscription_id is null then 'no_subscription'
+            when
+                moments.moment_id is null
+                and usage_events.event_at < subscription_spans.first_started_at
+                and recurring_codes.event_code is not null
+                then 'carried'
             when moments.moment_id is null and usage_events.event_at < subscription_spans.first_started_at
                 then 'before_subscription'
             when
-                coalesce(moments.moment_state, 'none') in ('none', 'running')
+                coalesce(moments.moment_state, 'none') in ('none', 'running', 'draft')
                 and greatest(usage_events.event_at, coalesce(usage_events.received_at, usage_events.event_at))
                 > close_scope.as_of
                 then 'pending'
@@ -150,6 +177,11 @@ placed as (
             and usage_events.code = carried_codes.event_code
             and usage_events.event_at >= carried_codes.history_from_at
             and usage_events.event_at < carried_codes.usage_to_at
+    left join recurring_codes
+        on
+            usage_events.organization_id = recurring_codes.organization_id
+            and usage_events.external_subscription_id = recurring_codes.external_subscription_id
+            and usage_events.code = recurring_codes.event_code
     left join facet_keys
         on
             usage_events.organization_id = facet_keys.organization_id

@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where aggregation_type = 'latest_agg'
 
 ),
@@ -25,10 +25,10 @@ ranked as (
                 {{ binary_order('readings.transaction_id') }} desc
         ) as recency
     from {{ ref('int_event_readings') }} as readings
-    inner join metered_charges
+    inner join charge_windows
         on
-            readings.moment_id = metered_charges.moment_id
-            and readings.charge_code = metered_charges.charge_code
+            readings.moment_id = charge_windows.moment_id
+            and readings.charge_code = charge_windows.charge_code
     where readings.quantity is not null
 
 )

@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where is_prorated and aggregation_type = 'unique_count_agg'
 
 ),
@@ -94,14 +94,14 @@ select
     remaining.is_remove,
     remaining.event_at,
     case
-        when remaining.is_remove or remaining.next_event_at < metered_charges.usage_from_at then 0
+        when remaining.is_remove or remaining.next_event_at < charge_windows.usage_from_at then 0
         else {{ days_between(
-            'greatest(remaining.event_date, metered_charges.usage_from_date)',
-            'coalesce(remaining.next_event_date, metered_charges.usage_to_date)'
+            'greatest(remaining.event_date, charge_windows.usage_from_date)',
+            'coalesce(remaining.next_event_date, charge_windows.usage_to_date)'
         ) }} + 1
     end as days_count
 from remaining
-inner join metered_charges
+inner join charge_windows
     on
-        remaining.moment_id = metered_charges.moment_id
-        and remaining.charge_code = metered_charges.charge_code
+        remaining.moment_id = charge_windows.moment_id
+        and remaining.charge_code = charge_windows.charge_code

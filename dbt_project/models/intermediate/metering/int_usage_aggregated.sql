@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
 
 ),
 
@@ -22,20 +22,20 @@ readings as (
 
     select
         readings.*,
-        metered_charges.aggregation_type,
-        case when metered_charges.is_prorated then metered_charges.usage_to_date end as prorated_to_date,
+        charge_windows.aggregation_type,
+        case when charge_windows.is_prorated then charge_windows.usage_to_date end as prorated_to_date,
         timezone_offsets.utc_offset_seconds
     from {{ ref('int_event_readings') }} as readings
-    inner join metered_charges
+    inner join charge_windows
         on
-            readings.moment_id = metered_charges.moment_id
-            and readings.charge_code = metered_charges.charge_code
+            readings.moment_id = charge_windows.moment_id
+            and readings.charge_code = charge_windows.charge_code
     {# a local date is needed for proration only #}
     left join timezone_offsets
         on
-            metered_charges.is_prorated
+            charge_windows.is_prorated
             and readings.is_in_period
-            and metered_charges.timezone = timezone_offsets.timezone
+            and charge_windows.timezone = timezone_offsets.timezone
             and readings.event_at >= timezone_offsets.valid_from_at
             and readings.event_at < timezone_offsets.valid_to_at
 
@@ -65,9 +65,17 @@ sums as (
                     )
             end
         ) as period_unit_days,
-        sum(case when readings.quantity is not null then readings.precise_total_amount_cents end)
-            as precise_total_amount_cents
+        {# an amount that no line can have stays too large, and the sum keeps within 38 digits #}
+        sum(
+            case
+                when abs(readings.precise_total_amount_cents) > 1000000000000000000
+                    then cast(1000000000000000000 as decimal(38, 12))
+                else readings.precise_total_amount_cents
+            end
+        ) as precise_total_amount_cents
     from readings
+    {# what the metric cannot read is invisible, and makes no group #}
+    where readings.quantity is not null
     group by readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
 
 ),
@@ -118,22 +126,22 @@ advance_levels as (
 grid as (
 
     select
-        metered_charges.moment_id,
-        metered_charges.charge_code,
+        charge_windows.moment_id,
+        charge_windows.charge_code,
         buckets.filter_position,
         coalesce(sums.group_values, buckets.null_group_values) as group_values,
         sums.group_values as used_group_values
-    from metered_charges
+    from charge_windows
     inner join buckets
         on
-            metered_charges.organization_id = buckets.organization_id
-            and metered_charges.plan_code = buckets.plan_code
-            and metered_charges.plan_effective_at = buckets.plan_effective_at
-            and metered_charges.charge_code = buckets.charge_code
+            charge_windows.organization_id = buckets.organization_id
+            and charge_windows.plan_code = buckets.plan_code
+            and charge_windows.plan_effective_at = buckets.plan_effective_at
+            and charge_windows.charge_code = buckets.charge_code
     left join sums
         on
-            metered_charges.moment_id = sums.moment_id
-            and metered_charges.charge_code = sums.charge_code
+            charge_windows.moment_id = sums.moment_id
+            and charge_windows.charge_code = sums.charge_code
             and buckets.filter_position = sums.filter_position
 
 ),
@@ -145,15 +153,16 @@ aggregated as (
         grid.charge_code,
         grid.filter_position,
         grid.group_values,
-        metered_charges.aggregation_type,
-        metered_charges.moment_state,
-        metered_charges.is_prorated,
-        metered_charges.is_pay_in_advance,
-        metered_charges.rounding_function,
-        metered_charges.rounding_precision,
-        metered_charges.usage_days_count,
-        metered_charges.usage_full_days_count,
-        case metered_charges.aggregation_type
+        charge_windows.aggregation_type,
+        charge_windows.moment_state,
+        charge_windows.is_prorated,
+        charge_windows.is_pay_in_advance,
+        charge_windows.rounding_function,
+        charge_windows.rounding_precision,
+        charge_windows.usage_days_count,
+        charge_windows.usage_full_days_count,
+        grid.used_group_values is not null as has_events,
+        case charge_windows.aggregation_type
             when 'count_agg' then coalesce(sums.events_count, 0)
             when 'sum_agg' then coalesce(sums.events_count, 0)
             when 'custom_agg' then coalesce(sums.events_count, 0)
@@ -162,24 +171,25 @@ aggregated as (
         end as events_count,
         cast(
             coalesce(
-                case metered_charges.aggregation_type
+                case charge_windows.aggregation_type
                     when 'count_agg' then sums.total
                     when 'sum_agg' then sums.total
                     when 'max_agg' then sums.highest_value
                     when 'latest_agg' then greatest(latest.latest_value, 0)
                     when 'unique_count_agg' then unique_counts.units
                     when 'weighted_sum_agg' then weighted.units
+                    when 'custom_agg' then custom.units
                 end, 0
             ) as decimal(38, 12)
         ) as full_units,
         coalesce(weighted.units_rest, 0) as units_rest,
         coalesce(sums.total, 0) as total,
         coalesce(sums.carried_total, 0) as carried_total,
-        case metered_charges.aggregation_type
+        case charge_windows.aggregation_type
             when 'unique_count_agg' then coalesce(stays.unit_days, 0)
             else coalesce(sums.period_unit_days, 0)
         end as period_unit_days,
-        case metered_charges.aggregation_type
+        case charge_windows.aggregation_type
             when 'unique_count_agg' then coalesce(unique_counts.units, 0) - coalesce(advance_levels.period_total, 0)
             else coalesce(sums.total, 0) - coalesce(advance_levels.period_total, 0)
         end as advance_carried_total,
@@ -187,10 +197,10 @@ aggregated as (
         coalesce(advance_levels.billed_prorated_units, 0) as advance_billed_prorated_units,
         sums.precise_total_amount_cents
     from grid
-    inner join metered_charges
+    inner join charge_windows
         on
-            grid.moment_id = metered_charges.moment_id
-            and grid.charge_code = metered_charges.charge_code
+            grid.moment_id = charge_windows.moment_id
+            and grid.charge_code = charge_windows.charge_code
     {% for name, table in [
         ('sums', 'sums'),
         ('unique_counts', 'unique_counts'),
@@ -198,6 +208,7 @@ aggregated as (
         ('advance_levels', 'advance_levels'),
         ('weighted', ref('int_weighted_levels')),
         ('latest', ref('int_latest_values')),
+        ('custom', ref('int_usage_custom')),
     ] -%}
         left join {{ table }}{% if name != table %} as {{ name }}{% endif %}
             on
@@ -263,6 +274,8 @@ select
     rounded.charge_code,
     cast(rounded.filter_position as integer) as filter_position,
     rounded.group_values,
+    {# nothing at all is billed in advance for what was never used (section 7) #}
+    not rounded.is_pay_in_advance or rounded.has_events as is_billable,
     cast(rounded.events_count as bigint) as events_count,
     rounded.full_units as units_before_rounding,
     cast({{ round_units(

@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
 
 ),
 
@@ -22,19 +22,19 @@ timezone_offsets as (
 ordered_charges as (
 
     select
-        metered_charges.*,
+        charge_windows.*,
         buckets.filter_position
-    from metered_charges
+    from charge_windows
     inner join buckets
         on
-            metered_charges.organization_id = buckets.organization_id
-            and metered_charges.plan_code = buckets.plan_code
-            and metered_charges.plan_effective_at = buckets.plan_effective_at
-            and metered_charges.charge_code = buckets.charge_code
+            charge_windows.organization_id = buckets.organization_id
+            and charge_windows.plan_code = buckets.plan_code
+            and charge_windows.plan_effective_at = buckets.plan_effective_at
+            and charge_windows.charge_code = buckets.charge_code
     where
-        metered_charges.is_pay_in_advance
-        or metered_charges.is_prorated
-        or (metered_charges.charge_model = 'percentage' and (buckets.has_free_allowance or buckets.has_event_limits))
+        charge_windows.is_pay_in_advance
+        or charge_windows.is_prorated
+        or (charge_windows.charge_model = 'percentage' and (buckets.has_free_allowance or buckets.has_event_limits))
 
 ),
 

@@ -1,21 +1,21 @@
 with
 
-metered_charges as (
+charge_windows as (
 
     select
-        metered_charges.*,
+        charge_windows.*,
         {# the end of the period rounded up to a full second #}
         case
             when
-                date_trunc('second', metered_charges.usage_to_at - interval '1 microsecond')
-                = metered_charges.usage_to_at - interval '1 microsecond'
-                then metered_charges.usage_to_at - interval '1 microsecond'
+                date_trunc('second', charge_windows.usage_to_at - interval '1 microsecond')
+                = charge_windows.usage_to_at - interval '1 microsecond'
+                then charge_windows.usage_to_at - interval '1 microsecond'
             else {{ add_seconds(
-                "date_trunc('second', metered_charges.usage_to_at - interval '1 microsecond')", 1
+                "date_trunc('second', charge_windows.usage_to_at - interval '1 microsecond')", 1
             ) }}
         end as level_ends_at
-    from {{ ref('int_metered_charges') }} as metered_charges
-    where metered_charges.aggregation_type = 'weighted_sum_agg'
+    from {{ ref('int_charge_windows') }} as charge_windows
+    where charge_windows.aggregation_type = 'weighted_sum_agg'
 
 ),
 
@@ -34,15 +34,15 @@ timed as (
         readings.filter_position,
         readings.group_values,
         readings.quantity,
-        metered_charges.usage_full_days_count,
+        charge_windows.usage_full_days_count,
         {{ microseconds_between(
-            'greatest(readings.event_at, metered_charges.usage_from_at)', 'metered_charges.level_ends_at'
+            'greatest(readings.event_at, charge_windows.usage_from_at)', 'charge_windows.level_ends_at'
         ) }} as microseconds
     from readings
-    inner join metered_charges
+    inner join charge_windows
         on
-            readings.moment_id = metered_charges.moment_id
-            and readings.charge_code = metered_charges.charge_code
+            readings.moment_id = charge_windows.moment_id
+            and readings.charge_code = charge_windows.charge_code
 
 ),
 
@@ -59,10 +59,13 @@ weighed as (
         timed.filter_position,
         timed.group_values,
         cast(timed.usage_full_days_count as {{ wide_integer() }}) * 86400 as full_seconds_count,
-        sum(cast(timed.quantity * cast({{ divide_integers('timed.microseconds', 1000000) }} as decimal(11, 0)) as decimal(38, 12)))
-            as quantity_seconds,
-        sum(cast(timed.quantity * cast(timed.microseconds % 1000000 as decimal(11, 0)) as decimal(38, 12)))
-            as quantity_microseconds
+        sum(cast(
+            timed.quantity * cast({{ divide_integers('timed.microseconds', 1000000) }} as decimal(11, 0))
+            as decimal(38, 12)
+        )) as quantity_seconds,
+        sum(cast(
+            timed.quantity * cast(timed.microseconds % 1000000 as decimal(11, 0)) as decimal(38, 12)
+        )) as quantity_microseconds
     from timed
     group by
         timed.moment_id,
@@ -118,6 +121,8 @@ select
     rounded.charge_code,
     rounded.filter_position,
     rounded.group_values,
-    {{ quantity_of_scaled('rounded.scaled_units + case when rounded.units_rest >= 100000000 then 1 else 0 end') }} as units,
+    {{ quantity_of_scaled(
+        'rounded.scaled_units + case when rounded.units_rest >= 100000000 then 1 else 0 end'
+    ) }} as units,
     cast(case when rounded.units_rest >= 100000000 then 0 else rounded.units_rest end as bigint) as units_rest
 from rounded

@@ -9,9 +9,9 @@ advance as (
 
 ),
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where is_pay_in_advance and is_invoiceable
 
 ),
@@ -46,20 +46,21 @@ billed as (
         advance.event_date as billing_date,
         {# events of one instant are invoiced one after the other, in their order #}
         row_number() over (
-            partition by moments.organization_id, moments.external_customer_id,
-            greatest(advance.event_at, advance.received_at)
+            partition by
+                moments.organization_id, moments.external_customer_id,
+                greatest(advance.event_at, advance.received_at)
             order by
-                {{ binary_order('moments.external_subscription_id') }}, metered_charges.charge_position,
+                {{ binary_order('moments.external_subscription_id') }}, charge_windows.charge_position,
                 advance.filter_position, {{ binary_order('advance.group_values') }}, advance.sequence_number
         ) as instant_order,
         moments.close_id,
         moments.as_of,
         moments.known_batch_id
     from advance
-    inner join metered_charges
+    inner join charge_windows
         on
-            advance.moment_id = metered_charges.moment_id
-            and advance.charge_code = metered_charges.charge_code
+            advance.moment_id = charge_windows.moment_id
+            and advance.charge_code = charge_windows.charge_code
     inner join moments
         on advance.moment_id = moments.moment_id
 

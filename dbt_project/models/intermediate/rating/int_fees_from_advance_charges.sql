@@ -9,9 +9,9 @@ advance as (
 
 ),
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where is_pay_in_advance
 
 ),
@@ -57,18 +57,18 @@ charged as (
 
     select
         advance.*,
-        metered_charges.external_customer_id,
-        metered_charges.plan_code,
-        metered_charges.plan_effective_at,
-        metered_charges.charge_name,
-        metered_charges.charge_position,
-        metered_charges.billable_metric_code,
-        metered_charges.charge_model,
-        metered_charges.is_invoiceable,
-        metered_charges.usage_from_date,
-        metered_charges.usage_to_date,
-        metered_charges.applied_pricing_unit_code,
-        metered_charges.pricing_unit_conversion_rate,
+        charge_windows.external_customer_id,
+        charge_windows.plan_code,
+        charge_windows.plan_effective_at,
+        charge_windows.charge_name,
+        charge_windows.charge_position,
+        charge_windows.billable_metric_code,
+        charge_windows.charge_model,
+        charge_windows.is_invoiceable,
+        charge_windows.usage_from_date,
+        charge_windows.usage_to_date,
+        charge_windows.applied_pricing_unit_code,
+        charge_windows.pricing_unit_conversion_rate,
         pricing_units.exponent as pricing_unit_exponent,
         plan_versions.amount_currency as currency,
         currencies.exponent as currency_exponent,
@@ -76,43 +76,43 @@ charged as (
         buckets.filter_values,
         buckets.unit_price,
         case
-            when metered_charges.charge_model = 'standard'
+            when charge_windows.charge_model = 'standard'
                 then {{ price_standard(
-                    'case when metered_charges.is_prorated then advance.billed_prorated_units'
+                    'case when charge_windows.is_prorated then advance.billed_prorated_units'
                     ~ ' else advance.billed_units end',
                     'buckets.unit_price'
                 ) }}
-            when metered_charges.charge_model = 'dynamic'
+            when charge_windows.charge_model = 'dynamic'
                 then {{ major_units('coalesce(advance.precise_total_amount_cents, 0)', 'currencies.exponent') }}
-            when metered_charges.charge_model = 'percentage' and buckets.has_event_limits
+            when charge_windows.charge_model = 'percentage' and buckets.has_event_limits
                 then {{ cut_amount('allowances.limited_amount') }}
             else priced_with.amount - coalesce(priced_without.amount, 0)
         end as amount
     from advance
-    inner join metered_charges
+    inner join charge_windows
         on
-            advance.moment_id = metered_charges.moment_id
-            and advance.charge_code = metered_charges.charge_code
+            advance.moment_id = charge_windows.moment_id
+            and advance.charge_code = charge_windows.charge_code
     inner join plan_versions
         on
-            metered_charges.organization_id = plan_versions.organization_id
-            and metered_charges.plan_code = plan_versions.plan_code
-            and metered_charges.plan_effective_at = plan_versions.effective_at
+            charge_windows.organization_id = plan_versions.organization_id
+            and charge_windows.plan_code = plan_versions.plan_code
+            and charge_windows.plan_effective_at = plan_versions.effective_at
     inner join buckets
         on
-            metered_charges.organization_id = buckets.organization_id
-            and metered_charges.plan_code = buckets.plan_code
-            and metered_charges.plan_effective_at = buckets.plan_effective_at
-            and metered_charges.charge_code = buckets.charge_code
+            charge_windows.organization_id = buckets.organization_id
+            and charge_windows.plan_code = buckets.plan_code
+            and charge_windows.plan_effective_at = buckets.plan_effective_at
+            and charge_windows.charge_code = buckets.charge_code
             and advance.filter_position = buckets.filter_position
     left join currencies
         on plan_versions.amount_currency = currencies.currency_code
     left join pricing_units
         on
-            metered_charges.organization_id = pricing_units.organization_id
-            and metered_charges.applied_pricing_unit_code = pricing_units.pricing_unit_code
-            and metered_charges.usage_from_at >= pricing_units.valid_from_at
-            and metered_charges.usage_from_at < pricing_units.valid_to_at
+            charge_windows.organization_id = pricing_units.organization_id
+            and charge_windows.applied_pricing_unit_code = pricing_units.pricing_unit_code
+            and charge_windows.usage_from_at >= pricing_units.valid_from_at
+            and charge_windows.usage_from_at < pricing_units.valid_to_at
     left join priced as priced_with
         on advance.advance_id || ' with' = priced_with.point_id
     left join priced as priced_without

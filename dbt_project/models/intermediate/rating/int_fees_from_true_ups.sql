@@ -6,10 +6,10 @@ fees as (
 
 ),
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
-    where min_amount_cents > 0 and not is_pay_in_advance and not is_carried_over
+    select * from {{ ref('int_charge_windows') }}
+    where min_amount_cents > 0 and not is_pay_in_advance and not is_carried_over and moment_state <> 'window'
 
 ),
 
@@ -32,16 +32,17 @@ charged as (
 missing as (
 
     select
-        metered_charges.*,
+        charge_windows.*,
         charged.currency,
         charged.currency_exponent,
-        cast(metered_charges.min_amount_cents as {{ wide_integer() }}) * metered_charges.usage_days_count
-        - cast(charged.amount_cents as {{ wide_integer() }}) * metered_charges.usage_full_days_count as missing_cent_days
-    from metered_charges
+        cast(charge_windows.min_amount_cents as {{ wide_integer() }}) * charge_windows.usage_days_count
+        - cast(charged.amount_cents as {{ wide_integer() }}) * charge_windows.usage_full_days_count
+            as missing_cent_days
+    from charge_windows
     inner join charged
         on
-            metered_charges.moment_id = charged.moment_id
-            and metered_charges.charge_code = charged.fee_code
+            charge_windows.moment_id = charged.moment_id
+            and charge_windows.charge_code = charged.fee_code
 
 )
 
@@ -64,7 +65,9 @@ select
     cast(null as decimal(21, 12)) as unit_price,
     missing.currency,
     missing.currency_exponent,
-    cast({{ divide_half_away('missing.missing_cent_days', 'missing.usage_full_days_count') }} as bigint) as amount_cents,
+    cast(
+        {{ divide_half_away('missing.missing_cent_days', 'missing.usage_full_days_count') }} as bigint
+    ) as amount_cents,
     {{ precise_share('1', 'missing.missing_cent_days', 'missing.usage_full_days_count') }} as precise_amount_cents
 from missing
 where missing.missing_cent_days > 0 or missing.missing_cent_days is null

@@ -12,9 +12,9 @@ usage as (
 
 ),
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
 
 ),
 
@@ -49,29 +49,29 @@ currencies as (
 billed as (
 
     select
-        metered_charges.*,
+        charge_windows.*,
         plan_versions.amount_currency as currency,
         currencies.exponent as currency_exponent,
         pricing_units.exponent as pricing_unit_exponent
-    from metered_charges
+    from charge_windows
     inner join plan_versions
         on
-            metered_charges.organization_id = plan_versions.organization_id
-            and metered_charges.plan_code = plan_versions.plan_code
-            and metered_charges.plan_effective_at = plan_versions.effective_at
+            charge_windows.organization_id = plan_versions.organization_id
+            and charge_windows.plan_code = plan_versions.plan_code
+            and charge_windows.plan_effective_at = plan_versions.effective_at
     left join currencies
         on plan_versions.amount_currency = currencies.currency_code
     left join pricing_units
         on
-            metered_charges.organization_id = pricing_units.organization_id
-            and metered_charges.applied_pricing_unit_code = pricing_units.pricing_unit_code
-            and metered_charges.usage_from_at >= pricing_units.valid_from_at
-            and metered_charges.usage_from_at < pricing_units.valid_to_at
+            charge_windows.organization_id = pricing_units.organization_id
+            and charge_windows.applied_pricing_unit_code = pricing_units.pricing_unit_code
+            and charge_windows.usage_from_at >= pricing_units.valid_from_at
+            and charge_windows.usage_from_at < pricing_units.valid_to_at
     where
-        not metered_charges.is_carried_over
+        not charge_windows.is_carried_over
         and (
-            not metered_charges.is_pay_in_advance
-            or (metered_charges.is_recurring and metered_charges.ended_by is null)
+            not charge_windows.is_pay_in_advance
+            or (charge_windows.is_recurring and charge_windows.ended_by is null)
         )
 
 ),
@@ -91,6 +91,7 @@ converted as (
         billed.charge_model,
         billed.usage_from_date,
         billed.usage_to_date,
+        billed.is_invoiceable,
         billed.applied_pricing_unit_code,
         billed.currency,
         billed.currency_exponent,
@@ -160,6 +161,7 @@ select
     rounded.currency_exponent,
     rounded.amount_cents,
     rounded.precise_amount_cents,
+    rounded.is_invoiceable,
     rounded.units as priced_units,
     rounded.units_rest as priced_units_rest,
     rounded.applied_pricing_unit_code,

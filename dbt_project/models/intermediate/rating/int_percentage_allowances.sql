@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where charge_model = 'percentage'
 
 ),
@@ -45,16 +45,16 @@ sequenced as (
         buckets.event_min_amount,
         buckets.event_max_amount
     from {{ ref('int_usage_sequenced') }} as sequenced
-    inner join metered_charges
+    inner join charge_windows
         on
-            sequenced.moment_id = metered_charges.moment_id
-            and sequenced.charge_code = metered_charges.charge_code
+            sequenced.moment_id = charge_windows.moment_id
+            and sequenced.charge_code = charge_windows.charge_code
     inner join buckets
         on
-            metered_charges.organization_id = buckets.organization_id
-            and metered_charges.plan_code = buckets.plan_code
-            and metered_charges.plan_effective_at = buckets.plan_effective_at
-            and metered_charges.charge_code = buckets.charge_code
+            charge_windows.organization_id = buckets.organization_id
+            and charge_windows.plan_code = buckets.plan_code
+            and charge_windows.plan_effective_at = buckets.plan_effective_at
+            and charge_windows.charge_code = buckets.charge_code
             and sequenced.filter_position = buckets.filter_position
     window
         usage_order as (
@@ -66,7 +66,7 @@ sequenced as (
         value_order as (
             partition by
                 sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
-            order by sequenced.quantity desc, sequenced.sequence_number
+            order by sequenced.quantity desc, sequenced.sequence_number asc
         )
 
 ),
@@ -128,7 +128,8 @@ counted as (
                     listed.values_total < listed.free_total
                     and (
                         listed.aggregation_type in ('count_agg', 'unique_count_agg')
-                        or listed.sequence_number <= coalesce(listed.free_events, listed.passed_at_number, listed.sequence_number)
+                        or listed.sequence_number
+                        <= coalesce(listed.free_events, listed.passed_at_number, listed.sequence_number)
                     )
                     then 1
                 else 0

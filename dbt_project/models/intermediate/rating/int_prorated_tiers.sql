@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where is_prorated and not is_pay_in_advance and charge_model = 'graduated'
 
 ),
@@ -11,10 +11,10 @@ usage as (
 
     select usage.*
     from {{ ref('int_usage_aggregated') }} as usage
-    inner join metered_charges
+    inner join charge_windows
         on
-            usage.moment_id = metered_charges.moment_id
-            and usage.charge_code = metered_charges.charge_code
+            usage.moment_id = charge_windows.moment_id
+            and usage.charge_code = charge_windows.charge_code
 
 ),
 
@@ -35,14 +35,14 @@ sums as (
         sequenced.change,
         sequenced.running_total,
         sequenced.is_in_period,
-        {{ days_between('sequenced.event_date', 'metered_charges.usage_to_date') }} + 1 as days_count,
-        metered_charges.usage_days_count,
-        metered_charges.usage_full_days_count
+        {{ days_between('sequenced.event_date', 'charge_windows.usage_to_date') }} + 1 as days_count,
+        charge_windows.usage_days_count,
+        charge_windows.usage_full_days_count
     from {{ ref('int_usage_sequenced') }} as sequenced
-    inner join metered_charges
+    inner join charge_windows
         on
-            sequenced.moment_id = metered_charges.moment_id
-            and sequenced.charge_code = metered_charges.charge_code
+            sequenced.moment_id = charge_windows.moment_id
+            and sequenced.charge_code = charge_windows.charge_code
     where sequenced.aggregation_type = 'sum_agg'
 
 ),
@@ -60,17 +60,17 @@ stays as (
         stays.group_values,
         stays.is_remove,
         stays.days_count,
-        stays.event_at >= metered_charges.usage_from_at as is_in_period,
-        metered_charges.usage_full_days_count,
+        stays.event_at >= charge_windows.usage_from_at as is_in_period,
+        charge_windows.usage_full_days_count,
         row_number() over (
             partition by stays.moment_id, stays.charge_code, stays.filter_position, stays.group_values
             order by stays.event_at, {{ binary_order('stays.item') }}, stays.is_remove desc
         ) as sequence_number
     from {{ ref('int_prorated_stays') }} as stays
-    inner join metered_charges
+    inner join charge_windows
         on
-            stays.moment_id = metered_charges.moment_id
-            and stays.charge_code = metered_charges.charge_code
+            stays.moment_id = charge_windows.moment_id
+            and stays.charge_code = charge_windows.charge_code
     where stays.is_remove or stays.days_count > 0
 
 ),
@@ -118,14 +118,14 @@ moves as (
         usage.group_values,
         cast(0 as decimal(38, 12)) as level_before,
         cast(usage.total_aggregated_units as decimal(38, 12)) - coalesce(sum(sums.change), 0) as level_after,
-        metered_charges.usage_days_count as weight,
-        metered_charges.usage_full_days_count as whole
+        charge_windows.usage_days_count as weight,
+        charge_windows.usage_full_days_count as whole
     from usage
-    inner join metered_charges
+    inner join charge_windows
         on
-            usage.moment_id = metered_charges.moment_id
-            and usage.charge_code = metered_charges.charge_code
-            and metered_charges.aggregation_type = 'sum_agg'
+            usage.moment_id = charge_windows.moment_id
+            and usage.charge_code = charge_windows.charge_code
+            and charge_windows.aggregation_type = 'sum_agg'
     left join sums
         on
             usage.moment_id = sums.moment_id
@@ -139,8 +139,8 @@ moves as (
         usage.filter_position,
         usage.group_values,
         usage.total_aggregated_units,
-        metered_charges.usage_days_count,
-        metered_charges.usage_full_days_count
+        charge_windows.usage_days_count,
+        charge_windows.usage_full_days_count
 
     union all
 
@@ -224,20 +224,20 @@ placed as (
                                 charge_ranges.previous_to_value
                             )
                     end{% if not loop.last %} - {% endif %}
-                {%- endfor %} as decimal(27, 12)
+                {%- endfor %} as decimal(38, 12)
             ), 0
         ) as decimal(38, 12)) as weighted_units
     from usage
-    inner join metered_charges
+    inner join charge_windows
         on
-            usage.moment_id = metered_charges.moment_id
-            and usage.charge_code = metered_charges.charge_code
+            usage.moment_id = charge_windows.moment_id
+            and usage.charge_code = charge_windows.charge_code
     inner join charge_ranges
         on
-            metered_charges.organization_id = charge_ranges.organization_id
-            and metered_charges.plan_code = charge_ranges.plan_code
-            and metered_charges.plan_effective_at = charge_ranges.plan_effective_at
-            and metered_charges.charge_code = charge_ranges.charge_code
+            charge_windows.organization_id = charge_ranges.organization_id
+            and charge_windows.plan_code = charge_ranges.plan_code
+            and charge_windows.plan_effective_at = charge_ranges.plan_effective_at
+            and charge_windows.charge_code = charge_ranges.charge_code
             and usage.filter_position = charge_ranges.filter_position
     left join moves
         on

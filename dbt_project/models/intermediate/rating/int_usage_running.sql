@@ -1,8 +1,8 @@
 with
 
-metered_charges as (
+charge_windows as (
 
-    select * from {{ ref('int_metered_charges') }}
+    select * from {{ ref('int_charge_windows') }}
     where moment_state = 'running'
 
 ),
@@ -45,51 +45,62 @@ currencies as (
 
 select
     usage.usage_id,
-    metered_charges.moment_id,
-    metered_charges.organization_id,
-    metered_charges.external_customer_id,
-    metered_charges.external_subscription_id,
-    metered_charges.charge_code,
-    metered_charges.charge_name,
+    charge_windows.moment_id,
+    charge_windows.organization_id,
+    charge_windows.external_customer_id,
+    charge_windows.external_subscription_id,
+    charge_windows.charge_code,
+    charge_windows.charge_name,
     buckets.filter_values,
     nullif(usage.group_values, '') as group_values,
-    metered_charges.usage_from_date as from_date,
-    metered_charges.usage_to_date as to_date,
-    metered_charges.as_of,
+    charge_windows.usage_from_date as from_date,
+    charge_windows.usage_to_date as to_date,
+    charge_windows.as_of,
     priced.full_units as units,
     priced.events_count,
+    projected.full_units as projected_units,
     plan_versions.amount_currency as currency,
+    currencies.exponent as currency_exponent,
     {{ round_to_minor_units(
         converted_amount(
-            'priced.amount', 'metered_charges.applied_pricing_unit_code', 'pricing_units.exponent',
-            'metered_charges.pricing_unit_conversion_rate'
+            'priced.amount', 'charge_windows.applied_pricing_unit_code', 'pricing_units.exponent',
+            'charge_windows.pricing_unit_conversion_rate'
         ),
         'currencies.exponent'
-    ) }} as amount_cents
+    ) }} as amount_cents,
+    {{ round_to_minor_units(
+        converted_amount(
+            'projected.amount', 'charge_windows.applied_pricing_unit_code', 'pricing_units.exponent',
+            'charge_windows.pricing_unit_conversion_rate'
+        ),
+        'currencies.exponent'
+    ) }} as projected_amount_cents
 from usage
-inner join metered_charges
+inner join charge_windows
     on
-        usage.moment_id = metered_charges.moment_id
-        and usage.charge_code = metered_charges.charge_code
+        usage.moment_id = charge_windows.moment_id
+        and usage.charge_code = charge_windows.charge_code
 inner join priced
     on usage.usage_id = priced.point_id
+inner join priced as projected
+    on usage.usage_id || ' projected' = projected.point_id
 inner join buckets
     on
-        metered_charges.organization_id = buckets.organization_id
-        and metered_charges.plan_code = buckets.plan_code
-        and metered_charges.plan_effective_at = buckets.plan_effective_at
-        and metered_charges.charge_code = buckets.charge_code
+        charge_windows.organization_id = buckets.organization_id
+        and charge_windows.plan_code = buckets.plan_code
+        and charge_windows.plan_effective_at = buckets.plan_effective_at
+        and charge_windows.charge_code = buckets.charge_code
         and usage.filter_position = buckets.filter_position
 inner join plan_versions
     on
-        metered_charges.organization_id = plan_versions.organization_id
-        and metered_charges.plan_code = plan_versions.plan_code
-        and metered_charges.plan_effective_at = plan_versions.effective_at
+        charge_windows.organization_id = plan_versions.organization_id
+        and charge_windows.plan_code = plan_versions.plan_code
+        and charge_windows.plan_effective_at = plan_versions.effective_at
 left join pricing_units
     on
-        metered_charges.organization_id = pricing_units.organization_id
-        and metered_charges.applied_pricing_unit_code = pricing_units.pricing_unit_code
-        and metered_charges.usage_from_at >= pricing_units.valid_from_at
-        and metered_charges.usage_from_at < pricing_units.valid_to_at
+        charge_windows.organization_id = pricing_units.organization_id
+        and charge_windows.applied_pricing_unit_code = pricing_units.pricing_unit_code
+        and charge_windows.usage_from_at >= pricing_units.valid_from_at
+        and charge_windows.usage_from_at < pricing_units.valid_to_at
 left join currencies
     on plan_versions.amount_currency = currencies.currency_code

@@ -1,0 +1,54 @@
+{%- set columns = [
+    'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone', 'as_of',
+    'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_days_count', 'usage_days_count',
+    'ended_by', 'plan_code', 'plan_effective_at', 'charge_code', 'charge_position', 'charge_name', 'charge_model',
+    'is_pay_in_advance', 'is_invoiceable', 'is_prorated', 'min_amount_cents', 'applied_pricing_unit_code',
+    'pricing_unit_conversion_rate', 'billable_metric_code', 'metric_effective_at', 'event_code', 'aggregation_type',
+    'field_name', 'is_recurring', 'rounding_function', 'rounding_precision', 'history_from_at', 'is_carried_over',
+] -%}
+with
+
+metered_charges as (
+
+    select
+        metered_charges.*,
+        metered_charges.moment_id as period_moment_id
+    from {{ ref('int_metered_charges') }} as metered_charges
+
+),
+
+windows as (
+
+    select * from {{ ref('int_usage_windows') }}
+
+)
+
+{#
+  The usage of a whole period, and of the period so far at each instant at which a threshold may be crossed; proration
+  and weighting run to the period's end in both (semantics/rating.md section 2, "Running usage").
+#}
+select
+    metered_charges.moment_id,
+    metered_charges.moment_state,
+    metered_charges.usage_to_at as events_to_at,
+    {# nothing after as_of may influence the result #}
+    least(metered_charges.finalizes_at, metered_charges.as_of + interval '1 microsecond') as known_to_at,
+    {% for column in columns %}
+        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from metered_charges
+
+union all
+
+select
+    windows.window_id as moment_id,
+    'window' as moment_state,
+    windows.window_at + interval '1 microsecond' as events_to_at,
+    windows.window_at + interval '1 microsecond' as known_to_at,
+    {% for column in columns %}
+        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from metered_charges
+inner join windows
+    on metered_charges.moment_id = windows.period_moment_id
+where metered_charges.is_invoiceable and not metered_charges.is_pay_in_advance

@@ -1,0 +1,69 @@
+with
+
+moments as (
+
+    select * from {{ ref('int_billing_moments') }}
+    where moment_state in ('due', 'draft', 'running')
+
+),
+
+{# a subscription's own thresholds replace the plan's: semantics/invoice.md section 3.1 #}
+watched_moments as (
+
+    select moments.*
+    from moments
+    inner join {{ ref('stg_book__plan_usage_thresholds') }} as thresholds
+        on
+            moments.organization_id = thresholds.organization_id
+            and moments.plan_code = thresholds.plan_code
+            and moments.plan_effective_at = thresholds.effective_at
+            and thresholds.threshold_position = 1
+
+    union distinct
+
+    select moments.*
+    from moments
+    inner join {{ ref('stg_book__subscription_usage_thresholds') }} as thresholds
+        on
+            moments.organization_id = thresholds.organization_id
+            and moments.external_subscription_id = thresholds.external_subscription_id
+            and moments.subscription_created_at = thresholds.created_at
+            and thresholds.threshold_position = 1
+
+),
+
+{# usage changes when an event that such an invoice would bill has happened and is known #}
+instants as (
+
+    select distinct
+        watched_moments.moment_id as period_moment_id,
+        {{ surrogate_key([
+            'watched_moments.organization_id', 'watched_moments.external_subscription_id',
+            'watched_moments.subscription_created_at', 'watched_moments.usage_from_at',
+        ]) }} as period_id,
+        watched_moments.organization_id,
+        watched_moments.external_subscription_id,
+        greatest(located.event_at, located.received_at) as window_at
+    from watched_moments
+    inner join {{ ref('int_events_located') }} as located
+        on
+            watched_moments.moment_id = located.moment_id
+            and located.fate in ('due', 'draft', 'running')
+    inner join {{ ref('int_metered_charges') }} as metered_charges
+        on
+            watched_moments.moment_id = metered_charges.moment_id
+            and located.code = metered_charges.event_code
+            and metered_charges.is_invoiceable
+            and not metered_charges.is_pay_in_advance
+
+)
+
+{# named by the period's beginning: whether and how the period ends may not be known yet when the window is billed #}
+select
+    {{ surrogate_key(['instants.period_id', "'progressive_billing'", 'instants.window_at']) }} as window_id,
+    instants.period_id,
+    instants.period_moment_id,
+    instants.organization_id,
+    instants.external_subscription_id,
+    instants.window_at
+from instants
