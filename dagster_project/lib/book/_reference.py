@@ -35,6 +35,14 @@ def timezones() -> frozenset[str]:
     return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 
+def vat_number_country(number: str | None) -> str | None:
+    """The member state of a well-formed EU VAT number (Greece as GR), else None."""
+    if number is None or not is_vat_number(number):
+        return None
+    prefix = str(vat.compact(number))[:2].upper()
+    return "GR" if prefix == "EL" else prefix
+
+
 def is_vat_number(number: str) -> bool:
     """Whether an EU VAT number is well formed and its check digits hold."""
     try:

@@ -163,7 +163,7 @@ def _closest(expected: Mapping[str, Any], fees: Sequence[Row]) -> str:
 
 def _compare_listed(kind: str, expected: Mapping[str, Any], rows: Sequence[Row]) -> list[Difference]:
     match = expected.get("match", {"code": expected.get("code")})
-    found = [row for row in rows if all(_equal(value, row.get(key)) for key, value in match.items() if key != "nth")]
+    found = [row for row in rows if all(_points_at(key, value, row) for key, value in match.items() if key != "nth")]
     where = f"{kind} " + ", ".join(f"{key} {value}" for key, value in match.items())
     nth = match.get("nth", 1)
     if len(found) < nth:
@@ -173,6 +173,11 @@ def _compare_listed(kind: str, expected: Mapping[str, Any], rows: Sequence[Row])
         for key, value in expected.items()
         if key not in {"match", "code"} and not _equal(value, found[nth - 1].get(key))
     ]
+
+
+def _points_at(key: str, value: Any, row: Row) -> bool:
+    """Whether a key of `match` means the row; `subscription` is one of those on the credited invoice."""
+    return value in row["subscriptions"] if key == "subscription" else _equal(value, row.get(key))
 
 
 def _compare_usage(expected: Mapping[str, Any], usage: Sequence[Row]) -> list[Difference]:

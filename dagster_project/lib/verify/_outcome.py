@@ -53,6 +53,20 @@ _USAGE = (
     "events_count",
     "amount_cents",
 )
+_CREDIT_NOTE = (
+    "organization_id",
+    "customer",
+    "invoice_id",
+    "code",
+    "number",
+    "credit_amount_cents",
+    "refund_amount_cents",
+    "offset_amount_cents",
+    "taxes_amount_cents",
+    "total_amount_cents",
+    "balance_amount_cents",
+)
+_WALLET = ("organization_id", "code", "balance_cents", "credits_balance", "consumed_credits")
 
 
 @dataclass(slots=True)
@@ -73,21 +87,52 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
     ledger, intermediate = session.schema("ledger"), session.schema("intermediate")
     subscriptions: defaultdict[str, set[str]] = defaultdict(set)
     for invoice_id, subscription in session.rows(
-        f"select invoice_id, external_subscription_id from {ledger}.ledger_moments"
+        f"select invoice_id, external_subscription_id from {intermediate}.int_invoices_scheduled "
+        "where external_subscription_id is not null"
     ):
         subscriptions[invoice_id].add(subscription)
+    final, draft = (
+        f"select {', '.join(_INVOICE)}, billing_at, instant_rank, order_key from {relation}"
+        for relation in (f"{ledger}.ledger_invoices", f"{intermediate}.int_invoices_drafted")
+    )
     for row in _rows(
         session,
         _INVOICE,
-        f"select {', '.join(_INVOICE)} from {ledger}.ledger_invoices "
-        "order by organization_id, finalized_at, organization_sequence, invoice_id",
+        f"select {', '.join(_INVOICE)} from ({final} union all {draft.replace('invoice_number', 'null')}) as invoices "
+        "order by organization_id, billing_at, instant_rank, order_key, invoice_id",
     ):
         row["subscriptions"] = subscriptions[row["invoice_id"]]
         outcomes[row["organization_id"]].invoices.append(row)
-    for row in _rows(session, _FEE, f"select {', '.join(_FEE)} from {ledger}.ledger_fees"):
+    for row in _rows(
+        session,
+        _FEE,
+        f"select {', '.join(_FEE)} from {ledger}.ledger_fees union all "
+        f"select {', '.join(_FEE)} from {intermediate}.int_fees_taxed where invoice_state = 'draft'",
+    ):
         for column in ("filter_values", "group_values"):
             row[column] = json.loads(row[column]) if row[column] else None
         outcomes[row["organization_id"]].fees[row["invoice_id"]].append(row)
+    for row in _rows(
+        session,
+        _CREDIT_NOTE,
+        "select notes.organization_id, notes.external_customer_id, notes.invoice_id, notes.credit_note_code, "
+        "notes.credit_note_number, notes.credit_amount_cents, notes.refund_amount_cents, notes.offset_amount_cents, "
+        "notes.taxes_amount_cents, notes.total_amount_cents, coalesce(balances.balance_cents, 0) "
+        f"from {ledger}.ledger_credit_notes as notes left join {ledger}.ledger_balances as balances "
+        "on balances.source_type = 'credit_note' and balances.source_id = notes.credit_note_id "
+        "order by notes.organization_id, notes.issued_at, notes.issue_order, notes.credit_note_id",
+    ):
+        row["subscriptions"] = subscriptions[row["invoice_id"]]
+        outcomes[row["organization_id"]].credit_notes.append(row)
+    for row in _rows(
+        session,
+        _WALLET,
+        "select wallets.organization_id, wallets.wallet_code, coalesce(balances.balance_cents, 0), "
+        "coalesce(balances.credits_balance, 0), coalesce(balances.consumed_credits, 0) "
+        f"from {intermediate}.int_wallets as wallets left join {ledger}.ledger_balances as balances "
+        "on balances.source_type = 'wallet' and balances.source_id = wallets.source_id order by 1, 2",
+    ):
+        outcomes[row["organization_id"]].wallets.append(row)
     for row in _rows(
         session,
         _USAGE,

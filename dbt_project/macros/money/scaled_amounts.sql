@@ -4,6 +4,8 @@
 #}
 {% macro cents_to_e5(cents) -%}(cast({{ cents }} as {{ wide_integer() }}) * 100000){%- endmacro %}
 
+{% macro cents_to_e10(cents) -%}(cast({{ cents }} as {{ wide_integer() }}) * 10000000000){%- endmacro %}
+
 {% macro e5_to_e10(value) -%}(cast({{ value }} as {{ wide_integer() }}) * 100000){%- endmacro %}
 
 {% macro e5_to_decimal(value) -%}
@@ -14,4 +16,8 @@
 {% macro decimal_to_e10(value) -%}
     (cast(trunc({{ value }}) as {{ wide_integer() }}) * 10000000000
         + cast(round(({{ value }} - trunc({{ value }})) * 10000000000) as {{ wide_integer() }}))
+{%- endmacro %}
+
+{% macro e10_to_decimal(value) -%}
+    cast(cast({{ value }} as decimal(38,0)) * cast(0.0000000001 as decimal(11,10)) as decimal(38,10))
 {%- endmacro %}

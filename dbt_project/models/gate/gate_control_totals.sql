@@ -105,7 +105,7 @@ fates as (
 
 due_moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('int_invoice_moments') }}
     where moment_state = 'due'
 
 ),

@@ -49,12 +49,7 @@ started as (
 
 asked as (
 
-    select subscriptions.*
-    from {{ ref('stg_book__subscriptions') }} as subscriptions
-    inner join {{ ref('stg_events__close_scope') }} as close_scope
-        on
-            subscriptions.organization_id = close_scope.organization_id
-            and subscriptions.created_at <= close_scope.as_of
+    select * from {{ ref('int_subscriptions_asked') }}
 
 ),
 
@@ -156,6 +151,68 @@ counted_usage as (
 
 ),
 
+refused_notes as (
+
+    select
+        requests.organization_id,
+        requests.external_customer_id,
+        coalesce(requests.credit_note_code, requests.credit_note_id) as credit_note_code,
+        settled.refusal
+    from {{ ref('int_settlement') }} as settled
+    inner join {{ ref('int_credit_note_requests') }} as requests
+        on settled.row_id = requests.credit_note_id
+    where settled.row_kind = 'issue' and settled.refusal is not null
+
+),
+
+{# a credit note whose invoice does not exist waits with the customer that it names, by itself or by a subscription #}
+lost_notes as (
+
+    select
+        credit_notes.organization_id,
+        credit_notes.credit_note_code,
+        coalesce(credit_notes.match_external_customer_id, asked.external_customer_id) as external_customer_id
+    from {{ ref('int_invoice_references') }} as note_references
+    inner join {{ ref('stg_book__credit_notes') }} as credit_notes
+        on
+            note_references.organization_id = credit_notes.organization_id
+            and note_references.reference_id = credit_notes.credit_note_code
+    left join (
+        select
+            subscriptions.organization_id,
+            subscriptions.external_subscription_id,
+            min(subscriptions.external_customer_id) as external_customer_id
+        from {{ ref('stg_book__subscriptions') }} as subscriptions
+        group by subscriptions.organization_id, subscriptions.external_subscription_id
+    ) as asked
+        on
+            credit_notes.organization_id = asked.organization_id
+            and credit_notes.match_external_subscription_id = asked.external_subscription_id
+    where note_references.reference_type = 'credit_note' and note_references.invoice_id is null
+
+),
+
+{# while the register's answer is missing, what would be finalised waits: semantics/invoice.md section 5.1 #}
+unanswered_customers as (
+
+    select distinct
+        customers.organization_id,
+        customers.external_customer_id,
+        customers.tax_identification_number
+    from {{ ref('int_customers_resolved') }} as customers
+    inner join {{ ref('int_invoices_ordered') }} as ordered
+        on
+            customers.organization_id = ordered.organization_id
+            and customers.external_customer_id = ordered.external_customer_id
+            and ordered.invoice_state = 'due'
+    left join {{ ref('stg_book__customer_taxes') }} as customer_taxes
+        on
+            customers.organization_id = customer_taxes.organization_id
+            and customers.external_customer_id = customer_taxes.external_customer_id
+    where customers.is_eu_tax_managed and customers.vat_check = 'pending' and customer_taxes.tax_code is null
+
+),
+
 {# one row per metric and event code, however many versions read the code #}
 metric_codes as (
 
@@ -222,6 +279,41 @@ findings as (
     union all
 
     select
+        refused_notes.organization_id,
+        refused_notes.external_customer_id,
+        'credit_note_refused' as rule,
+        'int_settlement' as relation,
+        refused_notes.credit_note_code as row_key,
+        'credit note ' || refused_notes.credit_note_code || ': ' || refused_notes.refusal as detail
+    from refused_notes
+
+    union all
+
+    select
+        lost_notes.organization_id,
+        lost_notes.external_customer_id,
+        'credit_note_refused' as rule,
+        'int_invoice_references' as relation,
+        lost_notes.credit_note_code as row_key,
+        'credit note ' || lost_notes.credit_note_code || ': there is no such invoice' as detail
+    from lost_notes
+    where lost_notes.external_customer_id is not null
+
+    union all
+
+    select
+        unanswered_customers.organization_id,
+        unanswered_customers.external_customer_id,
+        'vat_check_pending' as rule,
+        'int_customers_resolved' as relation,
+        unanswered_customers.external_customer_id as row_key,
+        'the register has not answered for VAT number '
+        || coalesce(unanswered_customers.tax_identification_number, '(none)') as detail
+    from unanswered_customers
+
+    union all
+
+    select
         asked.organization_id,
         asked.external_customer_id,
         'plan_not_in_force' as rule,
@@ -229,12 +321,7 @@ findings as (
         asked.external_subscription_id as row_key,
         'no version of plan ' || asked.plan_code || ' is in force when the subscription starts' as detail
     from asked
-    left join started
-        on
-            asked.organization_id = started.organization_id
-            and asked.external_subscription_id = started.external_subscription_id
-            and asked.created_at = started.created_at
-    where started.organization_id is null
+    where asked.plan_interval is null
 
     union all
 
@@ -249,7 +336,9 @@ findings as (
     from moments
     left join plan_fees
         on moments.moment_id = plan_fees.moment_id
-    where plan_fees.moment_id is null or plan_fees.currency_exponent is null
+    where
+        moments.plan_effective_at is null
+        or (moments.has_plan_fee and (plan_fees.moment_id is null or plan_fees.currency_exponent is null))
 
     union all
 
@@ -289,6 +378,24 @@ findings as (
             and fees.external_customer_id = unbuilt_features.external_customer_id
             and fees.charge_model = unbuilt_features.feature
     where fees.amount_cents is null and unbuilt_features.feature is null
+
+    union all
+
+    select
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        'custom_metric_without_value' as rule,
+        'int_usage_custom' as relation,
+        usage_custom.moment_id || ' ' || usage_custom.charge_code || ' '
+        || cast(usage_custom.filter_position as varchar) || ' ' || usage_custom.group_values as row_key,
+        'charge ' || metered_charges.charge_code || ': the expressions of metric '
+        || metered_charges.billable_metric_code || ' have no value (' || usage_custom.failure || ')' as detail
+    from {{ ref('int_usage_custom') }} as usage_custom
+    inner join metered_charges
+        on
+            usage_custom.moment_id = metered_charges.moment_id
+            and usage_custom.charge_code = metered_charges.charge_code
+    where metered_charges.moment_state = 'due' and usage_custom.failure is not null
 
     union all
 

@@ -8,6 +8,10 @@
 -- depends_on: {{ ref('ledger_invoice_taxes') }}
 -- depends_on: {{ ref('ledger_parties') }}
 -- depends_on: {{ ref('ledger_moments') }}
+-- depends_on: {{ ref('ledger_credit_notes') }}
+-- depends_on: {{ ref('ledger_credit_note_items') }}
+-- depends_on: {{ ref('ledger_wallet_moves') }}
+-- depends_on: {{ ref('ledger_balances') }}
 -- depends_on: {{ ref('ledger_held_customers') }}
 -- depends_on: {{ ref('ledger_moment_fates') }}
 -- depends_on: {{ ref('ledger_event_fates') }}

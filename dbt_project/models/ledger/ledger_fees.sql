@@ -49,7 +49,9 @@ select
     fees.amount_cents,
     fees.precise_amount_cents,
     fees.taxes_rate,
-    fees.taxes_amount_cents
+    fees.taxes_amount_cents,
+    fees.precise_coupons_amount_cents,
+    fees.precise_credit_notes_amount_cents
 from invoices
 inner join fees
     on invoices.invoice_id = fees.invoice_id

@@ -22,16 +22,6 @@ invoices as (
 
 ),
 
-first_subscriptions as (
-
-    select
-        scheduled.invoice_id,
-        min({{ binary_order('scheduled.external_subscription_id') }}) as first_external_subscription_id
-    from {{ ref('int_invoices_scheduled') }} as scheduled
-    group by scheduled.invoice_id
-
-),
-
 customer_counts as (
 
     select
@@ -61,18 +51,16 @@ numbered as (
         row_number() over (
             partition by invoices.organization_id, invoices.external_customer_id
             order by
-                invoices.billing_at, invoices.currency,
-                {{ binary_order('first_subscriptions.first_external_subscription_id') }}, invoices.invoice_id
+                invoices.finalizes_at, invoices.instant_rank, {{ binary_order('invoices.order_key') }},
+                invoices.invoice_id
         ) + coalesce(customer_counts.last_sequence, 0) as customer_sequence,
         row_number() over (
             partition by invoices.organization_id
             order by
-                invoices.billing_at, invoices.customer_number, invoices.currency,
-                {{ binary_order('first_subscriptions.first_external_subscription_id') }}, invoices.invoice_id
+                invoices.finalizes_at, invoices.instant_rank, invoices.customer_number,
+                {{ binary_order('invoices.order_key') }}, invoices.invoice_id
         ) + coalesce(organization_counts.last_sequence, 0) as organization_sequence
     from invoices
-    inner join first_subscriptions
-        on invoices.invoice_id = first_subscriptions.invoice_id
     left join customer_counts
         on
             invoices.organization_id = customer_counts.organization_id
@@ -101,7 +89,7 @@ select
         when invoices.document_numbering = 'per_organization'
             then
                 invoices.document_number_prefix || '-'
-                || {{ year_month_text(to_local_date('invoices.billing_at', 'timezone_offsets.utc_offset_seconds')) }}
+                || {{ year_month_text(to_local_date('invoices.finalizes_at', 'timezone_offsets.utc_offset_seconds')) }}
                 || '-'
                 || {{ padded_number('numbered.organization_sequence') }}
         else
@@ -111,7 +99,7 @@ select
     end as invoice_number,
     cast(numbered.customer_sequence as bigint) as customer_sequence,
     cast(numbered.organization_sequence as bigint) as organization_sequence,
-    invoices.billing_at as finalized_at,
+    invoices.finalizes_at as finalized_at,
     invoices.issuing_date,
     invoices.payment_due_date,
     invoices.net_payment_term,
@@ -126,12 +114,15 @@ select
     invoices.sub_total_including_taxes_amount_cents,
     invoices.credit_notes_amount_cents,
     invoices.prepaid_credit_amount_cents,
-    invoices.total_amount_cents
+    invoices.total_amount_cents,
+    invoices.billing_at,
+    invoices.instant_rank,
+    invoices.order_key
 from invoices
 left join numbered
     on invoices.invoice_id = numbered.invoice_id
 left join timezone_offsets
     on
         invoices.seller_timezone = timezone_offsets.timezone
-        and invoices.billing_at >= timezone_offsets.valid_from_at
-        and invoices.billing_at < timezone_offsets.valid_to_at
+        and invoices.finalizes_at >= timezone_offsets.valid_from_at
+        and invoices.finalizes_at < timezone_offsets.valid_to_at

@@ -9,6 +9,13 @@ invoices as (
 
 moments as (
 
+    select * from {{ ref('int_invoice_moments') }}
+
+),
+
+{# the periods of a subscription; what is invoiced on request has none #}
+billing as (
+
     select * from {{ ref('int_billing_moments') }}
 
 )
@@ -20,39 +27,50 @@ select
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,
-    moments.subscription_created_at,
+    billing.subscription_created_at,
     moments.subscription_name,
     moments.plan_code,
     moments.plan_effective_at,
     moments.reason,
     moments.billing_at,
-    moments.from_date,
-    moments.to_date,
-    moments.full_from_date,
-    cast(moments.full_days_count as integer) as full_days_count,
-    moments.usage_from_at,
-    moments.usage_to_at,
+    billing.from_date,
+    billing.to_date,
+    billing.full_from_date,
+    cast(billing.full_days_count as integer) as full_days_count,
+    billing.usage_from_at,
+    billing.usage_to_at,
     scheduled.known_batch_id,
     moments.base_plan_code,
     moments.purchase_order_number,
-    moments.timezone,
+    billing.timezone,
     moments.billing_date,
     moments.finalizes_at,
     moments.invoice_group,
-    moments.row_started_at,
-    moments.has_previous_row,
-    moments.ended_by,
-    moments.next_plan_code,
-    moments.next_plan_effective_at,
-    moments.has_plan_fee,
-    cast(moments.days_count as integer) as days_count,
-    moments.full_started_at,
-    moments.usage_from_date,
-    moments.usage_to_date,
-    cast(moments.usage_full_days_count as integer) as usage_full_days_count,
-    cast(moments.usage_days_count as integer) as usage_days_count
+    billing.row_started_at,
+    billing.has_previous_row,
+    billing.ended_by,
+    billing.next_plan_code,
+    billing.next_plan_effective_at,
+    billing.has_plan_fee,
+    cast(billing.days_count as integer) as days_count,
+    billing.full_started_at,
+    billing.usage_from_date,
+    billing.usage_to_date,
+    cast(billing.usage_full_days_count as integer) as usage_full_days_count,
+    cast(billing.usage_days_count as integer) as usage_days_count,
+    billing.fee_plan_code,
+    billing.fee_plan_effective_at,
+    billing.closed_date,
+    billing.opened_date,
+    billing.commitment_plan_effective_at,
+    billing.commitment_from_date,
+    billing.commitment_to_date,
+    cast(billing.commitment_days_count as integer) as commitment_days_count,
+    cast(billing.commitment_full_days_count as integer) as commitment_full_days_count
 from invoices
 inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id
 inner join moments
     on scheduled.moment_id = moments.moment_id
+left join billing
+    on moments.moment_id = billing.moment_id

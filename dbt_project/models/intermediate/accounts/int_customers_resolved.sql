@@ -30,6 +30,20 @@ organization_landings as (
 
 ),
 
+{# the changes of a customer's timezone as text: customers with the same ones share their days #}
+timezone_changes as (
+
+    select
+        changes.organization_id,
+        changes.external_customer_id,
+        string_agg(
+            cast(changes.effective_at as varchar) || ' ' || changes.timezone, ', ' order by changes.effective_at
+        ) as changes_text
+    from {{ ref('stg_book__customer_timezone_changes') }} as changes
+    group by changes.organization_id, changes.external_customer_id
+
+),
+
 numbered_customers as (
 
     select
@@ -89,6 +103,8 @@ resolved as (
         customers.tax_identification_number,
         customers.locale,
         coalesce(customers.timezone, billing_entities.timezone, organizations.timezone, 'UTC') as timezone,
+        coalesce(customers.timezone, billing_entities.timezone, organizations.timezone, 'UTC')
+        || coalesce(', ' || timezone_changes.changes_text, '') as timezone_history,
         coalesce(
             customers.currency, billing_entities.default_currency, organizations.default_currency
         ) as currency,
@@ -99,7 +115,16 @@ resolved as (
             customers.invoice_grace_period, billing_entities.invoice_grace_period,
             organizations.invoice_grace_period, 0
         ) as invoice_grace_period,
-        coalesce(organizations.finalize_zero_amount_invoice, true) as is_zero_invoice_finalized,
+        case customers.finalize_zero_amount_invoice
+            when 'skip' then false
+            when 'finalize' then true
+            else coalesce(organizations.finalize_zero_amount_invoice, true)
+        end as is_zero_invoice_finalized,
+        coalesce(
+            billing_entities.eu_tax_management, organizations.eu_tax_management, false
+        ) as is_eu_tax_managed,
+        customers.vat_check,
+        customers.vat_number_country,
         coalesce(
             billing_entities.document_numbering, organizations.document_numbering, 'per_customer'
         ) as document_numbering,
@@ -131,6 +156,10 @@ resolved as (
             and customers.external_customer_id = numbered_customers.external_customer_id
     inner join default_prefixes
         on customers.organization_id = default_prefixes.organization_id
+    left join timezone_changes
+        on
+            customers.organization_id = timezone_changes.organization_id
+            and customers.external_customer_id = timezone_changes.external_customer_id
     left join billing_entities
         on
             customers.organization_id = billing_entities.organization_id

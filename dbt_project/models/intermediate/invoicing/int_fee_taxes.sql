@@ -1,15 +1,51 @@
+{%- set owners = {
+    'charge': ('charge', true),
+    'true_up': ('charge', true),
+    'adjustment': ('charge', true),
+    'fixed_charge': ('fixed_charge', true),
+    'commitment': ('minimum_commitment', false),
+} -%}
 with
 
 fees as (
 
     select * from {{ ref('int_fees') }}
-    where moment_state = 'due'
+    where moment_state in ('due', 'draft') and fee_type <> 'credit'
 
 ),
 
 scheduled as (
 
     select * from {{ ref('int_invoices_scheduled') }}
+
+),
+
+one_offs as (
+
+    select * from {{ ref('int_one_off_moments') }}
+
+),
+
+one_off_fee_taxes as (
+
+    select * from {{ ref('stg_book__one_off_fee_taxes') }}
+
+),
+
+add_on_taxes as (
+
+    select
+        add_on_taxes.organization_id,
+        add_on_taxes.add_on_code,
+        add_on_taxes.tax_code,
+        add_on_versions.valid_from_at,
+        add_on_versions.valid_to_at
+    from {{ ref('stg_book__add_on_taxes') }} as add_on_taxes
+    inner join {{ ref('int_add_on_versions') }} as add_on_versions
+        on
+            add_on_taxes.organization_id = add_on_versions.organization_id
+            and add_on_taxes.add_on_code = add_on_versions.add_on_code
+            and add_on_taxes.effective_at = add_on_versions.effective_at
 
 ),
 
@@ -25,6 +61,12 @@ customer_taxes as (
 
 ),
 
+eu_taxes as (
+
+    select * from {{ ref('int_eu_taxes') }}
+
+),
+
 tax_versions as (
 
     select * from {{ ref('int_tax_versions') }}
@@ -37,11 +79,23 @@ placed as (
         fees.fee_id,
         fees.organization_id,
         fees.external_customer_id,
+        fees.moment_id,
         fees.fee_type,
         fees.fee_code,
-        fees.amount_cents,
+        fees.fee_position,
+        case fees.fee_type
+            {% for fee_type, owner in owners.items() -%}
+                when '{{ fee_type }}' then '{{ owner[0] }}'
+            {% endfor %}
+        end as tax_owner_type,
+        case
+            when fees.fee_type in ({% for fee_type, owner in owners.items() if owner[1] -%}
+                '{{ fee_type }}'{% if not loop.last %}, {% endif %}{% endfor %}) then fees.fee_code
+            else ''
+        end as tax_owner_code,
         scheduled.invoice_id,
         scheduled.billing_at,
+        scheduled.issuing_date,
         fees.plan_code,
         fees.plan_effective_at
     from fees
@@ -55,6 +109,37 @@ offered as (
 
     select
         placed.fee_id,
+        1 as tax_level,
+        one_off_fee_taxes.tax_code
+    from placed
+    inner join one_offs
+        on placed.moment_id = one_offs.moment_id
+    inner join one_off_fee_taxes
+        on
+            placed.organization_id = one_off_fee_taxes.organization_id
+            and one_offs.request_id = one_off_fee_taxes.one_off_invoice_id
+            and placed.fee_position = one_off_fee_taxes.fee_position
+    where placed.fee_type = 'add_on'
+
+    union all
+
+    select
+        placed.fee_id,
+        2 as tax_level,
+        add_on_taxes.tax_code
+    from placed
+    inner join add_on_taxes
+        on
+            placed.organization_id = add_on_taxes.organization_id
+            and placed.fee_code = add_on_taxes.add_on_code
+            and placed.billing_at >= add_on_taxes.valid_from_at
+            and placed.billing_at < add_on_taxes.valid_to_at
+    where placed.fee_type = 'add_on'
+
+    union all
+
+    select
+        placed.fee_id,
         2 as tax_level,
         plan_taxes.tax_code
     from placed
@@ -63,8 +148,8 @@ offered as (
             placed.organization_id = plan_taxes.organization_id
             and placed.plan_code = plan_taxes.plan_code
             and placed.plan_effective_at = plan_taxes.effective_at
-            and placed.fee_type = plan_taxes.owner_type
-            and placed.fee_code = plan_taxes.owner_code
+            and placed.tax_owner_type = plan_taxes.owner_type
+            and placed.tax_owner_code = coalesce(plan_taxes.owner_code, '')
 
     union all
 
@@ -96,6 +181,20 @@ offered as (
 
     select
         placed.fee_id,
+        4 as tax_level,
+        eu_taxes.tax_code
+    from placed
+    inner join eu_taxes
+        on
+            placed.organization_id = eu_taxes.organization_id
+            and placed.external_customer_id = eu_taxes.external_customer_id
+            and placed.issuing_date >= eu_taxes.valid_from_date
+            and placed.issuing_date < eu_taxes.valid_to_date
+
+    union all
+
+    select
+        placed.fee_id,
         5 as tax_level,
         tax_versions.tax_code
     from placed
@@ -108,12 +207,14 @@ offered as (
 
 ),
 
+{# a tax named twice on one level counts once #}
 ranked as (
 
-    select
+    select distinct
         offered.fee_id,
+        offered.tax_level,
         offered.tax_code,
-        rank() over (partition by offered.fee_id order by offered.tax_level) as level_rank
+        min(offered.tax_level) over (partition by offered.fee_id) as first_level
     from offered
 
 )
@@ -122,9 +223,8 @@ select
     placed.fee_id,
     placed.invoice_id,
     ranked.tax_code,
-    tax_versions.tax_name,
-    tax_versions.tax_rate,
-    placed.amount_cents as taxable_amount_cents
+    coalesce(eu_taxes.tax_name, tax_versions.tax_name) as tax_name,
+    coalesce(eu_taxes.tax_rate, tax_versions.tax_rate) as tax_rate
 from ranked
 inner join placed
     on ranked.fee_id = placed.fee_id
@@ -134,4 +234,12 @@ left join tax_versions
         and ranked.tax_code = tax_versions.tax_code
         and placed.billing_at >= tax_versions.valid_from_at
         and placed.billing_at < tax_versions.valid_to_at
-where ranked.level_rank = 1
+left join eu_taxes
+    on
+        ranked.tax_level = 4
+        and placed.organization_id = eu_taxes.organization_id
+        and placed.external_customer_id = eu_taxes.external_customer_id
+        and ranked.tax_code = eu_taxes.tax_code
+        and placed.issuing_date >= eu_taxes.valid_from_date
+        and placed.issuing_date < eu_taxes.valid_to_date
+where ranked.tax_level = ranked.first_level

@@ -15,16 +15,7 @@ one_off_fees as (
 
 add_ons as (
 
-    select
-        add_ons.*,
-        coalesce(
-            lead(add_ons.effective_at) over (
-                partition by add_ons.organization_id, add_ons.add_on_code
-                order by add_ons.effective_at
-            ),
-            {{ end_of_time() }}
-        ) as valid_to_at
-    from {{ ref('stg_book__add_ons') }} as add_ons
+    select * from {{ ref('int_add_on_versions') }}
 
 ),
 
@@ -64,7 +55,7 @@ lines as (
         on
             one_off_fees.organization_id = add_ons.organization_id
             and one_off_fees.add_on_code = add_ons.add_on_code
-            and moments.billing_at >= add_ons.effective_at
+            and moments.billing_at >= add_ons.valid_from_at
             and moments.billing_at < add_ons.valid_to_at
 
     union all

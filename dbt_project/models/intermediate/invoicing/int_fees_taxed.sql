@@ -3,7 +3,13 @@ with
 fees as (
 
     select * from {{ ref('int_fees') }}
-    where moment_state = 'due'
+    where moment_state in ('due', 'draft')
+
+),
+
+priced as (
+
+    select * from {{ ref('int_fees_priced') }}
 
 ),
 
@@ -13,26 +19,34 @@ scheduled as (
 
 ),
 
-fee_tax_sums as (
+{# shares of coupons, as the last stage of settlement left them; a fee whose invoice needs no settlement has none #}
+settled as (
+
+    select * from {{ ref('int_settlement') }}
+    where row_kind = 'fee' and stage = 9
+
+),
+
+shared as (
 
     select
-        fee_taxes.fee_id,
-        cast(sum(fee_taxes.tax_rate) as decimal(21, 12)) as taxes_rate,
-        cast(
-            sum(
-                cast(fee_taxes.taxable_amount_cents as {{ wide_integer() }})
-                * {{ scaled_percent('fee_taxes.tax_rate') }}
-            )
-            as {{ wide_integer() }}
-        ) as scaled_tax
-    from {{ ref('int_fee_taxes') }} as fee_taxes
-    group by fee_taxes.fee_id
+        priced.fee_id,
+        priced.taxes_rate,
+        coalesce(settled.coupon_share_e5, 0) as coupon_share_e5,
+        coalesce(settled.credit_note_share_e5, 0) as credit_note_share_e5,
+        {{ cents_to_e5('priced.amount_cents') }} - coalesce(settled.coupon_share_e5, 0) as sub_e5,
+        priced.precise_e10 - {{ e5_to_e10('coalesce(settled.coupon_share_e5, 0)') }} as precise_sub_e10
+    from priced
+    left join settled
+        on priced.fee_id = settled.row_id
 
 )
 
+{# a fee's own tax is rounded once over its rates (semantics/invoice.md section 2) #}
 select
     fees.fee_id,
     scheduled.invoice_id,
+    scheduled.moment_state as invoice_state,
     scheduled.close_id,
     fees.moment_id,
     fees.organization_id,
@@ -56,13 +70,17 @@ select
     fees.currency_exponent,
     fees.amount_cents,
     fees.precise_amount_cents,
-    cast(coalesce(fee_tax_sums.taxes_rate, 0) as decimal(21, 12)) as taxes_rate,
-    case
-        when fee_tax_sums.fee_id is null then cast(0 as bigint)
-        else {{ cents_of_scaled_percents('fee_tax_sums.scaled_tax') }}
-    end as taxes_amount_cents
+    {{ e5_to_decimal('shared.coupon_share_e5') }} as precise_coupons_amount_cents,
+    {{ e5_to_decimal('shared.credit_note_share_e5') }} as precise_credit_notes_amount_cents,
+    cast(shared.sub_e5 as decimal(38, 0)) as sub_e5,
+    shared.taxes_rate,
+    cast(
+        {{ divide_half_away('shared.sub_e5 * ' ~ scaled_percent('shared.taxes_rate'), power_of_ten(19)) }} as bigint
+    ) as taxes_amount_cents,
+    {{ e10_to_decimal(signed_percent_of('shared.precise_sub_e10', 'shared.taxes_rate')) }}
+        as precise_taxes_amount_cents
 from fees
 inner join scheduled
     on fees.moment_id = scheduled.moment_id
-left join fee_tax_sums
-    on fees.fee_id = fee_tax_sums.fee_id
+inner join shared
+    on fees.fee_id = shared.fee_id

@@ -2,8 +2,8 @@ with
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
-    where moment_state = 'due'
+    select * from {{ ref('int_invoice_moments') }}
+    where moment_state in ('due', 'draft')
 
 ),
 
@@ -13,55 +13,82 @@ customers as (
 
 ),
 
-plan_fees as (
+currencies as (
 
-    select * from {{ ref('int_fees_from_plans') }}
+    select * from {{ ref('currencies') }}
 
 ),
 
-{# a customer's subscriptions that are due at one moment share an invoice, apart by currency and purchase order #}
+{#
+  what a customer's subscriptions bring at one moment shares an invoice, apart by currency, purchase order and group
+  (semantics/invoice.md section 9)
+#}
 grouped as (
 
     select
-        moments.moment_id,
-        moments.organization_id,
-        moments.external_customer_id,
-        moments.external_subscription_id,
-        moments.close_id,
-        moments.known_batch_id,
-        moments.billing_at,
-        moments.billing_date,
-        moments.purchase_order_number,
-        plan_fees.currency,
-        plan_fees.currency_exponent,
+        moments.*,
+        currencies.exponent as currency_exponent,
         {{ surrogate_key([
-            'moments.organization_id', 'moments.external_customer_id', "'subscription'", 'moments.billing_at',
-            'plan_fees.currency', 'moments.purchase_order_number',
+            'moments.organization_id', 'moments.external_customer_id', 'moments.invoice_type', 'moments.billing_at',
+            'moments.currency', 'moments.purchase_order_number', 'moments.invoice_group',
         ]) }} as invoice_id
     from moments
-    inner join plan_fees
-        on moments.moment_id = plan_fees.moment_id
+    inner join currencies
+        on moments.currency = currencies.currency_code
+
+),
+
+{# what is landed after its invoice was finalised goes on one of its own #}
+finalized as (
+
+    select * from {{ ref('stg_ledger__invoices') }}
+
+),
+
+{# an invoice that waits for a grace period is dated on the day on which it is finalised #}
+dated as (
+
+    select
+        grouped.*,
+        customers.net_payment_term,
+        case
+            when grouped.has_grace
+                then {{ add_days('grouped.billing_date', 'customers.invoice_grace_period') }}
+            else grouped.billing_date
+        end as issuing_date
+    from grouped
+    inner join customers
+        on
+            grouped.organization_id = customers.organization_id
+            and grouped.external_customer_id = customers.external_customer_id
 
 )
 
 select
-    grouped.moment_id,
-    grouped.invoice_id,
-    grouped.organization_id,
-    grouped.external_customer_id,
-    grouped.external_subscription_id,
-    grouped.close_id,
-    grouped.known_batch_id,
-    'subscription' as invoice_type,
-    grouped.billing_at,
-    grouped.billing_date as issuing_date,
-    {{ add_days('grouped.billing_date', 'customers.net_payment_term') }} as payment_due_date,
-    customers.net_payment_term,
-    grouped.purchase_order_number,
-    grouped.currency,
-    cast(grouped.currency_exponent as integer) as currency_exponent
-from grouped
-inner join customers
-    on
-        grouped.organization_id = customers.organization_id
-        and grouped.external_customer_id = customers.external_customer_id
+    dated.moment_id,
+    dated.moment_state,
+    case
+        when finalized.invoice_id is null then dated.invoice_id
+        else {{ surrogate_key(['dated.invoice_id', 'dated.close_id']) }}
+    end as invoice_id,
+    dated.organization_id,
+    dated.external_customer_id,
+    dated.external_subscription_id,
+    dated.close_id,
+    dated.as_of,
+    dated.known_batch_id,
+    dated.invoice_type,
+    dated.reason,
+    dated.instant_rank,
+    dated.invoice_group,
+    dated.billing_at,
+    dated.finalizes_at,
+    dated.issuing_date,
+    {{ add_days('dated.issuing_date', 'dated.net_payment_term') }} as payment_due_date,
+    dated.net_payment_term,
+    dated.purchase_order_number,
+    dated.currency,
+    cast(dated.currency_exponent as integer) as currency_exponent
+from dated
+left join finalized
+    on dated.invoice_id = finalized.invoice_id

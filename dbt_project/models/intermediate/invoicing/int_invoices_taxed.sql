@@ -6,6 +6,12 @@ fee_taxes as (
 
 ),
 
+fees as (
+
+    select * from {{ ref('int_fees_taxed') }}
+
+),
+
 {# one line per tax for display; the total of an invoice is rounded by itself (int_postings) #}
 tax_lines as (
 
@@ -14,15 +20,11 @@ tax_lines as (
         fee_taxes.tax_code,
         fee_taxes.tax_name,
         fee_taxes.tax_rate,
-        cast(sum(fee_taxes.taxable_amount_cents) as bigint) as taxable_amount_cents,
-        cast(
-            sum(
-                cast(fee_taxes.taxable_amount_cents as {{ wide_integer() }})
-                * {{ scaled_percent('fee_taxes.tax_rate') }}
-            )
-            as {{ wide_integer() }}
-        ) as scaled_tax
+        cast(sum(fees.sub_e5) as decimal(38, 0)) as taxable_e5,
+        sum(fees.sub_e5 * {{ scaled_percent('fee_taxes.tax_rate') }}) as scaled_tax
     from fee_taxes
+    inner join fees
+        on fee_taxes.fee_id = fees.fee_id
     group by fee_taxes.invoice_id, fee_taxes.tax_code, fee_taxes.tax_name, fee_taxes.tax_rate
 
 )
@@ -32,7 +34,6 @@ select
     tax_lines.tax_code,
     tax_lines.tax_name,
     tax_lines.tax_rate,
-    tax_lines.taxable_amount_cents,
-    tax_lines.scaled_tax,
-    {{ cents_of_scaled_percents('tax_lines.scaled_tax') }} as tax_amount_cents
+    cast({{ divide_half_away('tax_lines.taxable_e5', '100000') }} as bigint) as taxable_amount_cents,
+    cast({{ divide_half_away('tax_lines.scaled_tax', power_of_ten(19)) }} as bigint) as tax_amount_cents
 from tax_lines

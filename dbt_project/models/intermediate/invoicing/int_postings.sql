@@ -1,63 +1,81 @@
-{{ config(materialized='rounds') }}
-
+{#
+  Every step between the fees and the total of an open invoice, of invoices that were settled in order and of those that
+  need no order. Every invoice leaves a tax posting, even of 0.
+#}
 with
+
+settled as (
+
+    select * from {{ ref('int_settlement') }}
+
+),
 
 invoices as (
 
-    {# the invoices of this round that have not been settled: a round that finds none ends the settlement #}
-    select invoices.*
-    from {{ ref('int_invoices_ordered') }} as invoices
-    left join {{ this }} as posted
-        on
-            invoices.invoice_id = posted.invoice_id
-            and posted.posting_kind = 'tax'
-    where
-        invoices.round_no = {{ current_round() }}
-        and posted.invoice_id is null
+    select * from {{ ref('int_invoices_ordered') }}
 
 ),
 
+fees as (
+
+    select * from {{ ref('int_fees_taxed') }}
+
+),
+
+{# one rounding for the whole invoice: semantics/invoice.md section 1 #}
 tax_sums as (
 
     select
-        taxes.invoice_id,
-        cast(sum(taxes.scaled_tax) as {{ wide_integer() }}) as scaled_tax
-    from {{ ref('int_invoices_taxed') }} as taxes
-    group by taxes.invoice_id
+        fees.invoice_id,
+        cast(
+            {{ divide_half_away('sum(fees.sub_e5 * ' ~ scaled_percent('fees.taxes_rate') ~ ')', power_of_ten(19)) }}
+            as bigint
+        ) as taxes_amount_cents
+    from fees
+    group by fees.invoice_id
 
 ),
 
-{#
-  every settled invoice leaves a tax posting, even of 0: one rounding for the whole invoice (semantics/invoice.md
-  section 1)
-#}
-taxes as (
+posted as (
 
     select
-        invoices.close_id,
         invoices.invoice_id,
-        invoices.organization_id,
         'tax' as posting_kind,
         cast(null as varchar) as source_id,
-        invoices.round_no,
-        case
-            when tax_sums.invoice_id is null then cast(0 as bigint)
-            else {{ cents_of_scaled_percents('tax_sums.scaled_tax') }}
-        end as amount_cents
+        0 as round_no,
+        coalesce(tax_sums.taxes_amount_cents, 0) as amount_cents,
+        cast(0 as bigint) as balance_cents
     from invoices
     left join tax_sums
         on invoices.invoice_id = tax_sums.invoice_id
 
+    union all
+
+    select
+        settled.invoice_id,
+        case settled.row_kind when 'wallet' then 'prepaid_credit' else settled.row_kind end as posting_kind,
+        settled.row_id as source_id,
+        settled.round_no,
+        settled.amount_cents,
+        settled.balance_cents
+    from settled
+    where
+        settled.row_kind in ('coupon', 'credit_note', 'wallet')
+        and settled.invoice_id is not null
+        and settled.amount_cents > 0
+
 )
 
 select
-    {{ surrogate_key(['taxes.invoice_id', 'taxes.posting_kind', 'taxes.source_id']) }} as posting_id,
-    taxes.close_id,
-    taxes.invoice_id,
-    taxes.organization_id,
-    taxes.posting_kind,
-    taxes.source_id,
-    taxes.round_no,
-    taxes.amount_cents,
-    cast(0 as bigint) as balance_cents
-from taxes
+    {{ surrogate_key(['posted.invoice_id', 'posted.posting_kind', 'posted.source_id']) }} as posting_id,
+    invoices.close_id,
+    posted.invoice_id,
+    invoices.organization_id,
+    posted.posting_kind,
+    posted.source_id,
+    cast(posted.round_no as integer) as round_no,
+    cast(posted.amount_cents as bigint) as amount_cents,
+    cast(posted.balance_cents as bigint) as balance_cents
+from posted
+inner join invoices
+    on posted.invoice_id = invoices.invoice_id

@@ -14,7 +14,7 @@ usage_fees as (
             fees.moment_id = true_ups.moment_id
             and fees.fee_code = true_ups.fee_code
     {# an empty line stays when a true-up hangs on it #}
-    where fees.is_kept or (fees.is_first_of_charge and true_ups.fee_id is not null)
+    where fees.is_invoiceable and (fees.is_kept or (fees.is_first_of_charge and true_ups.fee_id is not null))
 
 ),
 
@@ -25,6 +25,9 @@ fees as (
         'usage_fees',
         ref('int_fees_from_true_ups'),
         ref('int_fees_from_advance_charges'),
+        ref('int_fees_from_one_offs'),
+        ref('int_fees_from_fixed_charges'),
+        ref('int_fees_from_commitments'),
     ] -%}
         select
             {% for column in columns %}
@@ -52,6 +55,7 @@ select
     moments.external_subscription_id,
     moments.plan_code,
     moments.plan_effective_at,
+    moments.base_plan_code,
     moments.moment_state,
     fees.fee_type,
     fees.fee_code,

@@ -48,6 +48,7 @@ points as (
 
     select
         usage.usage_id as point_id,
+        usage.usage_id,
         usage.moment_id,
         usage.charge_code,
         usage.filter_position,
@@ -74,6 +75,63 @@ points as (
             and last_allowances.sequence_number = allowances.sequence_number
 
     {#
+      A forecast of the running period's end: sums and counts go on at the pace of the period so far; a level (latest,
+      maximum, unique count, recurring, weighted) stays as it is.
+    #}
+    union all
+
+    select
+        usage.usage_id || ' projected' as point_id,
+        usage.usage_id,
+        usage.moment_id,
+        usage.charge_code,
+        usage.filter_position,
+        usage.group_values,
+        case
+            when charge_windows.aggregation_type in ('count_agg', 'sum_agg') and not charge_windows.is_recurring
+                then {{ quantity_of_scaled(divide_half_away(
+                    '(' ~ scaled_quantity('usage.full_units') ~ ' * ' ~ seconds_between(
+                        'charge_windows.usage_from_at', 'charge_windows.usage_to_at'
+                    ) ~ ')',
+                    'greatest(' ~ seconds_between('charge_windows.usage_from_at', 'charge_windows.as_of') ~ ', 1)'
+                )) }}
+            else usage.full_units
+        end as full_units,
+        case
+            when charge_windows.aggregation_type in ('count_agg', 'sum_agg') and not charge_windows.is_recurring
+                then {{ quantity_of_scaled(divide_half_away(
+                    '(' ~ scaled_quantity('usage.units') ~ ' * ' ~ seconds_between(
+                        'charge_windows.usage_from_at', 'charge_windows.usage_to_at'
+                    ) ~ ')',
+                    'greatest(' ~ seconds_between('charge_windows.usage_from_at', 'charge_windows.as_of') ~ ', 1)'
+                )) }}
+            else usage.units
+        end as units,
+        usage.units_rest,
+        usage.events_count,
+        coalesce(allowances.free_units, 0) as free_units,
+        coalesce(allowances.free_events_count, 0) as free_events_count
+    from usage
+    inner join charge_windows
+        on
+            usage.moment_id = charge_windows.moment_id
+            and usage.charge_code = charge_windows.charge_code
+            and charge_windows.moment_state = 'running'
+    left join last_allowances
+        on
+            usage.moment_id = last_allowances.moment_id
+            and usage.charge_code = last_allowances.charge_code
+            and usage.filter_position = last_allowances.filter_position
+            and usage.group_values = last_allowances.group_values
+    left join allowances
+        on
+            last_allowances.moment_id = allowances.moment_id
+            and last_allowances.charge_code = allowances.charge_code
+            and last_allowances.filter_position = allowances.filter_position
+            and last_allowances.group_values = allowances.group_values
+            and last_allowances.sequence_number = allowances.sequence_number
+
+    {#
       An event of a charge paid in advance costs the price of the total with it less the price of the total without it
       (semantics/rating.md section 7): two points.
     #}
@@ -82,6 +140,7 @@ points as (
 
         select
             advance.advance_id || ' {{ side }}' as point_id,
+            cast(null as varchar) as usage_id,
             advance.moment_id,
             advance.charge_code,
             advance.filter_position,
@@ -109,6 +168,7 @@ points as (
 
 select
     points.point_id,
+    points.usage_id,
     points.moment_id,
     points.charge_code,
     points.filter_position,

@@ -58,14 +58,23 @@ select
     charge_windows.as_of,
     priced.full_units as units,
     priced.events_count,
+    projected.full_units as projected_units,
     plan_versions.amount_currency as currency,
+    currencies.exponent as currency_exponent,
     {{ round_to_minor_units(
         converted_amount(
             'priced.amount', 'charge_windows.applied_pricing_unit_code', 'pricing_units.exponent',
             'charge_windows.pricing_unit_conversion_rate'
         ),
         'currencies.exponent'
-    ) }} as amount_cents
+    ) }} as amount_cents,
+    {{ round_to_minor_units(
+        converted_amount(
+            'projected.amount', 'charge_windows.applied_pricing_unit_code', 'pricing_units.exponent',
+            'charge_windows.pricing_unit_conversion_rate'
+        ),
+        'currencies.exponent'
+    ) }} as projected_amount_cents
 from usage
 inner join charge_windows
     on
@@ -73,6 +82,8 @@ inner join charge_windows
         and usage.charge_code = charge_windows.charge_code
 inner join priced
     on usage.usage_id = priced.point_id
+inner join priced as projected
+    on usage.usage_id || ' projected' = projected.point_id
 inner join buckets
     on
         charge_windows.organization_id = buckets.organization_id

@@ -22,6 +22,7 @@ select
     customers.email,
     customers.tax_identification_number,
     customers.vat_check,
+    customers.vat_number_country,
     customers.parent_external_customer_id,
     customers.invoice_grace_period,
     customers.net_payment_term,

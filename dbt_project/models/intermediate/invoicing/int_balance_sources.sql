@@ -1,0 +1,159 @@
+{#
+  What begins to count for a customer during this close: balances that earlier closes left, coupons attached, credits
+  that came into a wallet. Each counts from its instant on; what was landed late counts from the first step of the close.
+#}
+with
+
+balances as (
+
+    select * from {{ ref('stg_ledger__balances') }}
+
+),
+
+coupons as (
+
+    select * from {{ ref('int_coupons_applied') }}
+
+),
+
+wallets as (
+
+    select * from {{ ref('int_wallets') }}
+
+),
+
+transactions as (
+
+    select transactions.*
+    from {{ ref('int_wallet_transactions') }} as transactions
+    inner join {{ ref('stg_events__close_scope') }} as close_scope
+        on
+            transactions.organization_id = close_scope.organization_id
+            and transactions.settled_at <= close_scope.as_of
+
+),
+
+moved as (
+
+    select * from {{ ref('stg_ledger__wallet_moves') }}
+
+),
+
+{# the oldest first, before all that this close issues #}
+notes as (
+
+    select
+        issued.credit_note_id,
+        row_number() over (
+            partition by issued.organization_id, issued.external_customer_id
+            order by issued.close_id, issued.issue_order
+        ) as note_order
+    from {{ ref('stg_ledger__credit_notes') }} as issued
+
+),
+
+sources as (
+
+    {# opening balances; a coupon keeps the order of its attachment, notes that of their issue #}
+    select
+        balances.organization_id,
+        balances.external_customer_id,
+        balances.source_type,
+        balances.source_id,
+        balances.source_id as entry_id,
+        balances.currency,
+        balances.origin_invoice_id,
+        coalesce(coupons.source_order, wallets.source_order, notes.note_order) as source_order,
+        {{ beginning_of_time() }} as counts_from_at,
+        balances.balance_cents,
+        balances.periods_left,
+        cast(balances.credits_balance * 100000 as decimal(38, 0)) as credits_e5
+    from balances
+    left join coupons
+        on
+            balances.source_type = 'coupon'
+            and balances.source_id = coupons.source_id
+    left join wallets
+        on
+            balances.source_type = 'wallet'
+            and balances.source_id = wallets.source_id
+    left join notes
+        on
+            balances.source_type = 'credit_note'
+            and balances.source_id = notes.credit_note_id
+    where balances.is_live
+
+    union all
+
+    select
+        coupons.organization_id,
+        coupons.external_customer_id,
+        'coupon' as source_type,
+        coupons.source_id,
+        coupons.source_id as entry_id,
+        coupons.currency,
+        cast(null as varchar) as origin_invoice_id,
+        coupons.source_order,
+        coupons.created_at as counts_from_at,
+        case
+            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' then coupons.amount_cents
+            else 0
+        end as balance_cents,
+        case coupons.frequency
+            when 'once' then 1
+            when 'recurring' then coupons.frequency_duration
+        end as periods_left,
+        cast(0 as decimal(38, 0)) as credits_e5
+    from coupons
+    left join balances
+        on
+            balances.source_type = 'coupon'
+            and coupons.source_id = balances.source_id
+    where balances.source_id is null
+
+    union all
+
+    select
+        wallets.organization_id,
+        wallets.external_customer_id,
+        'wallet' as source_type,
+        wallets.source_id,
+        transactions.wallet_transaction_id as entry_id,
+        wallets.currency,
+        cast(null as varchar) as origin_invoice_id,
+        wallets.source_order,
+        transactions.settled_at as counts_from_at,
+        transactions.amount_cents as balance_cents,
+        cast(null as integer) as periods_left,
+        transactions.credits_e5
+    from transactions
+    inner join wallets
+        on
+            transactions.organization_id = wallets.organization_id
+            and transactions.wallet_code = wallets.wallet_code
+    left join moved
+        on
+            transactions.organization_id = moved.organization_id
+            and transactions.wallet_transaction_id = moved.wallet_transaction_id
+    where
+        transactions.transaction_kind <> 'voided'
+        and transactions.settled_at < wallets.ended_at
+        and moved.wallet_transaction_id is null
+
+)
+
+select
+    sources.organization_id,
+    sources.external_customer_id,
+    {{ surrogate_key(['sources.organization_id', 'sources.external_customer_id']) }} as chain_id,
+    sources.source_type,
+    sources.source_id,
+    sources.entry_id,
+    sources.currency,
+    sources.origin_invoice_id,
+    cast(sources.source_order as bigint) as source_order,
+    sources.counts_from_at,
+    cast(sources.balance_cents as bigint) as balance_cents,
+    sources.periods_left,
+    sources.credits_e5
+from sources

@@ -1,0 +1,86 @@
+{# The balances that this close touched, as it leaves them: what the next close begins with. #}
+with
+
+settled as (
+
+    select * from {{ ref('int_settlement') }}
+    where row_kind in ('coupon', 'credit_note', 'wallet')
+
+),
+
+chains as (
+
+    select distinct
+        entries.chain_id,
+        entries.organization_id,
+        entries.external_customer_id
+    from {{ ref('int_settlement_entries') }} as entries
+
+),
+
+recorded as (
+
+    select * from {{ ref('stg_ledger__balances') }}
+
+),
+
+close_scope as (
+
+    select * from {{ ref('stg_events__close_scope') }}
+
+),
+
+last_rounds as (
+
+    select
+        settled.chain_id,
+        settled.row_kind,
+        settled.row_id,
+        max(settled.round_no) as round_no,
+        max(case when settled.is_changed then 1 else 0 end) as changes,
+        sum(
+            case
+                when settled.invoice_id is not null or settled.parent_id <> settled.row_id
+                    then settled.taken_credits_e5
+                else 0
+            end
+        ) as taken_credits_e5
+    from settled
+    group by settled.chain_id, settled.row_kind, settled.row_id
+
+)
+
+select
+    close_scope.close_id,
+    chains.organization_id,
+    chains.external_customer_id,
+    settled.row_kind as source_type,
+    settled.row_id as source_id,
+    settled.currency,
+    settled.origin_invoice_id,
+    settled.balance_cents,
+    settled.periods_left,
+    {{ e5_to_decimal('settled.credits_e5') }} as credits_balance,
+    cast(
+        coalesce(recorded.consumed_credits, 0) + {{ e5_to_decimal('last_rounds.taken_credits_e5') }}
+        as decimal(38, 5)
+    ) as consumed_credits,
+    settled.is_live
+from settled
+inner join last_rounds
+    on
+        settled.chain_id = last_rounds.chain_id
+        and settled.row_kind = last_rounds.row_kind
+        and settled.row_id = last_rounds.row_id
+        and settled.round_no = last_rounds.round_no
+inner join chains
+    on settled.chain_id = chains.chain_id
+inner join close_scope
+    on chains.organization_id = close_scope.organization_id
+left join recorded
+    on
+        settled.row_kind = recorded.source_type
+        and settled.row_id = recorded.source_id
+where
+    last_rounds.changes = 1
+    and (settled.row_kind <> 'coupon' or settled.periods_left is not null)

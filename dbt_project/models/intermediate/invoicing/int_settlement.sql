@@ -1,0 +1,1472 @@
+{%- set round = current_round() -%}
+{{ config(materialized='rounds') }}
+
+{#
+  Settlement, round by round: each round takes every chain one stage further, so that what an invoice can use is what
+  the invoices, notes and moves before it left. The rows of a round hold the whole state of its chains: a cursor (which
+  step, which stage), the fees of the invoice under way with their shares, every live balance. The next round reads only
+  those.
+
+  The stages of an invoice (semantics/invoice.md section 1): 1 coupons, one a round; then taxes; 2 credit notes, one a
+  round; 3 wallets, one a round; 9 done. What needs no second coupon, note or wallet goes through all of them in one
+  round.
+#}
+with
+
+entries as (
+
+    select * from {{ ref('int_settlement_entries') }}
+
+),
+
+cursors as (
+
+    select
+        settled.chain_id,
+        settled.step_no,
+        settled.stage,
+        settled.source_order as last_order,
+        settled.amount_cents,
+        settled.rest_e10
+    from {{ this }} as settled
+    where settled.round_no = {{ round }} - 1 and settled.row_kind = 'cursor'
+
+    union all
+
+    select distinct
+        entries.chain_id,
+        cast(0 as bigint) as step_no,
+        9 as stage,
+        cast(0 as bigint) as last_order,
+        cast(0 as bigint) as amount_cents,
+        cast(0 as decimal(38, 0)) as rest_e10
+    from entries
+    where {{ round }} = 1
+
+),
+
+live as (
+
+    select settled.*
+    from {{ this }} as settled
+    where
+        settled.round_no = {{ round }} - 1
+        and settled.row_kind in ('coupon', 'credit_note', 'wallet')
+        and settled.is_live
+
+),
+
+live_chains as (
+
+    select distinct live.chain_id from live
+
+),
+
+{# the step and stage at which each chain goes on; a chain without live balances stops when nothing more can come #}
+steps as (
+
+    select
+        entries.chain_id,
+        entries.organization_id,
+        entries.step_no,
+        entries.entry_kind,
+        entries.entry_id,
+        entries.entry_at,
+        cursors.stage = 9 as is_begun,
+        case when cursors.stage = 9 then 0 else cursors.stage end as stage,
+        case when cursors.stage = 9 then cast(0 as bigint) else cursors.last_order end as last_order,
+        cursors.amount_cents,
+        cursors.rest_e10
+    from cursors
+    inner join entries
+        on
+            cursors.chain_id = entries.chain_id
+            and cursors.step_no + case when cursors.stage = 9 then 1 else 0 end = entries.step_no
+            and entries.is_step
+    left join live_chains
+        on cursors.chain_id = live_chains.chain_id
+    where
+        cursors.stage <> 9
+        or live_chains.chain_id is not null
+        or entries.step_no <= entries.last_needed_step_no
+
+),
+
+begun_sources as (
+
+    select
+        steps.chain_id,
+        sources.source_type,
+        sources.source_id,
+        sources.currency,
+        sources.origin_invoice_id,
+        sources.source_order,
+        sources.balance_cents,
+        sources.periods_left,
+        sources.credits_e5,
+        sources.source_type = 'wallet' and sources.entry_id <> sources.source_id as is_changed
+    from steps
+    inner join entries
+        on
+            steps.chain_id = entries.chain_id
+            and steps.step_no = entries.step_no
+            and not entries.is_step
+    inner join {{ ref('int_balance_sources') }} as sources
+        on
+            entries.organization_id = sources.organization_id
+            and entries.entry_kind = sources.source_type
+            and entries.entry_id = sources.entry_id
+    where steps.is_begun
+
+),
+
+balances as (
+
+    select
+        counted.chain_id,
+        counted.source_type,
+        counted.source_id,
+        min(counted.currency) as currency,
+        min(counted.origin_invoice_id) as origin_invoice_id,
+        max(counted.source_order) as source_order,
+        cast(sum(counted.balance_cents) as bigint) as balance_cents,
+        max(counted.periods_left) as periods_left,
+        cast(sum(counted.credits_e5) as decimal(38, 0)) as credits_e5,
+        max(case when counted.is_changed then 1 else 0 end) as changes
+    from (
+        select
+            live.chain_id,
+            live.row_kind as source_type,
+            live.row_id as source_id,
+            live.currency,
+            live.origin_invoice_id,
+            live.source_order,
+            live.balance_cents,
+            live.periods_left,
+            live.credits_e5,
+            false as is_changed
+        from live
+        inner join steps
+            on live.chain_id = steps.chain_id
+
+        union all
+
+        select begun_sources.* from begun_sources
+    ) as counted
+    group by counted.chain_id, counted.source_type, counted.source_id
+
+),
+
+{# ---- invoices: fees and what earlier stages made of them #}
+invoices as (
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        steps.entry_id as invoice_id,
+        steps.entry_at,
+        steps.is_begun,
+        steps.stage,
+        steps.last_order,
+        ordered.currency,
+        ordered.fees_amount_cents,
+        steps.entry_kind = 'invoice' and ordered.invoice_type not in ('one_off', 'credit') as is_discountable,
+        case
+            when steps.stage > 1 then steps.amount_cents
+            when steps.is_begun then ordered.fees_amount_cents
+            else steps.amount_cents
+        end as amount_cents,
+        steps.rest_e10
+    from steps
+    inner join {{ ref('int_invoices_ordered') }} as ordered
+        on steps.entry_id = ordered.invoice_id
+    where steps.entry_kind in ('invoice', 'draft')
+
+),
+
+fees as (
+
+    select
+        invoices.chain_id,
+        invoices.invoice_id,
+        priced.fee_id,
+        priced.fee_type,
+        priced.billable_metric_code,
+        priced.amount_cents,
+        priced.precise_e10,
+        priced.taxes_rate,
+        {{ cents_to_e5('priced.amount_cents') }} as amount_e5,
+        coalesce(settled.coupon_share_e5, 0) as coupon_share_e5,
+        coalesce(settled.credit_note_share_e5, 0) as credit_note_share_e5,
+        settled.taxes_amount_cents,
+        settled.precise_taxes_e10
+    from invoices
+    inner join {{ ref('int_fees_priced') }} as priced
+        on invoices.invoice_id = priced.invoice_id
+    left join {{ this }} as settled
+        on
+            priced.fee_id = settled.row_id
+            and settled.row_kind = 'fee'
+            and settled.round_no = {{ round }} - 1
+
+),
+
+{# ---- stage 1: the next coupon, if one concerns a fee (section 4) #}
+coupon_candidates as (
+
+    select
+        invoices.chain_id,
+        invoices.invoice_id,
+        invoices.amount_cents as subtotal_cents,
+        balances.source_id,
+        balances.source_order,
+        balances.balance_cents,
+        coupons.coupon_type,
+        coupons.frequency,
+        coupons.amount_cents as coupon_amount_cents,
+        coupons.percentage_rate,
+        coupons.is_limited,
+        count(*) over (partition by invoices.invoice_id) as candidates_count,
+        row_number() over (partition by invoices.invoice_id order by balances.source_order) as place
+    from invoices
+    inner join balances
+        on
+            invoices.chain_id = balances.chain_id
+            and balances.source_type = 'coupon'
+    inner join {{ ref('int_coupons_applied') }} as coupons
+        on balances.source_id = coupons.source_id
+    left join (
+        select distinct
+            coupon_fees.source_id,
+            coupon_fees.invoice_id
+        from {{ ref('int_coupon_fees') }} as coupon_fees
+    ) as concerned
+        on
+            balances.source_id = concerned.source_id
+            and invoices.invoice_id = concerned.invoice_id
+    where
+        invoices.stage < 2
+        and invoices.is_discountable
+        and invoices.fees_amount_cents > 0
+        and invoices.amount_cents > 0
+        and balances.source_order > invoices.last_order
+        and (concerned.source_id is not null or not coupons.is_limited)
+        and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
+        and invoices.entry_at < coalesce(coupons.terminated_at, {{ end_of_time() }})
+
+),
+
+coupon_fees as (
+
+    select
+        candidates.invoice_id,
+        fees.fee_id,
+        fees.amount_e5 - fees.coupon_share_e5 as weight_e5
+    from coupon_candidates as candidates
+    inner join fees
+        on candidates.invoice_id = fees.invoice_id
+    left join {{ ref('int_coupon_fees') }} as concerned
+        on
+            candidates.source_id = concerned.source_id
+            and fees.fee_id = concerned.fee_id
+    where candidates.place = 1 and (concerned.fee_id is not null or not candidates.is_limited)
+
+),
+
+coupon_bases as (
+
+    select
+        candidates.chain_id,
+        candidates.invoice_id,
+        candidates.source_id,
+        candidates.source_order,
+        candidates.coupon_type,
+        candidates.frequency,
+        candidates.balance_cents,
+        candidates.coupon_amount_cents,
+        candidates.percentage_rate,
+        candidates.candidates_count,
+        candidates.subtotal_cents,
+        case
+            when candidates.is_limited then sum(coupon_fees.weight_e5)
+            else max({{ cents_to_e5('candidates.subtotal_cents') }})
+        end as base_e5
+    from coupon_candidates as candidates
+    inner join coupon_fees
+        on candidates.invoice_id = coupon_fees.invoice_id
+    where candidates.place = 1
+    group by
+        candidates.chain_id, candidates.invoice_id, candidates.source_id, candidates.source_order,
+        candidates.coupon_type, candidates.frequency, candidates.balance_cents, candidates.coupon_amount_cents,
+        candidates.percentage_rate, candidates.candidates_count, candidates.subtotal_cents, candidates.is_limited
+
+),
+
+{# whole cents, never more than the fees concerned or the invoice have left #}
+coupon_credits as (
+
+    select
+        bases.*,
+        least(
+            cast({{ divide_floor('greatest(bases.base_e5, 0)', '100000') }} as bigint),
+            bases.subtotal_cents,
+            case
+                when bases.coupon_type = 'percentage' then cast(
+                    {{ divide_half_away(
+                        multiply_divide(
+                            'greatest(bases.base_e5, 0)', scaled_percent('bases.percentage_rate'), '100000000000000',
+                            cut=true
+                        ),
+                        '100000'
+                    ) }} as bigint
+                )
+                when bases.frequency = 'once' then bases.balance_cents
+                else bases.coupon_amount_cents
+            end
+        ) as credit_cents
+    from coupon_bases as bases
+
+),
+
+fees_discounted as (
+
+    select
+        fees.chain_id,
+        fees.invoice_id,
+        fees.fee_id,
+        fees.fee_type,
+        fees.billable_metric_code,
+        fees.amount_e5,
+        fees.precise_e10,
+        fees.taxes_rate,
+        case
+            when coupon_fees.fee_id is null or credits.credit_cents = 0 then fees.coupon_share_e5
+            else fees.coupon_share_e5 + least(
+                coupon_fees.weight_e5,
+                {{ multiply_divide(
+                    'greatest(coupon_fees.weight_e5, 0)', cents_to_e5('credits.credit_cents'), 'credits.base_e5'
+                ) }}
+            )
+        end as coupon_share_e5,
+        fees.credit_note_share_e5,
+        fees.taxes_amount_cents,
+        fees.precise_taxes_e10
+    from fees
+    left join coupon_fees
+        on fees.fee_id = coupon_fees.fee_id
+    left join coupon_credits as credits
+        on fees.invoice_id = credits.invoice_id
+
+),
+
+invoices_discounted as (
+
+    select
+        invoices.*,
+        credits.source_id as coupon_id,
+        credits.source_order as coupon_order,
+        coalesce(credits.credit_cents, 0) as coupon_cents,
+        invoices.amount_cents - coalesce(credits.credit_cents, 0) as discounted_cents,
+        coalesce(credits.candidates_count > 1, false)
+        and invoices.amount_cents > coalesce(credits.credit_cents, 0) as has_more_coupons
+    from invoices
+    left join coupon_credits as credits
+        on invoices.invoice_id = credits.invoice_id
+
+),
+
+{# ---- taxes, once no coupon is left: one rounding for the invoice, one for each fee (section 2) #}
+fees_taxed as (
+
+    select
+        fees.chain_id,
+        fees.invoice_id,
+        fees.fee_id,
+        fees.fee_type,
+        fees.billable_metric_code,
+        fees.coupon_share_e5,
+        fees.credit_note_share_e5,
+        fees.amount_e5 - fees.coupon_share_e5 as sub_e5,
+        invoices.stage < 2 as is_taxed_now,
+        (fees.amount_e5 - fees.coupon_share_e5) * {{ scaled_percent('fees.taxes_rate') }} as scaled_tax,
+        case
+            when invoices.stage < 2 then cast(
+                {{ divide_half_away(
+                    '(fees.amount_e5 - fees.coupon_share_e5) * ' ~ scaled_percent('fees.taxes_rate'),
+                    power_of_ten(19)
+                ) }} as bigint
+            )
+            else fees.taxes_amount_cents
+        end as taxes_amount_cents,
+        case
+            when invoices.stage < 2
+                then {{ signed_percent_of(
+                    '(fees.precise_e10 - ' ~ e5_to_e10('fees.coupon_share_e5') ~ ')', 'fees.taxes_rate'
+                ) }}
+            else fees.precise_taxes_e10
+        end as precise_taxes_e10
+    from fees_discounted as fees
+    inner join invoices_discounted as invoices
+        on fees.invoice_id = invoices.invoice_id
+    where not invoices.has_more_coupons
+
+),
+
+tax_sums as (
+
+    select
+        fees_taxed.invoice_id,
+        cast({{ divide_half_away('sum(fees_taxed.scaled_tax)', power_of_ten(19)) }} as bigint) as taxes_amount_cents
+    from fees_taxed
+    where fees_taxed.is_taxed_now
+    group by fees_taxed.invoice_id
+
+),
+
+invoices_taxed as (
+
+    select
+        invoices.*,
+        case when invoices.stage < 2 and not invoices.has_more_coupons then coalesce(sums.taxes_amount_cents, 0) end
+            as taxes_amount_cents,
+        invoices.discounted_cents + case
+            when invoices.stage < 2 and not invoices.has_more_coupons then coalesce(sums.taxes_amount_cents, 0)
+            else 0
+        end as due_cents,
+        case when invoices.stage = 2 then invoices.last_order else 0 end as last_note_order,
+        case when invoices.stage = 3 then invoices.last_order else 0 end as last_wallet_order
+    from invoices_discounted as invoices
+    left join tax_sums as sums
+        on invoices.invoice_id = sums.invoice_id
+
+),
+
+{# ---- stage 2: the oldest credit note with a balance (section 6.4) #}
+note_candidates as (
+
+    select
+        invoices.invoice_id,
+        invoices.due_cents,
+        balances.source_id,
+        balances.source_order,
+        least(balances.balance_cents, invoices.due_cents) as credit_cents,
+        count(*) over (partition by invoices.invoice_id) as candidates_count,
+        row_number() over (partition by invoices.invoice_id order by balances.source_order) as place
+    from invoices_taxed as invoices
+    inner join balances
+        on
+            invoices.chain_id = balances.chain_id
+            and balances.source_type = 'credit_note'
+            and balances.currency = invoices.currency
+            and balances.source_order > invoices.last_note_order
+            and balances.origin_invoice_id <> invoices.invoice_id
+    where
+        invoices.stage < 3
+        and not invoices.has_more_coupons
+        and invoices.is_discountable
+        and invoices.due_cents > 0
+        and balances.balance_cents > 0
+
+),
+
+fees_noted as (
+
+    select
+        fees.*,
+        case
+            when notes.invoice_id is null then fees.credit_note_share_e5
+            else fees.credit_note_share_e5 + {{ multiply_divide(
+                'greatest(fees.sub_e5 + ' ~ cents_to_e5('fees.taxes_amount_cents') ~ ' - fees.credit_note_share_e5, 0)',
+                'notes.credit_cents', 'notes.due_cents'
+            ) }}
+        end as noted_share_e5
+    from fees_taxed as fees
+    left join note_candidates as notes
+        on
+            fees.invoice_id = notes.invoice_id
+            and notes.place = 1
+
+),
+
+invoices_noted as (
+
+    select
+        invoices.*,
+        notes.source_id as note_id,
+        notes.source_order as note_order,
+        coalesce(notes.credit_cents, 0) as note_cents,
+        invoices.due_cents - coalesce(notes.credit_cents, 0) as rest_cents,
+        coalesce(notes.candidates_count > 1, false) and invoices.due_cents > coalesce(notes.credit_cents, 0)
+            as has_more_notes
+    from invoices_taxed as invoices
+    left join note_candidates as notes
+        on
+            invoices.invoice_id = notes.invoice_id
+            and notes.place = 1
+
+),
+
+{# ---- stage 3: the next wallet, over the fees' buckets (section 7.1) #}
+wallet_candidates as (
+
+    select
+        invoices.chain_id,
+        invoices.invoice_id,
+        invoices.rest_cents,
+        invoices.stage = 3 as has_buckets,
+        case when invoices.stage = 3 then invoices.rest_e10 else {{ cents_to_e10('invoices.rest_cents') }} end
+            as left_e10,
+        balances.source_id,
+        balances.source_order,
+        balances.balance_cents,
+        count(*) over (partition by invoices.invoice_id) as candidates_count,
+        row_number() over (partition by invoices.invoice_id order by balances.source_order) as place
+    from invoices_noted as invoices
+    inner join balances
+        on
+            invoices.chain_id = balances.chain_id
+            and balances.source_type = 'wallet'
+            and balances.currency = invoices.currency
+            and balances.source_order > invoices.last_wallet_order
+    where
+        not invoices.has_more_coupons
+        and not invoices.has_more_notes
+        and invoices.is_discountable
+        and invoices.rest_cents > 0
+        and balances.balance_cents > 0
+
+),
+
+fee_caps as (
+
+    select
+        fees.invoice_id,
+        fees.fee_type,
+        coalesce(fees.billable_metric_code, '') as metric_code,
+        {{ e5_to_e10('fees.sub_e5 - fees.noted_share_e5') }} + fees.precise_taxes_e10 as cap_e10
+    from fees_noted as fees
+    inner join wallet_candidates as candidates
+        on
+            fees.invoice_id = candidates.invoice_id
+            and candidates.place = 1
+            and not candidates.has_buckets
+    where fees.sub_e5 <> 0
+
+),
+
+bucket_sizes as (
+
+    select
+        fee_caps.invoice_id,
+        fee_caps.fee_type,
+        fee_caps.metric_code,
+        sum(fee_caps.cap_e10) as size_e10,
+        row_number() over (
+            partition by fee_caps.invoice_id
+            order by
+                sum(fee_caps.cap_e10) desc, {{ binary_order('fee_caps.fee_type') }},
+                {{ binary_order('fee_caps.metric_code') }}
+        ) as bucket_order
+    from fee_caps
+    where fee_caps.cap_e10 > 0
+    group by fee_caps.invoice_id, fee_caps.fee_type, fee_caps.metric_code
+
+),
+
+bucket_sums as (
+
+    select
+        bucket_sizes.invoice_id,
+        sum(bucket_sizes.size_e10) as all_e10,
+        count(*) as buckets_count
+    from bucket_sizes
+    group by bucket_sizes.invoice_id
+
+),
+
+{# what rounding the invoice's taxes left between the buckets and the total goes to the largest #}
+buckets as (
+
+    select
+        sizes.invoice_id,
+        sizes.fee_type,
+        sizes.metric_code,
+        sizes.bucket_order,
+        sizes.size_e10 + case
+            when
+                sizes.bucket_order = 1
+                and candidates.left_e10 > sums.all_e10
+                and candidates.left_e10 - sums.all_e10 <= sums.buckets_count * 10000000000
+                then candidates.left_e10 - sums.all_e10
+            else 0
+        end as size_e10
+    from bucket_sizes as sizes
+    inner join bucket_sums as sums
+        on sizes.invoice_id = sums.invoice_id
+    inner join wallet_candidates as candidates
+        on
+            sizes.invoice_id = candidates.invoice_id
+            and candidates.place = 1
+
+    union all
+
+    select
+        settled.invoice_id,
+        settled.row_id as fee_type,
+        settled.parent_id as metric_code,
+        settled.source_order as bucket_order,
+        settled.rest_e10 as size_e10
+    from {{ this }} as settled
+    inner join wallet_candidates as candidates
+        on
+            settled.invoice_id = candidates.invoice_id
+            and candidates.place = 1
+            and candidates.has_buckets
+    where settled.row_kind = 'bucket' and settled.round_no = {{ round }} - 1
+
+),
+
+open_buckets as (
+
+    select
+        candidates.invoice_id,
+        buckets.fee_type,
+        buckets.metric_code,
+        buckets.size_e10,
+        least(candidates.left_e10, {{ cents_to_e10('candidates.balance_cents') }}) as available_e10,
+        sum(buckets.size_e10) over (
+            partition by candidates.invoice_id
+            order by buckets.bucket_order
+            rows between unbounded preceding and current row
+        ) - buckets.size_e10 as before_e10
+    from wallet_candidates as candidates
+    inner join {{ ref('int_wallets') }} as wallets
+        on candidates.source_id = wallets.source_id
+    inner join buckets
+        on candidates.invoice_id = buckets.invoice_id
+    where
+        candidates.place = 1
+        and (
+            not wallets.is_limited
+            or exists (
+                select 1
+                from {{ ref('stg_book__wallet_targets') }} as targets
+                where
+                    targets.organization_id = wallets.organization_id
+                    and targets.wallet_code = wallets.wallet_code
+                    and (
+                        (targets.target_type = 'fee_type' and targets.target_code = buckets.fee_type)
+                        or (targets.target_type = 'billable_metric' and targets.target_code = buckets.metric_code)
+                    )
+            )
+        )
+
+),
+
+bucket_uses as (
+
+    select
+        open_buckets.invoice_id,
+        open_buckets.fee_type,
+        open_buckets.metric_code,
+        least(open_buckets.size_e10, greatest(open_buckets.available_e10 - open_buckets.before_e10, 0)) as used_e10
+    from open_buckets
+
+),
+
+wallet_uses as (
+
+    select
+        bucket_uses.invoice_id,
+        sum(bucket_uses.used_e10) as used_e10
+    from bucket_uses
+    group by bucket_uses.invoice_id
+
+),
+
+wallet_credits as (
+
+    select
+        candidates.chain_id,
+        candidates.invoice_id,
+        candidates.source_id,
+        candidates.source_order,
+        candidates.candidates_count,
+        candidates.left_e10 - coalesce(uses.used_e10, 0) as left_e10,
+        least(
+            cast({{ divide_half_away('coalesce(uses.used_e10, 0)', power_of_ten(10)) }} as bigint),
+            candidates.rest_cents
+        ) as credit_cents,
+        wallets.scale_of_product,
+        wallets.rate_e12
+    from wallet_candidates as candidates
+    inner join {{ ref('int_wallets') }} as wallets
+        on candidates.source_id = wallets.source_id
+    left join wallet_uses as uses
+        on candidates.invoice_id = uses.invoice_id
+    where candidates.place = 1
+
+),
+
+invoices_settled as (
+
+    select
+        invoices.*,
+        credits.source_id as wallet_id,
+        coalesce(credits.credit_cents, 0) as wallet_cents,
+        coalesce(credits.left_e10, 0) as left_e10,
+        case
+            when invoices.has_more_coupons then 1
+            when invoices.has_more_notes then 2
+            when
+                credits.candidates_count > 1
+                and invoices.rest_cents > credits.credit_cents
+                and credits.left_e10 > 0
+                then 3
+            else 9
+        end as next_stage,
+        case
+            when invoices.has_more_coupons then invoices.coupon_order
+            when invoices.has_more_notes then invoices.note_order
+            else credits.source_order
+        end as next_order
+    from invoices_noted as invoices
+    left join wallet_credits as credits
+        on invoices.invoice_id = credits.invoice_id
+
+),
+
+{# ---- credit notes that are issued (section 6) #}
+issues as (
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        notes.*
+    from steps
+    inner join {{ ref('int_credit_note_requests') }} as notes
+        on steps.entry_id = notes.credit_note_id
+    where steps.entry_kind = 'credit_note'
+
+),
+
+earlier_items as (
+
+    select
+        settled.row_id as fee_id,
+        sum(settled.item_e5) as item_e5
+    from {{ this }} as settled
+    where
+        settled.row_kind = 'item'
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ round }}
+    group by settled.row_id
+
+),
+
+earlier_notes as (
+
+    select
+        settled.invoice_id,
+        cast(sum(settled.refund_cents) as bigint) as refund_cents,
+        sum({{ cents_to_e5('settled.taxes_amount_cents') }} - settled.precise_taxes_e10) as tax_rounding_e5
+    from {{ this }} as settled
+    where
+        settled.row_kind = 'issue'
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ round }}
+    group by settled.invoice_id
+
+),
+
+settled_fees as (
+
+    select
+        settled.row_id as fee_id,
+        settled.coupon_share_e5
+    from {{ this }} as settled
+    where
+        settled.row_kind = 'fee'
+        and settled.stage = 9
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ round }}
+
+),
+
+issue_fees as (
+
+    select
+        issues.credit_note_id,
+        credited.fee_id,
+        credited.is_unused_fee,
+        credited.taxes_rate,
+        credited.precise_e10,
+        {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
+        coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) as share_e5,
+        credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
+        case
+            when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
+            when credited.is_unused_fee then greatest(
+                least(issues.unused_e5, {{ cents_to_e5('credited.amount_cents') }})
+                - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0),
+                0
+            )
+            else 0
+        end as item_e5
+    from issues
+    inner join {{ ref('int_credited_fees') }} as credited
+        on issues.credit_note_id = credited.credit_note_id
+    left join settled_fees
+        on credited.fee_id = settled_fees.fee_id
+    left join earlier_items
+        on credited.fee_id = earlier_items.fee_id
+
+),
+
+issue_items as (
+
+    select
+        shared.*,
+        {{ e5_to_e10('shared.item_e5') }} - shared.item_share_e10 as net_e10,
+        {{ signed_percent_of(
+            '(' ~ e5_to_e10('shared.item_e5') ~ ' - shared.item_share_e10)', 'shared.taxes_rate'
+        ) }} as tax_e10,
+        {{ signed_percent_of(
+            '(shared.precise_e10 - ' ~ e5_to_e10('shared.share_e5') ~ ')', 'shared.taxes_rate'
+        ) }} as fee_tax_e10
+    from (
+        select
+            issue_fees.*,
+            case
+                when issue_fees.amount_e5 > 0 and issue_fees.item_e5 > 0
+                    then {{ multiply_divide(
+                        e5_to_e10('issue_fees.share_e5'), 'issue_fees.item_e5', 'issue_fees.amount_e5'
+                    ) }}
+                else 0
+            end as item_share_e10
+        from issue_fees
+    ) as shared
+
+),
+
+issue_sums as (
+
+    select
+        items.credit_note_id,
+        sum(items.item_e5) as items_e5,
+        {{ divide_half_away('sum(items.item_share_e10)', '100000') }} as coupon_e5,
+        {{ divide_half_away('sum(items.tax_e10)', '100000') }} as precise_tax_e5,
+        sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
+        max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
+        sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
+        {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
+        sum(
+            case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
+                else 0 end
+        ) as unused_fee_e10,
+        sum(case when items.is_unused_fee then items.net_e10 + items.tax_e10 else 0 end) as unused_part_e10,
+        cast({{ divide_half_away('sum(items.amount_e5 - items.share_e5)', '100000') }} as bigint) + cast(
+            {{ divide_half_away(
+                'sum((items.amount_e5 - items.share_e5) * ' ~ scaled_percent('items.taxes_rate') ~ ')', power_of_ten(19)
+            ) }} as bigint
+        ) as invoice_cents
+    from issue_items as items
+    group by items.credit_note_id
+
+),
+
+{# the last note of an invoice takes the roundings of the earlier ones: all notes add up to the invoice #}
+issue_taxes as (
+
+    select
+        issues.chain_id,
+        issues.step_no,
+        issues.credit_note_id,
+        issues.invoice_id,
+        issues.request_kind,
+        issues.policy,
+        issues.currency,
+        issues.credit_amount_cents,
+        issues.refund_amount_cents,
+        issues.offset_amount_cents,
+        issues.paid_amount_cents,
+        issues.ledger_refund_amount_cents + coalesce(earlier_notes.refund_cents, 0) as refunded_cents,
+        sums.items_e5,
+        sums.coupon_e5,
+        sums.overdrawn_items,
+        sums.items_count,
+        sums.unused_fee_e10,
+        sums.unused_part_e10,
+        sums.invoice_cents,
+        sums.precise_tax_e5 - case
+            when sums.creditable_e5 = 0
+                then issues.ledger_tax_rounding_e5 + coalesce(earlier_notes.tax_rounding_e5, 0)
+            else 0
+        end as precise_tax_e5
+    from issues
+    inner join issue_sums as sums
+        on issues.credit_note_id = sums.credit_note_id
+    left join earlier_notes
+        on issues.invoice_id = earlier_notes.invoice_id
+
+),
+
+issue_totals as (
+
+    select
+        rounded.*,
+        case
+            when rounded.request_kind = 'requested'
+                then rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents
+            else rounded.exact_cents
+        end as asked_cents
+    from (
+        select
+            taxes.*,
+            cast({{ divide_half_away('taxes.precise_tax_e5', '100000') }} as bigint) as tax_cents,
+            cast({{ divide_half_away('(taxes.items_e5 - taxes.coupon_e5)', '100000') }} as bigint) as net_cents,
+            cast(
+                {{ divide_half_away('(taxes.items_e5 - taxes.coupon_e5 + taxes.precise_tax_e5)', '100000') }} as bigint
+            ) as exact_cents
+        from issue_taxes as taxes
+    ) as rounded
+
+),
+
+{# the total is moved by at most a cent, once, to rounded net plus rounded tax #}
+issue_decisions as (
+
+    select
+        totals.*,
+        totals.asked_cents
+        + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
+        case
+            when totals.request_kind <> 'requested' then null
+            when totals.items_count = 0 then 'no fee of the invoice is named'
+            when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
+            when abs(totals.asked_cents - totals.exact_cents) > 1
+                then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
+                    || cast(totals.exact_cents as varchar)
+            when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
+                then 'the refund is above what was paid and not refunded'
+            when totals.asked_cents = 0 then 'it is about nothing'
+        end as refusal
+    from issue_totals as totals
+
+),
+
+issue_splits as (
+
+    select
+        decisions.*,
+        case
+            when decisions.policy in ('refund', 'offset') then greatest(
+                least(
+                    decisions.total_cents,
+                    cast(
+                        {{ divide_half_away(
+                            '(case when decisions.invoice_cents = 0 then 0 else '
+                            ~ divide_half_away(
+                                'decisions.unused_fee_e10 * decisions.paid_amount_cents',
+                                'greatest(decisions.invoice_cents, 1)'
+                            )
+                            ~ ' end - (decisions.unused_fee_e10 - decisions.unused_part_e10))',
+                            power_of_ten(10)
+                        ) }} as bigint
+                    ),
+                    decisions.paid_amount_cents - decisions.refunded_cents
+                ),
+                0
+            )
+            else 0
+        end as unused_refund_cents,
+        greatest(decisions.invoice_cents - decisions.paid_amount_cents, 0) as unpaid_cents
+    from issue_decisions as decisions
+
+),
+
+issue_amounts as (
+
+    select
+        splits.*,
+        case
+            when splits.request_kind = 'requested' and splits.credit_amount_cents > 0
+                then splits.total_cents - splits.refund_amount_cents - splits.offset_amount_cents
+            when splits.request_kind = 'requested' then 0
+            when splits.policy = 'offset'
+                then splits.total_cents - splits.unused_refund_cents
+                    - least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
+            else splits.total_cents - splits.unused_refund_cents
+        end as credit_cents,
+        case
+            when splits.request_kind <> 'requested' then splits.unused_refund_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_amount_cents
+            else splits.total_cents - splits.offset_amount_cents
+        end as refund_cents,
+        case
+            when splits.request_kind <> 'requested' and splits.policy = 'offset'
+                then least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
+            when splits.request_kind <> 'requested' then 0
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_amount_cents
+            else splits.total_cents
+        end as offset_cents
+    from issue_splits as splits
+    where splits.total_cents > 0 or splits.refusal is not null
+
+),
+
+{# ---- wallets that end or are voided in part (sections 7.2 and 7.3) #}
+wallet_moves as (
+
+    select
+        steps.chain_id,
+        balances.source_id,
+        balances.balance_cents as credit_cents,
+        balances.credits_e5 as credits_e5,
+        true as is_ended,
+        steps.entry_id as move_id
+    from steps
+    inner join balances
+        on
+            steps.chain_id = balances.chain_id
+            and steps.entry_id = balances.source_id
+            and balances.source_type = 'wallet'
+    where steps.entry_kind = 'wallet_end'
+
+    union all
+
+    select
+        steps.chain_id,
+        balances.source_id,
+        least(balances.balance_cents, transactions.amount_cents) as credit_cents,
+        least(balances.credits_e5, transactions.credits_e5) as credits_e5,
+        false as is_ended,
+        steps.entry_id as move_id
+    from steps
+    inner join {{ ref('int_wallet_transactions') }} as transactions
+        on
+            steps.organization_id = transactions.organization_id
+            and steps.entry_id = transactions.wallet_transaction_id
+    inner join {{ ref('int_wallets') }} as wallets
+        on
+            transactions.organization_id = wallets.organization_id
+            and transactions.wallet_code = wallets.wallet_code
+    inner join balances
+        on
+            steps.chain_id = balances.chain_id
+            and wallets.source_id = balances.source_id
+    where steps.entry_kind = 'wallet_void'
+
+),
+
+uses as (
+
+    select
+        invoices.chain_id,
+        'coupon' as source_type,
+        invoices.coupon_id as source_id,
+        invoices.invoice_id,
+        cast(null as varchar) as move_id,
+        invoices.coupon_cents as amount_cents,
+        cast(0 as decimal(38, 0)) as credits_e5,
+        false as is_ended
+    from invoices_settled as invoices
+    where invoices.coupon_cents > 0
+
+    union all
+
+    select
+        invoices.chain_id,
+        'credit_note' as source_type,
+        invoices.note_id as source_id,
+        invoices.invoice_id,
+        cast(null as varchar) as move_id,
+        invoices.note_cents as amount_cents,
+        cast(0 as decimal(38, 0)) as credits_e5,
+        false as is_ended
+    from invoices_settled as invoices
+    where invoices.note_cents > 0
+
+    union all
+
+    select
+        credits.chain_id,
+        'wallet' as source_type,
+        credits.source_id,
+        credits.invoice_id,
+        cast(null as varchar) as move_id,
+        credits.credit_cents as amount_cents,
+        cast(
+            {{ divide_half_away(
+                'cast(credits.credit_cents as ' ~ wide_integer() ~ ') * credits.scale_of_product', 'credits.rate_e12'
+            ) }} as decimal(38, 0)
+        ) as credits_e5,
+        false as is_ended
+    from wallet_credits as credits
+    where credits.credit_cents > 0
+
+    union all
+
+    select
+        wallet_moves.chain_id,
+        'wallet' as source_type,
+        wallet_moves.source_id,
+        cast(null as varchar) as invoice_id,
+        wallet_moves.move_id,
+        wallet_moves.credit_cents as amount_cents,
+        wallet_moves.credits_e5,
+        wallet_moves.is_ended
+    from wallet_moves
+
+),
+
+{# a fixed coupon used once lives on its rest, others on their periods; one without an end lives on #}
+balances_after as (
+
+    select
+        balances.chain_id,
+        balances.source_type,
+        balances.source_id,
+        balances.currency,
+        balances.origin_invoice_id,
+        balances.source_order,
+        uses.invoice_id,
+        uses.move_id,
+        coalesce(uses.amount_cents, 0) as amount_cents,
+        coalesce(uses.credits_e5, 0) as taken_credits_e5,
+        coalesce(uses.is_ended, false) as is_ended,
+        balances.changes > 0 or uses.source_id is not null as is_changed,
+        case
+            when balances.source_type <> 'coupon' then balances.balance_cents - coalesce(uses.amount_cents, 0)
+            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once'
+                then balances.balance_cents - coalesce(uses.amount_cents, 0)
+            else balances.balance_cents
+        end as balance_cents,
+        balances.credits_e5 - coalesce(uses.credits_e5, 0) as credits_e5,
+        case
+            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' then balances.periods_left
+            else balances.periods_left - case when uses.source_id is null then 0 else 1 end
+        end as periods_left,
+        coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' as is_carried
+    from balances
+    left join uses
+        on
+            balances.chain_id = uses.chain_id
+            and balances.source_type = uses.source_type
+            and balances.source_id = uses.source_id
+    left join {{ ref('int_coupons_applied') }} as coupons
+        on
+            balances.source_type = 'coupon'
+            and balances.source_id = coupons.source_id
+
+),
+
+{# ---- what the round leaves #}
+rows_left as (
+
+    select
+        invoices.chain_id,
+        invoices.step_no,
+        'cursor' as row_kind,
+        invoices.invoice_id as row_id,
+        cast(null as varchar) as parent_id,
+        invoices.invoice_id,
+        invoices.next_stage as stage,
+        cast(coalesce(invoices.next_order, 0) as bigint) as source_order,
+        cast(null as varchar) as currency,
+        cast(null as varchar) as origin_invoice_id,
+        case
+            when invoices.has_more_coupons then invoices.discounted_cents
+            else invoices.rest_cents - invoices.wallet_cents
+        end as amount_cents,
+        cast(0 as bigint) as balance_cents,
+        cast(null as integer) as periods_left,
+        cast(0 as decimal(38, 0)) as credits_e5,
+        cast(0 as decimal(38, 0)) as taken_credits_e5,
+        cast(0 as decimal(38, 0)) as coupon_share_e5,
+        cast(0 as decimal(38, 0)) as credit_note_share_e5,
+        invoices.taxes_amount_cents,
+        cast(0 as decimal(38, 0)) as precise_taxes_e10,
+        cast(invoices.left_e10 as decimal(38, 0)) as rest_e10,
+        cast(0 as decimal(38, 0)) as item_e5,
+        cast(0 as bigint) as refund_cents,
+        cast(0 as bigint) as offset_cents,
+        cast(null as varchar) as refusal,
+        false as is_live,
+        false as is_changed
+    from invoices_settled as invoices
+
+    union all
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        'cursor' as row_kind,
+        steps.entry_id as row_id,
+        null as parent_id,
+        null as invoice_id,
+        9 as stage,
+        0 as source_order,
+        null as currency,
+        null as origin_invoice_id,
+        0 as amount_cents,
+        0 as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        0 as coupon_share_e5,
+        0 as credit_note_share_e5,
+        null as taxes_amount_cents,
+        0 as precise_taxes_e10,
+        0 as rest_e10,
+        0 as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        false as is_live,
+        false as is_changed
+    from steps
+    where steps.entry_kind not in ('invoice', 'draft')
+
+    union all
+
+    select
+        fees.chain_id,
+        invoices.step_no,
+        'fee' as row_kind,
+        fees.fee_id as row_id,
+        null as parent_id,
+        fees.invoice_id,
+        invoices.next_stage as stage,
+        0 as source_order,
+        null as currency,
+        null as origin_invoice_id,
+        0 as amount_cents,
+        0 as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        cast(fees.coupon_share_e5 as decimal(38, 0)) as coupon_share_e5,
+        cast(coalesce(noted.noted_share_e5, fees.credit_note_share_e5) as decimal(38, 0)) as credit_note_share_e5,
+        coalesce(noted.taxes_amount_cents, fees.taxes_amount_cents) as taxes_amount_cents,
+        cast(coalesce(noted.precise_taxes_e10, fees.precise_taxes_e10) as decimal(38, 0)) as precise_taxes_e10,
+        0 as rest_e10,
+        0 as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        false as is_live,
+        false as is_changed
+    from fees_discounted as fees
+    inner join invoices_settled as invoices
+        on fees.invoice_id = invoices.invoice_id
+    left join fees_noted as noted
+        on fees.fee_id = noted.fee_id
+
+    union all
+
+    select
+        invoices.chain_id,
+        invoices.step_no,
+        'bucket' as row_kind,
+        buckets.fee_type as row_id,
+        buckets.metric_code as parent_id,
+        buckets.invoice_id,
+        invoices.next_stage as stage,
+        buckets.bucket_order as source_order,
+        null as currency,
+        null as origin_invoice_id,
+        0 as amount_cents,
+        0 as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        0 as coupon_share_e5,
+        0 as credit_note_share_e5,
+        null as taxes_amount_cents,
+        0 as precise_taxes_e10,
+        cast(buckets.size_e10 - coalesce(bucket_uses.used_e10, 0) as decimal(38, 0)) as rest_e10,
+        0 as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        false as is_live,
+        false as is_changed
+    from buckets
+    inner join invoices_settled as invoices
+        on
+            buckets.invoice_id = invoices.invoice_id
+            and invoices.next_stage = 3
+    left join bucket_uses
+        on
+            buckets.invoice_id = bucket_uses.invoice_id
+            and buckets.fee_type = bucket_uses.fee_type
+            and buckets.metric_code = bucket_uses.metric_code
+
+    union all
+
+    select
+        balances.chain_id,
+        steps.step_no,
+        balances.source_type as row_kind,
+        balances.source_id as row_id,
+        balances.move_id as parent_id,
+        balances.invoice_id,
+        9 as stage,
+        balances.source_order,
+        balances.currency,
+        balances.origin_invoice_id,
+        balances.amount_cents,
+        balances.balance_cents,
+        balances.periods_left,
+        cast(balances.credits_e5 as decimal(38, 0)) as credits_e5,
+        cast(balances.taken_credits_e5 as decimal(38, 0)) as taken_credits_e5,
+        0 as coupon_share_e5,
+        0 as credit_note_share_e5,
+        null as taxes_amount_cents,
+        0 as precise_taxes_e10,
+        0 as rest_e10,
+        0 as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        case
+            when balances.is_ended then false
+            when balances.source_type = 'wallet' then balances.balance_cents <> 0 or balances.credits_e5 <> 0
+            when balances.source_type = 'credit_note' or balances.is_carried then balances.balance_cents > 0
+            else coalesce(balances.periods_left, 1) > 0
+        end as is_live,
+        balances.is_changed
+    from balances_after as balances
+    inner join steps
+        on balances.chain_id = steps.chain_id
+
+    union all
+
+    select
+        amounts.chain_id,
+        amounts.step_no,
+        'issue' as row_kind,
+        amounts.credit_note_id as row_id,
+        null as parent_id,
+        amounts.invoice_id,
+        9 as stage,
+        0 as source_order,
+        amounts.currency,
+        amounts.invoice_id as origin_invoice_id,
+        case when amounts.refusal is null then amounts.total_cents else 0 end as amount_cents,
+        case when amounts.refusal is null then amounts.credit_cents else 0 end as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        cast(case when amounts.refusal is null then amounts.coupon_e5 else 0 end as decimal(38, 0)) as coupon_share_e5,
+        0 as credit_note_share_e5,
+        case when amounts.refusal is null then amounts.tax_cents else 0 end as taxes_amount_cents,
+        cast(case when amounts.refusal is null then amounts.precise_tax_e5 else 0 end as decimal(38, 0))
+            as precise_taxes_e10,
+        0 as rest_e10,
+        cast(case when amounts.refusal is null then amounts.items_e5 else 0 end as decimal(38, 0)) as item_e5,
+        case when amounts.refusal is null then amounts.refund_cents else 0 end as refund_cents,
+        case when amounts.refusal is null then amounts.offset_cents else 0 end as offset_cents,
+        amounts.refusal,
+        false as is_live,
+        false as is_changed
+    from issue_amounts as amounts
+
+    union all
+
+    select
+        amounts.chain_id,
+        amounts.step_no,
+        'item' as row_kind,
+        items.fee_id as row_id,
+        amounts.credit_note_id as parent_id,
+        amounts.invoice_id,
+        9 as stage,
+        0 as source_order,
+        amounts.currency,
+        amounts.invoice_id as origin_invoice_id,
+        0 as amount_cents,
+        0 as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        cast({{ divide_half_away('items.item_share_e10', '100000') }} as decimal(38, 0)) as coupon_share_e5,
+        0 as credit_note_share_e5,
+        null as taxes_amount_cents,
+        cast({{ divide_half_away('items.tax_e10', '100000') }} as decimal(38, 0)) as precise_taxes_e10,
+        0 as rest_e10,
+        cast(items.item_e5 as decimal(38, 0)) as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        false as is_live,
+        false as is_changed
+    from issue_amounts as amounts
+    inner join issue_items as items
+        on amounts.credit_note_id = items.credit_note_id
+    where amounts.refusal is null and items.item_e5 > 0
+
+    union all
+
+    select
+        amounts.chain_id,
+        amounts.step_no,
+        'credit_note' as row_kind,
+        amounts.credit_note_id as row_id,
+        null as parent_id,
+        null as invoice_id,
+        9 as stage,
+        1000000000 + amounts.step_no as source_order,
+        amounts.currency,
+        amounts.invoice_id as origin_invoice_id,
+        0 as amount_cents,
+        amounts.credit_cents as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        0 as coupon_share_e5,
+        0 as credit_note_share_e5,
+        null as taxes_amount_cents,
+        0 as precise_taxes_e10,
+        0 as rest_e10,
+        0 as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        true as is_live,
+        true as is_changed
+    from issue_amounts as amounts
+    where amounts.refusal is null and amounts.credit_cents > 0
+
+)
+
+select
+    cast({{ round }} as integer) as round_no,
+    rows_left.chain_id,
+    rows_left.step_no,
+    rows_left.row_kind,
+    rows_left.row_id,
+    rows_left.parent_id,
+    rows_left.invoice_id,
+    cast(rows_left.stage as integer) as stage,
+    cast(rows_left.source_order as bigint) as source_order,
+    rows_left.currency,
+    rows_left.origin_invoice_id,
+    cast(rows_left.amount_cents as bigint) as amount_cents,
+    cast(rows_left.balance_cents as bigint) as balance_cents,
+    cast(rows_left.periods_left as integer) as periods_left,
+    rows_left.credits_e5,
+    rows_left.taken_credits_e5,
+    rows_left.coupon_share_e5,
+    rows_left.credit_note_share_e5,
+    cast(rows_left.taxes_amount_cents as bigint) as taxes_amount_cents,
+    rows_left.precise_taxes_e10,
+    rows_left.rest_e10,
+    rows_left.item_e5,
+    cast(rows_left.refund_cents as bigint) as refund_cents,
+    cast(rows_left.offset_cents as bigint) as offset_cents,
+    rows_left.refusal,
+    rows_left.is_live,
+    rows_left.is_changed
+from rows_left

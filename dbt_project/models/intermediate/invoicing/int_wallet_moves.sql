@@ -1,0 +1,143 @@
+with
+
+settled as (
+
+    select * from {{ ref('int_settlement') }}
+    where row_kind = 'wallet'
+
+),
+
+entries as (
+
+    select * from {{ ref('int_settlement_entries') }}
+
+),
+
+sources as (
+
+    select * from {{ ref('int_balance_sources') }}
+    where source_type = 'wallet'
+
+),
+
+transactions as (
+
+    select * from {{ ref('int_wallet_transactions') }}
+
+),
+
+wallets as (
+
+    select * from {{ ref('int_wallets') }}
+
+),
+
+close_scope as (
+
+    select * from {{ ref('stg_events__close_scope') }}
+
+),
+
+moved as (
+
+    {# what earlier closes left is no move, but the running balance begins with it #}
+    select
+        entries.chain_id,
+        entries.step_no,
+        0 as place,
+        sources.source_id,
+        case when sources.entry_id = sources.source_id then 'opening' else transactions.transaction_kind end
+            as move_kind,
+        transactions.wallet_transaction_id,
+        cast(null as varchar) as invoice_id,
+        coalesce(transactions.settled_at, entries.entry_at) as moved_at,
+        sources.balance_cents as amount_cents,
+        sources.credits_e5
+    from sources
+    inner join entries
+        on
+            sources.organization_id = entries.organization_id
+            and sources.chain_id = entries.chain_id
+            and sources.entry_id = entries.entry_id
+            and entries.entry_kind = 'wallet'
+    left join transactions
+        on
+            sources.organization_id = transactions.organization_id
+            and sources.entry_id = transactions.wallet_transaction_id
+
+    union all
+
+    select
+        settled.chain_id,
+        settled.step_no,
+        1 as place,
+        settled.row_id as source_id,
+        case
+            when settled.invoice_id is not null then 'consumed'
+            when settled.parent_id = settled.row_id then wallets.end_kind
+            else 'voided'
+        end as move_kind,
+        case when settled.parent_id <> settled.row_id then settled.parent_id end as wallet_transaction_id,
+        settled.invoice_id,
+        entries.entry_at as moved_at,
+        -settled.amount_cents as amount_cents,
+        -settled.taken_credits_e5 as credits_e5
+    from settled
+    inner join entries
+        on
+            settled.chain_id = entries.chain_id
+            and settled.step_no = entries.step_no
+            and entries.is_step
+    inner join wallets
+        on settled.row_id = wallets.source_id
+    where settled.amount_cents <> 0 or settled.parent_id is not null
+
+),
+
+balanced as (
+
+    select
+        moved.*,
+        sum(moved.amount_cents) over (
+            partition by moved.source_id
+            order by moved.step_no, moved.place, moved.moved_at, moved.wallet_transaction_id
+            rows between unbounded preceding and current row
+        ) as balance_cents,
+        sum(moved.credits_e5) over (
+            partition by moved.source_id
+            order by moved.step_no, moved.place, moved.moved_at, moved.wallet_transaction_id
+            rows between unbounded preceding and current row
+        ) as credits_balance_e5,
+        row_number() over (
+            partition by moved.source_id
+            order by moved.step_no, moved.place, moved.moved_at, moved.wallet_transaction_id
+        ) as move_order
+    from moved
+
+)
+
+select
+    {{ surrogate_key([
+        'balanced.source_id', 'balanced.move_kind', 'balanced.wallet_transaction_id', 'balanced.invoice_id'
+    ]) }} as wallet_move_id,
+    close_scope.close_id,
+    wallets.organization_id,
+    wallets.external_customer_id,
+    wallets.wallet_code,
+    balanced.source_id,
+    balanced.move_kind,
+    balanced.wallet_transaction_id,
+    balanced.invoice_id,
+    balanced.moved_at,
+    cast(balanced.move_order as bigint) as move_order,
+    wallets.currency,
+    cast(balanced.amount_cents as bigint) as amount_cents,
+    {{ e5_to_decimal('balanced.credits_e5') }} as credits,
+    cast(balanced.balance_cents as bigint) as balance_cents,
+    {{ e5_to_decimal('balanced.credits_balance_e5') }} as credits_balance
+from balanced
+inner join wallets
+    on balanced.source_id = wallets.source_id
+inner join close_scope
+    on wallets.organization_id = close_scope.organization_id
+where balanced.move_kind <> 'opening'
