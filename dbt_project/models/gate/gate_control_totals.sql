@@ -184,7 +184,7 @@ readings as (
     inner join due_moments
         on readings.moment_id = due_moments.moment_id
     {# the history that recurring charges read as well belongs to other moments #}
-    where readings.is_in_period
+    where readings.is_in_period and readings.bucket_number = 1
 
 ),
 

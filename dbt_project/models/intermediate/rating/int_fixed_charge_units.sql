@@ -221,7 +221,7 @@ changed as (
             and charged.external_subscription_id = unit_changes.external_subscription_id
             and charged.subscription_created_at = unit_changes.created_at
             and charged.fixed_charge_code = unit_changes.fixed_charge_code
-            and unit_changes.effective_at < charged.window_to_at
+            and charged.window_to_at > unit_changes.effective_at
             and (
                 not charged.is_pay_in_advance
                 or unit_changes.effective_at <= greatest(charged.window_from_at, charged.billing_at)

@@ -126,6 +126,7 @@ priced as (
         points.charge_model,
         cast(
             case
+                when not usage.is_billable then 0
                 when points.charge_model = 'standard'
                     then
                         {{ price_standard('points.units', 'buckets.unit_price') }}
