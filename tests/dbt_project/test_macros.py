@@ -29,12 +29,12 @@ class Adapter:
 
 
 def load_macros(engine: str) -> dict[str, Any]:
-    """The macros of macros/money and macros/engine as plain Jinja functions."""
+    """The macros of macros/money, macros/engine and macros/custom as plain Jinja functions."""
     environment = Environment(loader=FileSystemLoader(MACROS), extensions=["jinja2.ext.do"])
     macros: dict[str, Any] = {}
     sources = [
         re.sub(r"\{\{\s*return\((.*)\)\s*\}\}", r"{{ \1 }}", path.read_text())
-        for folder in ("engine", "money")
+        for folder in ("engine", "money", "custom")
         for path in sorted((MACROS / folder).glob("*.sql"))
         if path.stem not in {"insert_and_count", "refresh_statistics"}
     ]
@@ -111,6 +111,54 @@ def test_integer_division_is_exact_to_38_digits(
 def test_powers_of_ten_are_exact(session: Session, macros: dict[str, Any]) -> None:
     got = evaluated(session, macros["power_of_ten"]("a"), [(str(n),) for n in range(38)], ("integer",))
     assert [int(value) for value in got] == [10**n for n in range(38)]
+
+
+FIXED = 10**12
+
+
+def fixed_numbers(digits: int, count: int) -> list[int]:
+    largest = 10**digits - 1
+    edges = [0, 1, -1, FIXED // 2, -(FIXED // 2), FIXED, largest, -largest]
+    return edges + [
+        RANDOM.randint(-(10 ** RANDOM.randint(1, digits)), 10 ** RANDOM.randint(1, digits)) for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("macro", ["multiply_fixed", "divide_fixed"])
+def test_fixed_numbers_are_multiplied_and_divided_exactly_or_not_at_all(
+    session: Session, macros: dict[str, Any], macro: str
+) -> None:
+    """In units of 10^-12, rounded half away from zero; null beyond 20 digits before the point, or by zero."""
+    pairs = [(a, b) for a in fixed_numbers(32, 0) for b in fixed_numbers(32, 0)]
+    pairs += list(zip(fixed_numbers(32, 500), fixed_numbers(32, 500), strict=True))
+    pairs += list(zip(fixed_numbers(20, 500), fixed_numbers(14, 500), strict=True))
+    pairs += [(RANDOM.randint(-(10**15), 10**15) * FIXED, 2 * RANDOM.randint(1, 10**9) * FIXED) for _ in range(200)]
+    wide = macros["wide_integer"]()
+    got = evaluated(session, macros[macro]("a", "b"), [(str(a), str(b)) for a, b in pairs], (wide, wide))
+    for (a, b), value in zip(pairs, got, strict=True):
+        if macro == "divide_fixed" and b == 0:
+            assert value is None
+            continue
+        exact = half_away(Fraction(a * b, FIXED) if macro == "multiply_fixed" else Fraction(a * FIXED, b))
+        assert value is None or int(value) == exact
+        assert (value is not None) == (abs(exact) < 10**32) or 10**32 // 2 < abs(exact) < 3 * 10**32, (a, b, value)
+
+
+@pytest.mark.parametrize("digits", [1, 12, 15, 27])
+def test_quantities_are_fixed_numbers_and_back(session: Session, macros: dict[str, Any], digits: int) -> None:
+    numbers = [Decimal(n).scaleb(-12) for n in fixed_numbers(digits, 200)]
+    rows = [(format(number, "f"),) for number in numbers]
+    got = evaluated(session, macros["to_fixed"]("a"), rows, ("decimal(27,12)",))
+    assert [int(value) for value in got] == [int(number * FIXED) for number in numbers]
+    wide = macros["wide_integer"]()
+    back = evaluated(session, macros["from_fixed"]("a"), [(str(int(value)),) for value in got], (wide,))
+    assert back == numbers
+
+
+def test_seconds_are_cut(session: Session, macros: dict[str, Any]) -> None:
+    times = {"1970-01-01 00:00:00": 0, "2024-03-05 12:00:00.999999": 1709640000, "2199-12-31 23:59:59.5": 7258118399}
+    got = evaluated(session, macros["epoch_seconds"]("a"), [(time,) for time in times], ("timestamp",))
+    assert got == list(times.values())
 
 
 def decimals(whole_digits: int, fraction_digits: int, count: int) -> list[Decimal]:

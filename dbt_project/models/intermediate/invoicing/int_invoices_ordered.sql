@@ -40,7 +40,7 @@ invoices as (
         min(scheduled.currency_exponent) as currency_exponent,
         min(
             {{ binary_order(
-                "coalesce(scheduled.currency || ' ' || scheduled.external_subscription_id, scheduled.invoice_group)"
+                "coalesce(scheduled.currency || ' ' || scheduled.external_subscription_id || ' ', '') || scheduled.invoice_group"
             ) }}
         ) as order_key
     from scheduled
