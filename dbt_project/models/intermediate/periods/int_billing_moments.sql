@@ -337,6 +337,8 @@ measured as (
         end as commitment_days_count,
         case when counted.is_commitment_settled then counted.closed_days_count end as commitment_full_days_count,
         case when counted.has_usage then counted.full_usage_days_count else 1 end as usage_full_days_count,
+        case when counted.has_usage then counted.full_usage_to_date else counted.billing_date end
+            as usage_full_to_date,
         case
             when not counted.has_usage then 0
             {# whole local days, unless the row starts and ends inside of the period #}
@@ -390,6 +392,7 @@ select
     {% for column in kept_columns -%}
         finalized_moments.{{ column }},
     {% endfor -%}
+    finalized_moments.usage_to_date as usage_full_to_date,
     'finalized' as moment_state,
     finalized_moments.known_batch_id,
     close_scope.as_of,
@@ -405,6 +408,7 @@ select
     {% for column in kept_columns -%}
         versioned.{{ column }},
     {% endfor -%}
+    versioned.usage_full_to_date,
     case
         when versioned.finalizes_at <= versioned.as_of then 'due'
         when versioned.billing_at <= versioned.as_of then 'draft'
