@@ -85,7 +85,18 @@ def test_periods_tile_ten_years(warehouse: Warehouse, tmp_path: Path) -> None:
         started_at = rows[0][-1].replace(tzinfo=UTC)
         day = started_at.astimezone(ZoneInfo(zone)).date()
         usage_from = started_at
-        for full_from, from_day, to_day, full_days, days, billing_day, billing_at, usage_from_at, usage_to_at, _ in rows:
+        for (
+            full_from,
+            from_day,
+            to_day,
+            full_days,
+            days,
+            billing_day,
+            billing_at,
+            usage_from_at,
+            usage_to_at,
+            _,
+        ) in rows:
             begin = day
             while not is_start(begin, interval, anchor):
                 begin -= DAY

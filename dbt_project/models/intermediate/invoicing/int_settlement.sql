@@ -429,7 +429,7 @@ issue_decisions as (
                     || cast(totals.exact_cents as varchar)
             when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
                 then 'the refund is above what was paid and not refunded'
-            when totals.asked_cents = 0 then 'it is about nothing'
+            when totals.net_cents + totals.tax_cents = 0 or totals.asked_cents = 0 then 'it is about nothing'
         end as refusal
     from issue_totals as totals
 

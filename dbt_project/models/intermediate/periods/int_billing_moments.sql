@@ -37,7 +37,7 @@ close_scope as (
 
 period_calendars as (
 
-    select * from {{ ref('int_period_calendars') }}
+    select * from {{ ref('int_periods_by_year') }}
 
 ),
 
@@ -171,6 +171,7 @@ placed as (
                 and open_moments.anchor_month = {{ periods }}.anchor_month
                 and open_moments.anchor_day = {{ periods }}.anchor_day
                 and open_moments.anchor_weekday = {{ periods }}.anchor_weekday
+                and cast(extract(year from open_moments.{{ day }}) as integer) = {{ periods }}.touched_year
                 and open_moments.{{ day }} >= {{ periods }}.from_date
                 and open_moments.{{ day }} <= {{ periods }}.to_date
     {% endfor %}

@@ -65,7 +65,7 @@ moments as (
 
 period_calendars as (
 
-    select * from {{ ref('int_period_calendars') }}
+    select * from {{ ref('int_periods_by_year') }}
 
 ),
 
@@ -117,6 +117,7 @@ in_arrears as (
             and moments.anchor_month = period_calendars.anchor_month
             and moments.anchor_day = period_calendars.anchor_day
             and moments.anchor_weekday = period_calendars.anchor_weekday
+            and cast(extract(year from moments.closed_date) as integer) = period_calendars.touched_year
             and moments.closed_date >= period_calendars.from_date
             and moments.closed_date <= period_calendars.to_date
     where moments.is_open and (moments.ended_by is not null or period_calendars.to_date = moments.closed_date)
@@ -141,6 +142,7 @@ in_advance as (
             and moments.anchor_month = period_calendars.anchor_month
             and moments.anchor_day = period_calendars.anchor_day
             and moments.anchor_weekday = period_calendars.anchor_weekday
+            and cast(extract(year from moments.opened_date) as integer) = period_calendars.touched_year
             and moments.opened_date >= period_calendars.from_date
             and moments.opened_date <= period_calendars.to_date
     where
