@@ -104,6 +104,19 @@ ordered_customers as (
 
     union
 
+    {# a void of an empty wallet takes nothing, but it has been: it is recorded once and never acts later #}
+    select
+        wallets.chain_id,
+        wallets.organization_id,
+        wallets.external_customer_id
+    from voids
+    inner join wallets
+        on
+            voids.organization_id = wallets.organization_id
+            and voids.wallet_code = wallets.wallet_code
+
+    union
+
     select
         crediting_invoices.chain_id,
         crediting_invoices.organization_id,

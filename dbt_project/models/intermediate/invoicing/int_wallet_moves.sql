@@ -72,12 +72,8 @@ moved as (
         settled.step_no,
         1 as place,
         settled.row_id as source_id,
-        case
-            when settled.invoice_id is not null then 'consumed'
-            when settled.parent_id = settled.row_id then wallets.end_kind
-            else 'voided'
-        end as move_kind,
-        case when settled.parent_id <> settled.row_id then settled.parent_id end as wallet_transaction_id,
+        case when settled.invoice_id is not null then 'consumed' else wallets.end_kind end as move_kind,
+        cast(null as varchar) as wallet_transaction_id,
         settled.invoice_id,
         entries.entry_at as moved_at,
         -settled.amount_cents as amount_cents,
@@ -90,7 +86,36 @@ moved as (
             and entries.is_step
     inner join wallets
         on settled.row_id = wallets.source_id
-    where settled.amount_cents <> 0 or settled.parent_id is not null
+    where settled.invoice_id is not null or settled.parent_id = settled.row_id
+
+    union all
+
+    select
+        entries.chain_id,
+        entries.step_no,
+        1 as place,
+        wallets.source_id,
+        'voided' as move_kind,
+        transactions.wallet_transaction_id,
+        cast(null as varchar) as invoice_id,
+        entries.entry_at as moved_at,
+        -coalesce(settled.amount_cents, 0) as amount_cents,
+        -coalesce(settled.taken_credits_e5, 0) as credits_e5
+    from entries
+    inner join transactions
+        on
+            entries.organization_id = transactions.organization_id
+            and entries.entry_id = transactions.wallet_transaction_id
+            and entries.entry_kind = 'wallet_void'
+    inner join wallets
+        on
+            transactions.organization_id = wallets.organization_id
+            and transactions.wallet_code = wallets.wallet_code
+    left join settled
+        on
+            entries.chain_id = settled.chain_id
+            and entries.entry_id = settled.parent_id
+            and wallets.source_id = settled.row_id
 
 ),
 
