@@ -84,8 +84,14 @@ voids as (
 
 ),
 
+prepaid_customers as (
+
+    select * from {{ ref('int_prepaid_customers') }}
+
+),
+
 {# a balance that invoices use up, or a step of its own, makes the customer's invoices depend on each other #}
-ordered_customers as (
+stepping_customers as (
 
     select
         sources.chain_id,
@@ -125,6 +131,16 @@ ordered_customers as (
 
 ),
 
+ordered_customers as (
+
+    select stepping_customers.*
+    from stepping_customers
+    left join prepaid_customers
+        on stepping_customers.chain_id = prepaid_customers.chain_id
+    where prepaid_customers.chain_id is null
+
+),
+
 single_invoices as (
 
     select
@@ -132,7 +148,12 @@ single_invoices as (
     from invoices
     left join ordered_customers
         on invoices.customer_key = ordered_customers.chain_id
-    where ordered_customers.chain_id is null and invoices.invoice_state = 'due'
+    left join prepaid_customers
+        on invoices.customer_key = prepaid_customers.chain_id
+    where
+        ordered_customers.chain_id is null
+        and prepaid_customers.chain_id is null
+        and invoices.invoice_state = 'due'
 
 ),
 

@@ -139,30 +139,62 @@ balanced as (
         ) as move_order
     from moved
 
+),
+
+listed as (
+
+    select
+        balanced.source_id,
+        balanced.move_kind,
+        balanced.wallet_transaction_id,
+        balanced.invoice_id,
+        balanced.moved_at,
+        balanced.move_order,
+        balanced.amount_cents,
+        balanced.credits_e5,
+        balanced.balance_cents,
+        balanced.credits_balance_e5
+    from balanced
+
+    union all
+
+    select
+        prepaid.source_id,
+        prepaid.move_kind,
+        prepaid.wallet_transaction_id,
+        prepaid.invoice_id,
+        prepaid.moved_at,
+        prepaid.move_order,
+        prepaid.amount_cents,
+        prepaid.credits_e5,
+        prepaid.balance_cents,
+        prepaid.credits_balance_e5
+    from {{ ref('int_prepaid_moves') }} as prepaid
+
 )
 
 select
     {{ surrogate_key([
-        'balanced.source_id', 'balanced.move_kind', 'balanced.wallet_transaction_id', 'balanced.invoice_id'
+        'listed.source_id', 'listed.move_kind', 'listed.wallet_transaction_id', 'listed.invoice_id'
     ]) }} as wallet_move_id,
     close_scope.close_id,
     wallets.organization_id,
     wallets.external_customer_id,
     wallets.wallet_code,
-    balanced.source_id,
-    balanced.move_kind,
-    balanced.wallet_transaction_id,
-    balanced.invoice_id,
-    balanced.moved_at,
-    cast(balanced.move_order as bigint) as move_order,
+    listed.source_id,
+    listed.move_kind,
+    listed.wallet_transaction_id,
+    listed.invoice_id,
+    listed.moved_at,
+    cast(listed.move_order as bigint) as move_order,
     wallets.currency,
-    cast(balanced.amount_cents as bigint) as amount_cents,
-    {{ e5_to_decimal('balanced.credits_e5') }} as credits,
-    cast(balanced.balance_cents as bigint) as balance_cents,
-    {{ e5_to_decimal('balanced.credits_balance_e5') }} as credits_balance
-from balanced
+    cast(listed.amount_cents as bigint) as amount_cents,
+    {{ e5_to_decimal('listed.credits_e5') }} as credits,
+    cast(listed.balance_cents as bigint) as balance_cents,
+    {{ e5_to_decimal('listed.credits_balance_e5') }} as credits_balance
+from listed
 inner join wallets
-    on balanced.source_id = wallets.source_id
+    on listed.source_id = wallets.source_id
 inner join close_scope
     on wallets.organization_id = close_scope.organization_id
-where balanced.move_kind <> 'opening'
+where listed.move_kind <> 'opening'
