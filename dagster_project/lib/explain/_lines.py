@@ -19,6 +19,7 @@ _REASONS = {
     "upgrade": "The subscription changes to another plan at once",
     "downgrade": "The subscription changes to a smaller plan at the end of its period",
     "termination": "The subscription ends",
+    "resume": "A pause of the subscription is over: what is paid in advance is billed from this day on",
     "fixed_charge_units": "The units of a fixed charge paid in advance were raised",
 }
 
@@ -54,7 +55,8 @@ def explain_plan_fee(book: KnownBook, moment: Row, fee: Row, money: Money) -> Li
     ]
     span = (fee["to_date"] - fee["from_date"]).days + 1
     if days != span:
-        spared = "the day of the change belongs to the new plan" if moment["ended_by"] == "upgrade" else "trial"
+        upgraded = moment["ended_by"] == "upgrade"
+        spared = "the day of the change belongs to the new plan" if upgraded else "the others are free"
         sentences.append(
             f"{days} of the {span} days from {fee['from_date']} to {fee['to_date']} are billed ({spared})."
         )
