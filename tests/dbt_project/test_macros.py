@@ -380,7 +380,7 @@ def test_microseconds_between_instants_are_whole_numbers(session: Session, macro
         *zip(drawn, reversed(drawn), strict=True),
         (next_day - tick, next_day),
         (next_day, next_day - tick),
-        (start.replace(year=1900), start.replace(9999, 12, 31, 23, 59, 59, 999999)),
+        (start.replace(year=1900), start.replace(year=9999)),
         (start, start),
     ]
     got = evaluated(

@@ -295,7 +295,12 @@ def _credit(draw: random.Random, given: dict[str, Any], customer: Customer, line
         open_fees = [fee for fee in open_fees if fee.kind == "charge" or fee.code == "p0"]
     chosen = open_fees if draw.random() < 0.5 else draw.sample(open_fees, min(len(open_fees), 2))
     items = [
-        (fee, int(fee.amount - fee.credited) if draw.random() < 0.6 else draw.randrange(1, int(fee.amount - fee.credited) + 1))
+        (
+            fee,
+            int(fee.amount - fee.credited)
+            if draw.random() < 0.6
+            else draw.randrange(1, int(fee.amount - fee.credited) + 1),
+        )
         for fee in chosen
     ]
     if not items:
