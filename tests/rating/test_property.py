@@ -55,7 +55,7 @@ def test_totals_beyond_the_sizes_of_quantities_stop_no_other_customer(warehouse:
     write_cases([*others, *map(giant, KINDS_OF_VALUES)], tmp_path / "books")
     results = {result.path.stem: result for result in verified(tmp_path / "books", warehouse, tmp_path / "home")}
     assert {name for name, result in results.items() if name.startswith("other_") and not result.passed} == set()
-    assert not any("not read" in (result.problem or "") for result in results.values())
+    assert [result.problem for result in results.values() if "not read" in (result.problem or "")] == []
     wrong = {
         name: list(map(str, result.differences[:3]))
         for name, result in results.items()
@@ -74,9 +74,13 @@ def giant(kind: Kind) -> dict:
                 if event["code"] == event_code(metric):
                     event["properties"][metric["field_name"]] = "9" * 15 if kind.prorated else f"{'9' * 15}.{'9' * 12}"
         try:
-            return with_expectation({**case, "case": "_".join(map(str, dataclasses.astuple(kind)))})
+            made = with_expectation({**case, "case": "_".join(map(str, dataclasses.astuple(kind)))})
         except UnsettledError:
             continue
+        # a figure beyond the sizes of money cannot be written: such a customer can only be held
+        invoices, usage = made["expect"]["invoices"], made["expect"]["usage"]
+        amounts = [*(row["fees_amount_cents"] for row in invoices), *(row["amount_cents"] for row in usage)]
+        return made if max(map(abs, amounts), default=0) < 10**15 else {**made, "expect": {}}
     raise AssertionError("books never end")
 
 
