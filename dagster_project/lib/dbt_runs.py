@@ -76,6 +76,10 @@ class DbtRuns:
         """The data tests (or those of another type) of a selection; failures are in the results, nothing is raised."""
         return self._invoke(["test", "--resource-type", resource_type, "--select", *selection])
 
+    def unit_test(self, selection: Sequence[str]) -> list[NodeResult]:
+        """The unit tests of a selection over models that are built; failures are in the results."""
+        return self._invoke(["test", "--select", *(f"test_type:unit,{part}" for part in selection)])
+
     def manifest(self) -> Any:
         """dbt's manifest of the project for this warehouse."""
         if self._manifest is None:
