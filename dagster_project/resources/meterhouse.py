@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.lib.close import CloseRequest, CloseRun
+from dagster_project.lib.progress import Pace
 from dagster_project.lib.warehouse import Warehouse, open_warehouse, warehouse_lock
 from dagster_project.settings import load_settings
 
@@ -20,14 +21,22 @@ class LogProgress:
     def __init__(self, log: dg.DagsterLogManager) -> None:
         """Write to a run's log."""
         self._log = log
+        self._pace = Pace()
 
     def started(self, step: str) -> None:
         """See Progress."""
+        self._pace.start()
         self._log.info(f"{step} …")
 
     def note(self, text: str) -> None:
         """See Progress."""
         self._log.info(text)
+
+    def advanced(self, done: int, total: int, unit: str) -> None:
+        """See Progress."""
+        line = self._pace.line(done, total, unit)
+        if line is not None:
+            self._log.info(line)
 
     def finished(self, step: str, seconds: float) -> None:
         """See Progress."""

@@ -12,6 +12,7 @@ from dagster_project.lib.close._landing import LandingReport, land_books, land_c
 from dagster_project.lib.close._publish import published_path
 from dagster_project.lib.close._scope import (
     CloseScope,
+    known_batch,
     naive_utc,
     open_close,
     parse_time,
@@ -25,6 +26,7 @@ __all__ = [
     "CloseScope",
     "LandingReport",
     "close",
+    "known_batch",
     "land_books",
     "land_calendar",
     "naive_utc",

@@ -79,10 +79,11 @@ class Warehouse(ABC):
 
 @dataclass(frozen=True, slots=True)
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file."""
+    """A DuckDB file; `schema` other than `main` prefixes every schema of the house."""
 
     path: Path
     memory_limit: str | None = None
+    schema: str = "main"
     kind = "duckdb"
 
     def __str__(self) -> str:
@@ -99,7 +100,7 @@ class DuckDBWarehouse(Warehouse):
             raise InputError(f"The warehouse {self.path} cannot be opened: {error}") from error
         try:
             connection.execute("set TimeZone = 'UTC'")
-            yield DuckDBSession(connection, "main")
+            yield DuckDBSession(connection, self.schema)
         finally:
             connection.close()
 
@@ -122,7 +123,7 @@ class DuckDBWarehouse(Warehouse):
         return {
             "METERHOUSE_TARGET": "duckdb",
             "METERHOUSE_DUCKDB_PATH": str(self.path.resolve()),
-            "METERHOUSE_SCHEMA": "main",
+            "METERHOUSE_SCHEMA": self.schema,
             "METERHOUSE_MEMORY_LIMIT": self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT", ""),
         }
 
@@ -134,7 +135,7 @@ class DuckDBWarehouse(Warehouse):
     @property
     def schema_prefix(self) -> str:
         """See Warehouse."""
-        return "main"
+        return self.schema
 
     def exists(self) -> bool:
         """See Warehouse."""
