@@ -52,7 +52,8 @@ class DbtRuns:
 
     warehouse: Warehouse
     target_path: Path
-    on_node: Callable[[str], None] | None = None
+    on_node: Callable[[int, int, str], None] | None = None
+    """Told how many of how many models and tests of a run have begun."""
     _manifest: Any = field(default=None, init=False)
 
     def build(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
@@ -136,8 +137,8 @@ class DbtRuns:
         return outcome
 
     def _tell(self, event: Any) -> None:
-        if self.on_node is not None and event.info.name == "NodeFinished":
-            self.on_node(event.data.node_info.node_name)
+        if self.on_node is not None and event.info.name == "LogStartLine":
+            self.on_node(event.data.index, event.data.total, "models and tests")
 
 
 def _release_connections() -> None:

@@ -1,7 +1,7 @@
 """How long work tells what it does: the command shows it with rich, Dagster logs it, tests keep it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -84,16 +84,25 @@ class StepTime:
 
 @dataclass(slots=True)
 class Steps:
-    """Runs named steps, reports them and keeps their times."""
+    """Runs named steps, reports them and keeps their times.
+
+    `expected` are the wall seconds that each took the last time; `before` is called before each step and may stop it.
+    """
 
     progress: Progress
+    expected: Mapping[str, float] = field(default_factory=dict)
+    before: Callable[[], None] | None = None
     times: list[StepTime] = field(default_factory=list)
     _rows: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """One step; its times are kept when it succeeds."""
+        if self.before is not None and self.times:
+            self.before()
         self.progress.started(name)
+        if self.expected.get(name, 0) >= 1:
+            self.progress.note(f"took {self.expected[name]:.0f} s the last time")
         started_at, began, began_cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         yield
         seconds = time.perf_counter() - began

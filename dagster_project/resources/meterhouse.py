@@ -73,6 +73,7 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
         *,
         as_of: datetime | None = None,
         known_at: str | None = None,
+        override_reason: str | None = None,
     ) -> CloseRun:
         """The steps of a close over this warehouse."""
         settings = load_settings()
@@ -86,5 +87,6 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
             known_at=known_at,
             out_dir=Path(self.documents) if self.documents else settings.documents,
             endpoints=settings.endpoints,
+            override_reason=override_reason,
         )
         return CloseRun(request, LogProgress(log))

@@ -53,7 +53,9 @@ def _text(value: object) -> str:
     return value
 
 
-_GRANTED = re.compile(r"(\d+)\s*(m|min|h|d|w)|(\d{1,2}):(\d{2})|P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", re.ASCII)
+_GRANTED = re.compile(
+    r"(\d+)\s*(m|min|h|d|w)|(\d{1,2}):(\d{2})|P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", re.ASCII
+)
 _SECONDS = {"m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
