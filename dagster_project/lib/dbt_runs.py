@@ -23,7 +23,12 @@ BUILD = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection"
 BUILD_LAST = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "eager")
 
 # the models that a close runs, in the order of the close (BLUEPRINT: build, gate, append, commit, marts)
-RATING_SELECTION = ("path:models/staging/ledger", "+path:models/intermediate", "+gate_held_customers")
+RATING_SELECTION = (
+    "path:models/staging/ledger",
+    "path:models/staging/events",
+    "+path:models/intermediate",
+    "+gate_held_customers",
+)
 CANDIDATES_SELECTION = (*RATING_SELECTION, "+path:models/gate", "+path:models/marts")
 CANDIDATES_EXCLUSION = ("path:models/ledger", "path:models/marts")
 LEDGER_SELECTION = ("path:models/ledger",)
