@@ -29,8 +29,9 @@ _SCRIPTS = {
     "JP": "japanese",
     "KR": "korean",
 }
-# What a column of the table holds in full size; no figure may be broken into two.
-_FIGURE_LENGTH = 14
+# What a column of the table holds in full size, in twentieths of a digit; no figure may be broken into two.
+_COLUMN_WIDTH = 248
+_DIGIT, _CAPITAL, _NARROW = 20, 26, 9
 _REGION_BEFORE_ZIPCODE = frozenset({"AU", "CA", "IN", "NZ", "US"})
 
 
@@ -193,7 +194,7 @@ class _Viewer:
             amount_due=self.formatter.money(invoice.totals.total_amount_cents),
             amount_due_remark=self._amount_due_remark(),
             subscriptions=subscriptions,
-            has_wide_figures=_longest_figure(subscriptions) > _FIGURE_LENGTH,
+            has_wide_figures=_widest_figure(subscriptions) > _COLUMN_WIDTH,
             taxes=tuple(self._taxes()),
             totals=tuple(self._totals()),
             terms=tuple(self._terms()),
@@ -398,10 +399,10 @@ class _Viewer:
         return self.formatter.money(sum(line.amount_cents for line in lines))
 
 
-def _longest_figure(subscriptions: Iterable[SubscriptionView]) -> int:
+def _widest_figure(subscriptions: Iterable[SubscriptionView]) -> int:
     return max(
         (
-            len(figure)
+            sum(map(_width, figure))
             for subscription in subscriptions
             for charge in subscription.charges
             for line in charge.lines
@@ -409,6 +410,13 @@ def _longest_figure(subscriptions: Iterable[SubscriptionView]) -> int:
         ),
         default=0,
     )
+
+
+def _width(character: str) -> int:
+    """About how wide a character of a figure is, in twentieths of a digit."""
+    if character.isupper():
+        return _CAPITAL
+    return _NARROW if character in ".,’'" or character.isspace() else _DIGIT
 
 
 def _grouped(lines: Iterable[Line], key: Callable[[Line], Key]) -> list[tuple[Key, list[Line]]]:

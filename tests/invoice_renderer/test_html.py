@@ -170,6 +170,14 @@ def test_long_figures_get_wider_columns(make_invoice: Callable[..., Data], make_
     assert ("lines has-wide-figures" in classes) == is_wide
 
 
+@pytest.mark.parametrize(("price", "is_wide"), [("0.00073", False), ("0.0000073", True)])
+def test_letters_of_a_currency_are_wider_than_digits(dinar: Data, price: str, is_wide: bool):
+    dinar["lines"][0]["unit_amount"] = price
+    page = page_of(dinar)
+    classes = [str(attributes.get("class")) for tag, attributes in page.tags if tag == "table"]
+    assert ("lines has-wide-figures" in classes) == is_wide
+
+
 def test_directions_and_language_are_set(arabic_to_chinese: Data):
     page = page_of(arabic_to_chinese)
     assert ("html", {"lang": "en", "dir": "ltr"}) in page.tags

@@ -128,6 +128,7 @@ def test_breaks_are_where_a_reader_wants_them(
     (totals,) = (page for page in pages if "Subtotal excluding tax" in page)
     assert "Total including tax" in totals
     assert "Payable within 30 days" in totals
+    assert "From 6" in totals  # never a page of totals without a line
 
 
 def test_every_script_has_its_letters(arabic_to_chinese: Data, caplog: pytest.LogCaptureFixture):

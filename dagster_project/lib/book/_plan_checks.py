@@ -20,7 +20,7 @@ from dagster_project.lib.book._catalog import (
 )
 from dagster_project.lib.book._places import Place, Problems
 from dagster_project.lib.book._problems import nearest
-from dagster_project.lib.expressions import ExpressionError, parse_formula
+from dagster_project.lib.expressions import ExpressionError, check_aggregate, parse_formula
 
 # charge model: (required properties, optional properties)
 PROPERTIES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -78,6 +78,13 @@ def check_metric(metric: BillableMetric, place: Place, problems: Problems) -> No
         problems.add(place, "the units' SQL expression of a custom_agg metric", "custom_aggregator")
     if aggregation != "custom_agg" and metric.custom_aggregator is not None:
         problems.add(place, f"nothing: {aggregation} has no aggregator of its own", "custom_aggregator")
+    if metric.custom_aggregator is not None:
+        for key in ("units", "amount"):
+            try:
+                check_aggregate(getattr(metric.custom_aggregator, key) or "sum(value)")
+            except ExpressionError as error:
+                wanted = f"an SQL aggregate expression that can be read (metric {metric.code}): {error}"
+                problems.add(place, wanted, "custom_aggregator", key)
     names = [item.key for item in metric.filters]
     problems.add_repeated(place, names, "filters", field="key")
     for index, item in enumerate(metric.filters):

@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import BaseModel
 
 from dagster_project.lib.book._accounts import InvoiceMatch
 from dagster_project.lib.book._book import Record, RowValues, sha256
-from dagster_project.lib.book._catalog import Address, Plan
+from dagster_project.lib.book._catalog import Address, CustomAggregator, Plan
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._overrides import private_plan_code
 from dagster_project.lib.book._places import Place
 from dagster_project.lib.book._plan_rows import plan_children, threshold_rows
 from dagster_project.lib.book._reference import is_vat_number, vat_number_country
 from dagster_project.lib.book._types import canonical_json
+from dagster_project.lib.expressions import parse_aggregator
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES_BY_NAME
 
 Children = Mapping[str, Sequence[RowValues]]
@@ -158,7 +160,11 @@ class _Maker:
             for i, item in enumerate(model.filters, start=1)
             for j, value in enumerate(item.values, start=1)
         ]
-        return self._record("billable_metrics", row, entry.place, {"billable_metric_filter_values": values})
+        children: Children = {
+            "billable_metric_filter_values": values,
+            "custom_aggregator_steps": _custom_steps(key, custom),
+        }
+        return self._record("billable_metrics", row, entry.place, children)
 
     def add_on(self, entry: Entry[Any]) -> Record:
         model = entry.model
@@ -413,6 +419,26 @@ def _address(model: Address) -> dict[str, Any]:
         model,
         "legal_name address_line1 address_line2 zipcode city state country email tax_identification_number",
     )
+
+
+def _custom_steps(key: RowValues, custom: CustomAggregator | None) -> list[RowValues]:
+    """The steps of a custom metric's programs."""
+    if custom is None:
+        return []
+    return [
+        {
+            **key,
+            "program": program.kind,
+            "slot": program.slot,
+            "step": number,
+            "operation": step.operation,
+            **dict(zip_longest(("left_step", "right_step", "third_step"), step.operands)),
+            "number_value": step.number,
+            "text_value": step.text,
+        }
+        for program in parse_aggregator(custom.units, custom.amount)
+        for number, step in enumerate(program.steps, start=program.first_step)
+    ]
 
 
 def _taxes(key: RowValues, codes: Sequence[str]) -> list[RowValues]:

@@ -1,5 +1,6 @@
 """The expressions that a catalogue may hold: small closed grammars, never text for an engine."""
 
+from dagster_project.lib.expressions._aggregator import Program, Step, check_aggregate, parse_aggregator
 from dagster_project.lib.expressions._evaluate import EvaluationError, evaluate
 from dagster_project.lib.expressions._formula import Formula, parse_formula
 from dagster_project.lib.expressions._formula_sql import MACROS, FormulaSql
@@ -11,6 +12,10 @@ __all__ = [
     "ExpressionError",
     "Formula",
     "FormulaSql",
+    "Program",
+    "Step",
+    "check_aggregate",
     "evaluate",
+    "parse_aggregator",
     "parse_formula",
 ]

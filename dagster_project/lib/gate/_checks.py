@@ -158,6 +158,8 @@ INVOICES_DUE: tuple[Check, ...] = (
         {
             "plan_not_in_force": "Every subscription has a plan in force and a known currency.",
             "charge_without_price": "Every charge to be billed has a price.",
+            "custom_metric_without_value": "Every custom metric has units and an amount: no division by zero, and no "
+            "number that is too large.",
             "unpriced_usage": "No usage is left without a price: what was counted is on a line of an invoice.",
             "amount_out_of_range": "Every line has an amount, of at most 13 digits before the point.",
             "units_times_price": "On every line with a unit price, units × price = amount, rounded once.",

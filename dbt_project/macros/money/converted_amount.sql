@@ -4,12 +4,12 @@
 #}
 {% macro converted_amount(amount, pricing_unit_code, pricing_unit_exponent, conversion_rate) -%}
     {%- set rounded -%}
-    cast(case {{ pricing_unit_exponent }}
+    case {{ pricing_unit_exponent }}
         {%- for digits in range(12) %}
-        when {{ digits }} then round({{ amount }}, {{ digits }})
+        when {{ digits }} then cast(round({{ amount }}, {{ digits }}) as decimal(38,12))
         {%- endfor %}
-        else round({{ amount }}, 12)
-    end as decimal(38,12))
+        else cast(round({{ amount }}, 12) as decimal(38,12))
+    end
     {%- endset -%}
     (case
         when {{ pricing_unit_code }} is null then {{ amount }}

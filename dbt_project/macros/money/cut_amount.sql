@@ -19,3 +19,8 @@
         as decimal(38,24)
     )
 {%- endmacro %}
+
+{# A percentage of the rest of a time-weighted quantity (see price_units_rest), cut to 26 decimals: decimal(38,26). #}
+{% macro percent_units_rest(units_rest, rate) -%}
+    cast({{ price_units_rest(units_rest, rate) }} * 0.01 as decimal(38,26))
+{%- endmacro %}

@@ -49,12 +49,7 @@ started as (
 
 asked as (
 
-    select subscriptions.*
-    from {{ ref('stg_book__subscriptions') }} as subscriptions
-    inner join {{ ref('stg_events__close_scope') }} as close_scope
-        on
-            subscriptions.organization_id = close_scope.organization_id
-            and subscriptions.created_at <= close_scope.as_of
+    select * from {{ ref('int_subscriptions_asked') }}
 
 ),
 
@@ -326,12 +321,7 @@ findings as (
         asked.external_subscription_id as row_key,
         'no version of plan ' || asked.plan_code || ' is in force when the subscription starts' as detail
     from asked
-    left join started
-        on
-            asked.organization_id = started.organization_id
-            and asked.external_subscription_id = started.external_subscription_id
-            and asked.created_at = started.created_at
-    where started.organization_id is null
+    where asked.plan_interval is null
 
     union all
 
@@ -346,7 +336,9 @@ findings as (
     from moments
     left join plan_fees
         on moments.moment_id = plan_fees.moment_id
-    where plan_fees.moment_id is null or plan_fees.currency_exponent is null
+    where
+        moments.plan_effective_at is null
+        or (moments.has_plan_fee and (plan_fees.moment_id is null or plan_fees.currency_exponent is null))
 
     union all
 
@@ -386,6 +378,24 @@ findings as (
             and fees.external_customer_id = unbuilt_features.external_customer_id
             and fees.charge_model = unbuilt_features.feature
     where fees.amount_cents is null and unbuilt_features.feature is null
+
+    union all
+
+    select
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        'custom_metric_without_value' as rule,
+        'int_usage_custom' as relation,
+        usage_custom.moment_id || ' ' || usage_custom.charge_code || ' '
+        || cast(usage_custom.filter_position as varchar) || ' ' || usage_custom.group_values as row_key,
+        'charge ' || metered_charges.charge_code || ': the expressions of metric '
+        || metered_charges.billable_metric_code || ' have no value (' || usage_custom.failure || ')' as detail
+    from {{ ref('int_usage_custom') }} as usage_custom
+    inner join metered_charges
+        on
+            usage_custom.moment_id = metered_charges.moment_id
+            and usage_custom.charge_code = metered_charges.charge_code
+    where metered_charges.moment_state = 'due' and usage_custom.failure is not null
 
     union all
 

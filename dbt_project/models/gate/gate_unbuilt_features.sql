@@ -42,10 +42,6 @@ metrics as (
 plan_features as (
 
     {% for feature, condition in [
-        ('pay_in_advance_plan', 'plans.is_pay_in_advance'),
-        ('trial', 'plans.trial_period_days > 0'),
-        ('minimum_commitment', 'plans.minimum_commitment_amount_cents > 0'),
-        ('bill_charges_monthly', "plans.bill_charges_monthly and plans.plan_interval in ('semiannual', 'yearly')"),
         ('phases', 'plans.phases is not null'),
     ] -%}
         select
@@ -58,7 +54,6 @@ plan_features as (
     {% endfor -%}
 
     {% for feature, table in [
-        ('fixed_charge', 'fixed_charges'),
         ('progressive_billing', 'plan_usage_thresholds'),
     ] -%}
         select
@@ -90,7 +85,7 @@ plan_features as (
         on
             charges.organization_id = metrics.organization_id
             and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg'
+    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
 
 ),
 
@@ -106,32 +101,8 @@ customer_features as (
             subscriptions.organization_id = plan_features.organization_id
             and subscriptions.plan_code = plan_features.plan_code
 
-    union all
-
-    select
-        subscriptions.organization_id,
-        subscriptions.external_customer_id,
-        'termination' as feature
-    from subscriptions
-    inner join close_scope
-        on subscriptions.organization_id = close_scope.organization_id
-    where
-        subscriptions.terminated_at <= close_scope.as_of
-        or subscriptions.ending_at <= {{ add_seconds('close_scope.as_of', 86400) }}
-
-    union all
-
-    select
-        subscriptions.organization_id,
-        min(subscriptions.external_customer_id) as external_customer_id,
-        'plan_change' as feature
-    from subscriptions
-    group by subscriptions.organization_id, subscriptions.external_subscription_id
-    having count(*) > 1
-
     {% for feature, table in [
         ('pause', 'subscription_pauses'),
-        ('fixed_charge', 'subscription_fixed_charge_units'),
         ('progressive_billing', 'subscription_usage_thresholds'),
     ] -%}
         union all
@@ -156,18 +127,6 @@ customer_features as (
         'hierarchy' as feature
     from {{ ref('stg_book__customers') }} as parents
     where parents.parent_external_customer_id is not null
-
-    union all
-
-    select
-        timezone_changes.organization_id,
-        timezone_changes.external_customer_id,
-        'timezone_change' as feature
-    from {{ ref('stg_book__customer_timezone_changes') }} as timezone_changes
-    inner join close_scope
-        on
-            timezone_changes.organization_id = close_scope.organization_id
-            and timezone_changes.effective_at <= close_scope.as_of
 
 )
 

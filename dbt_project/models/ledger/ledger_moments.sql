@@ -57,7 +57,16 @@ select
     billing.usage_from_date,
     billing.usage_to_date,
     cast(billing.usage_full_days_count as integer) as usage_full_days_count,
-    cast(billing.usage_days_count as integer) as usage_days_count
+    cast(billing.usage_days_count as integer) as usage_days_count,
+    billing.fee_plan_code,
+    billing.fee_plan_effective_at,
+    billing.closed_date,
+    billing.opened_date,
+    billing.commitment_plan_effective_at,
+    billing.commitment_from_date,
+    billing.commitment_to_date,
+    cast(billing.commitment_days_count as integer) as commitment_days_count,
+    cast(billing.commitment_full_days_count as integer) as commitment_full_days_count
 from invoices
 inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id

@@ -30,6 +30,20 @@ organization_landings as (
 
 ),
 
+{# the changes of a customer's timezone as text: customers with the same ones share their days #}
+timezone_changes as (
+
+    select
+        changes.organization_id,
+        changes.external_customer_id,
+        string_agg(
+            cast(changes.effective_at as varchar) || ' ' || changes.timezone, ', ' order by changes.effective_at
+        ) as changes_text
+    from {{ ref('stg_book__customer_timezone_changes') }} as changes
+    group by changes.organization_id, changes.external_customer_id
+
+),
+
 numbered_customers as (
 
     select
@@ -89,6 +103,8 @@ resolved as (
         customers.tax_identification_number,
         customers.locale,
         coalesce(customers.timezone, billing_entities.timezone, organizations.timezone, 'UTC') as timezone,
+        coalesce(customers.timezone, billing_entities.timezone, organizations.timezone, 'UTC')
+        || coalesce(', ' || timezone_changes.changes_text, '') as timezone_history,
         coalesce(
             customers.currency, billing_entities.default_currency, organizations.default_currency
         ) as currency,
@@ -140,6 +156,10 @@ resolved as (
             and customers.external_customer_id = numbered_customers.external_customer_id
     inner join default_prefixes
         on customers.organization_id = default_prefixes.organization_id
+    left join timezone_changes
+        on
+            customers.organization_id = timezone_changes.organization_id
+            and customers.external_customer_id = timezone_changes.external_customer_id
     left join billing_entities
         on
             customers.organization_id = billing_entities.organization_id

@@ -31,7 +31,8 @@ select
     metered_charges.moment_id,
     metered_charges.moment_state,
     metered_charges.usage_to_at as events_to_at,
-    metered_charges.finalizes_at as known_to_at,
+    {# nothing after as_of may influence the result #}
+    least(metered_charges.finalizes_at, metered_charges.as_of + interval '1 microsecond') as known_to_at,
     {% for column in columns %}
         metered_charges.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}

@@ -134,7 +134,7 @@ placed as (
             when moments.moment_id is null and usage_events.event_at < subscription_spans.first_started_at
                 then 'before_subscription'
             when
-                coalesce(moments.moment_state, 'none') in ('none', 'running')
+                coalesce(moments.moment_state, 'none') in ('none', 'running', 'draft')
                 and greatest(usage_events.event_at, coalesce(usage_events.received_at, usage_events.event_at))
                 > close_scope.as_of
                 then 'pending'

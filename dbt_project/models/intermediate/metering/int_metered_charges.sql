@@ -3,7 +3,7 @@ with
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
-    where moment_state <> 'finalized'
+    where moment_state <> 'finalized' and usage_from_at < usage_to_at
 
 ),
 

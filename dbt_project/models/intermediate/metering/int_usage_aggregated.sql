@@ -65,8 +65,15 @@ sums as (
                     )
             end
         ) as period_unit_days,
-        sum(case when readings.quantity is not null then readings.precise_total_amount_cents end)
-            as precise_total_amount_cents
+        {# an amount that no line can have stays too large, and the sum keeps within 38 digits #}
+        sum(
+            case
+                when readings.quantity is null then null
+                when abs(readings.precise_total_amount_cents) > 1000000000000000000
+                    then cast(1000000000000000000 as decimal(38, 12))
+                else readings.precise_total_amount_cents
+            end
+        ) as precise_total_amount_cents
     from readings
     group by readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
 
@@ -169,6 +176,7 @@ aggregated as (
                     when 'latest_agg' then greatest(latest.latest_value, 0)
                     when 'unique_count_agg' then unique_counts.units
                     when 'weighted_sum_agg' then weighted.units
+                    when 'custom_agg' then custom.units
                 end, 0
             ) as decimal(38, 12)
         ) as full_units,
@@ -198,6 +206,7 @@ aggregated as (
         ('advance_levels', 'advance_levels'),
         ('weighted', ref('int_weighted_levels')),
         ('latest', ref('int_latest_values')),
+        ('custom', ref('int_usage_custom')),
     ] -%}
         left join {{ table }}{% if name != table %} as {{ name }}{% endif %}
             on

@@ -1,3 +1,13 @@
+{%- set kept_columns = [
+    'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
+    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'subscription_name',
+    'purchase_order_number', 'timezone', 'reason', 'invoice_group', 'billing_date', 'billing_at', 'finalizes_at',
+    'closed_date', 'opened_date', 'row_started_at', 'has_previous_row', 'ended_by', 'next_plan_code',
+    'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date', 'full_from_date', 'full_started_at',
+    'full_days_count', 'days_count', 'commitment_plan_effective_at', 'commitment_from_date', 'commitment_to_date',
+    'commitment_days_count', 'commitment_full_days_count', 'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date',
+    'usage_full_days_count', 'usage_days_count',
+] -%}
 with
 
 subscriptions as (
@@ -6,9 +16,16 @@ subscriptions as (
 
 ),
 
-period_calendars as (
+expected as (
 
-    select * from {{ ref('int_period_calendars') }}
+    select * from {{ ref('int_moments_expected') }}
+
+),
+
+finalized_moments as (
+
+    select * from {{ ref('stg_ledger__moments') }}
+    where reason in ('renewal', 'start', 'trial_end', 'upgrade', 'downgrade', 'termination', 'fixed_charge_units')
 
 ),
 
@@ -18,136 +35,381 @@ close_scope as (
 
 ),
 
-finalized_moments as (
+period_calendars as (
 
-    select * from {{ ref('stg_ledger__moments') }}
+    select * from {{ ref('int_period_calendars') }}
 
 ),
 
 plan_versions as (
 
-    select * from {{ ref('int_plan_versions') }}
+    select * from {{ ref('int_subscription_plan_versions') }}
+
+),
+
+local_offsets as (
+
+    select * from {{ ref('int_local_offsets') }}
+
+),
+
+{# up to when each subscription has been billed #}
+billed_up_to as (
+
+    select
+        finalized_moments.organization_id,
+        finalized_moments.external_subscription_id,
+        max(finalized_moments.billing_at) as last_billing_at
+    from finalized_moments
+    group by finalized_moments.organization_id, finalized_moments.external_subscription_id
 
 ),
 
 {#
-  a period is billed on the first local day after it, by the earliest run that may; a subscription entered later on that
-  very day is billed when it is entered, and periods whose billing day had passed by then are never billed
+  What is not in the ledger yet. What a later book says of a time that has been billed makes no new moment there: what
+  was finalised stays as it is, and the change counts from the next moment on.
 #}
-renewals as (
+open_moments as (
 
     select
-        subscriptions.organization_id,
+        expected.*,
         subscriptions.external_customer_id,
-        subscriptions.external_subscription_id,
-        subscriptions.created_at as subscription_created_at,
         subscriptions.plan_code,
         subscriptions.base_plan_code,
+        subscriptions.plan_interval,
+        case when subscriptions.is_usage_billed_monthly then 'monthly' else subscriptions.plan_interval end
+            as usage_interval,
+        subscriptions.is_pay_in_advance,
         subscriptions.subscription_name,
         subscriptions.purchase_order_number,
-        subscriptions.timezone,
+        subscriptions.timezone_history,
         subscriptions.invoice_grace_period,
-        subscriptions.started_at as row_started_at,
-        period_calendars.billing_date,
-        greatest(period_calendars.ended_at, subscriptions.created_at) as billing_at,
-        greatest(period_calendars.from_date, subscriptions.started_date) as from_date,
-        period_calendars.to_date,
-        period_calendars.from_date as full_from_date,
-        period_calendars.started_at as full_started_at,
-        period_calendars.days_count as full_days_count,
-        greatest(period_calendars.started_at, subscriptions.started_at) as usage_from_at,
-        period_calendars.ended_at as usage_to_at,
-        close_scope.close_id,
-        close_scope.as_of,
-        close_scope.known_batch_id
-    from subscriptions
-    inner join close_scope
-        on subscriptions.organization_id = close_scope.organization_id
-    inner join period_calendars
+        subscriptions.is_started_in_the_past,
+        subscriptions.started_at,
+        subscriptions.started_date,
+        subscriptions.local_started_at,
+        subscriptions.usage_started_at,
+        subscriptions.started_by in ('upgrade', 'downgrade') as has_previous_row,
+        subscriptions.trial_ended_at,
+        subscriptions.local_trial_ended_at,
+        cast(subscriptions.local_trial_ended_at as date) as trial_ended_date,
+        subscriptions.next_created_at,
+        subscriptions.next_plan_code,
+        subscriptions.local_ended_at,
+        subscriptions.is_ended_by_end_date,
+        subscriptions.anchor_month,
+        subscriptions.anchor_day,
+        subscriptions.anchor_weekday,
+        subscriptions.close_id,
+        subscriptions.as_of,
+        subscriptions.known_batch_id,
+        case when expected.reason in ('upgrade', 'downgrade', 'termination') then expected.reason end as ended_by
+    from expected
+    inner join subscriptions
         on
-            subscriptions.timezone = period_calendars.timezone
-            and subscriptions.plan_interval = period_calendars.plan_interval
-            and subscriptions.anchor_month = period_calendars.anchor_month
-            and subscriptions.anchor_day = period_calendars.anchor_day
-            and subscriptions.anchor_weekday = period_calendars.anchor_weekday
-            and subscriptions.started_date <= period_calendars.to_date
-            and subscriptions.created_at < period_calendars.billing_day_ended_at
-            and close_scope.as_of >= period_calendars.started_at
+            expected.organization_id = subscriptions.organization_id
+            and expected.external_subscription_id = subscriptions.external_subscription_id
+            and expected.created_at = subscriptions.created_at
+    left join billed_up_to
+        on
+            expected.organization_id = billed_up_to.organization_id
+            and expected.external_subscription_id = billed_up_to.external_subscription_id
+    where coalesce(expected.billing_at > billed_up_to.last_billing_at, true)
 
 ),
 
-identified as (
+placed as (
 
     select
-        renewals.*,
+        open_moments.*,
+        local_offsets.timezone,
+        {# the period of the plan that ends with the moment #}
+        closed_periods.from_date as closed_from_date,
+        closed_periods.to_date as closed_to_date,
+        closed_periods.started_at as closed_started_at,
+        closed_periods.days_count as closed_days_count,
+        {# the period of the plan that the moment opens #}
+        opened_periods.from_date as opened_from_date,
+        opened_periods.to_date as opened_to_date,
+        opened_periods.started_at as opened_started_at,
+        opened_periods.days_count as opened_days_count,
+        {# the period of usage that ends with the moment #}
+        usage_periods.from_date as full_usage_from_date,
+        usage_periods.to_date as full_usage_to_date,
+        usage_periods.started_at as full_usage_started_at,
+        usage_periods.ended_at as full_usage_ended_at,
+        usage_periods.days_count as full_usage_days_count,
+        open_moments.ended_by is not null or closed_periods.to_date = open_moments.closed_date as is_plan_period_closed,
+        open_moments.reason in ('start', 'trial_end') or opened_periods.from_date = open_moments.opened_date
+            as is_plan_period_opened,
+        coalesce(open_moments.ended_by is not null or usage_periods.to_date = open_moments.closed_date, false)
+            as has_usage,
+        {# still in trial, unless it ends later on this very day #}
+        coalesce(
+            open_moments.trial_ended_at > open_moments.billing_at
+            and (
+                open_moments.trial_ended_date <> open_moments.billing_date
+                or open_moments.reason not in ('renewal', 'downgrade')
+            ),
+            false
+        ) as is_in_trial
+    from open_moments
+    inner join local_offsets
+        on
+            open_moments.timezone_history = local_offsets.timezone_history
+            and open_moments.billing_at >= local_offsets.valid_from_at
+            and open_moments.billing_at < local_offsets.valid_to_at
+    {% for periods, interval, day in [
+        ('closed_periods', 'plan_interval', 'closed_date'),
+        ('opened_periods', 'plan_interval', 'opened_date'),
+        ('usage_periods', 'usage_interval', 'closed_date'),
+    ] -%}
+        left join period_calendars as {{ periods }}
+            on
+                open_moments.timezone_history = {{ periods }}.timezone_history
+                and open_moments.{{ interval }} = {{ periods }}.plan_interval
+                and open_moments.anchor_month = {{ periods }}.anchor_month
+                and open_moments.anchor_day = {{ periods }}.anchor_day
+                and open_moments.anchor_weekday = {{ periods }}.anchor_weekday
+                and open_moments.{{ day }} >= {{ periods }}.from_date
+                and open_moments.{{ day }} <= {{ periods }}.to_date
+    {% endfor %}
+
+),
+
+{# semantics/lifecycle.md section 1.2: what the moment looks at, cut by the start and the end of the row #}
+cut as (
+
+    select
+        placed.*,
+        {# the plan fee: in arrears for the period closed, in advance for the period opened; none in a trial #}
+        case
+            when placed.is_in_trial then false
+            when placed.is_pay_in_advance then coalesce(
+                placed.is_plan_period_opened and placed.ended_by is null and placed.reason <> 'fixed_charge_units', false
+            )
+            else coalesce(placed.is_plan_period_closed, false)
+        end as has_plan_fee,
+        greatest(placed.closed_from_date, placed.started_date) as closed_cut_from_date,
+        least(placed.closed_to_date, placed.closed_date) as closed_cut_to_date,
+        case
+            when placed.has_usage then greatest(placed.full_usage_started_at, placed.usage_started_at)
+            else placed.billing_at
+        end as usage_from_at,
+        case
+            when not placed.has_usage then placed.billing_at
+            {# the instant of a termination belongs to the row that ends; that of an upgrade to the new row #}
+            when placed.closed_date = placed.full_usage_to_date and placed.closed_date < placed.billing_date
+                then placed.full_usage_ended_at
+            when placed.reason = 'termination' and not placed.is_ended_by_end_date
+                then placed.billing_at + interval '1 microsecond'
+            when placed.ended_by is not null then placed.billing_at
+            else placed.full_usage_ended_at
+        end as usage_to_at
+    from placed
+
+),
+
+{# the days of the fee: those of the period cut, from the day in which a trial ends, less the day of an upgrade #}
+counted as (
+
+    select
+        cut.*,
+        case
+            when not cut.has_plan_fee then null
+            when not cut.is_pay_in_advance
+                then least(
+                    greatest(cut.closed_cut_from_date, coalesce(cut.trial_ended_date, cut.closed_cut_from_date)),
+                    cut.closed_cut_to_date
+                )
+            when cut.reason = 'renewal' then cut.opened_from_date
+            else cut.opened_date
+        end as fee_from_date,
+        case
+            when not cut.has_plan_fee then null
+            when cut.is_pay_in_advance then cut.opened_to_date
+            else cut.closed_cut_to_date
+        end as fee_to_date,
+        case
+            when cut.has_plan_fee and cut.is_pay_in_advance then cut.opened_from_date
+            when cut.has_plan_fee then cut.closed_from_date
+        end as fee_full_from_date,
+        case
+            when cut.has_plan_fee and cut.is_pay_in_advance then cut.opened_days_count
+            when cut.has_plan_fee then cut.closed_days_count
+        end as fee_full_days_count,
+        case
+            when not cut.has_plan_fee then 0
+            when cut.is_pay_in_advance and cut.reason = 'renewal'
+                then {{ days_between('cut.opened_from_date', 'cut.opened_to_date') }} + 1
+            when cut.is_pay_in_advance then {{ days_between('cut.opened_date', 'cut.opened_to_date') }} + 1
+            {# a trial that ends with or after the period leaves nothing of it #}
+            when cut.trial_ended_date > cut.closed_cut_to_date then 0
+            when cut.trial_ended_at > cut.started_at and cut.trial_ended_date >= cut.closed_cut_from_date
+                then
+                    case
+                        when cut.ended_by is not null and cut.closed_date = cut.billing_date
+                            then greatest(
+                                {{ elapsed_days('cut.local_trial_ended_at', 'cut.local_ended_at') }}
+                                - case when cut.ended_by = 'upgrade' then 1 else 0 end, 0
+                            )
+                        else {{ days_between('cut.trial_ended_date', 'cut.closed_cut_to_date') }} + 1
+                    end
+            else greatest(
+                {{ days_between('cut.closed_cut_from_date', 'cut.closed_cut_to_date') }} + 1
+                - case when cut.ended_by = 'upgrade' then 1 else 0 end, 0
+            )
+        end as days_count,
+        {#
+          The period whose minimum commitment is settled: with a plan in arrears the one that its fee is for, in advance
+          the one before, if it was billed. A trial does not shorten it.
+        #}
+        coalesce(cut.is_plan_period_closed, false)
+        and (
+            not cut.is_pay_in_advance
+            or not cut.is_started_in_the_past
+            or cut.closed_started_at >= cut.created_at
+        ) as is_commitment_settled,
+        case
+            when cut.has_usage
+                then case
+                    when cut.usage_from_at = cut.full_usage_started_at then cut.full_usage_from_date
+                    else cut.started_date
+                end
+            else cut.billing_date
+        end as usage_from_date,
+        case when cut.has_usage then least(cut.full_usage_to_date, cut.closed_date) else cut.billing_date end
+            as usage_to_date
+    from cut
+
+),
+
+measured as (
+
+    select
+        counted.*,
+        counted.created_at as subscription_created_at,
+        counted.started_at as row_started_at,
+        case when counted.reason = 'renewal' then 'renewal' else counted.external_subscription_id end as invoice_group,
         {# with a grace period a draft until the first UTC midnight at which its days have passed #}
         case
-            when renewals.invoice_grace_period > 0
+            when counted.invoice_grace_period > 0
                 then greatest(
-                    renewals.billing_at,
-                    cast({{ add_days('renewals.billing_date', 'renewals.invoice_grace_period') }} as timestamp)
+                    counted.billing_at,
+                    cast({{ add_days('counted.billing_date', 'counted.invoice_grace_period') }} as timestamp)
                 )
-            else renewals.billing_at
+            else counted.billing_at
         end as finalizes_at,
-        {{ surrogate_key([
-            'renewals.organization_id', 'renewals.external_subscription_id',
-            'renewals.subscription_created_at', "'renewal'", 'renewals.billing_date',
-        ]) }} as moment_id
-    from renewals
+        {# a moment without a plan fee shows the days of its usage #}
+        coalesce(counted.fee_from_date, counted.usage_from_date) as from_date,
+        coalesce(counted.fee_to_date, counted.usage_to_date) as to_date,
+        coalesce(
+            counted.fee_full_from_date, case when counted.has_usage then counted.full_usage_from_date end,
+            counted.billing_date
+        ) as full_from_date,
+        coalesce(
+            counted.fee_full_days_count, case when counted.has_usage then counted.full_usage_days_count end, 1
+        ) as full_days_count,
+        {# when the versions that price the usage had to be in force #}
+        case
+            when counted.has_usage then greatest(counted.full_usage_started_at, counted.started_at)
+            else counted.billing_at
+        end as full_started_at,
+        case
+            when counted.has_plan_fee and counted.is_pay_in_advance
+                then greatest(counted.opened_started_at, counted.started_at)
+            else greatest(coalesce(counted.closed_started_at, counted.billing_at), counted.started_at)
+        end as fee_priced_at,
+        case when counted.is_commitment_settled then greatest(counted.closed_started_at, counted.started_at) end
+            as committed_at,
+        case when counted.is_commitment_settled then counted.closed_cut_from_date end as commitment_from_date,
+        case
+            when counted.is_commitment_settled
+                then case
+                    when counted.is_pay_in_advance then counted.closed_to_date
+                    else counted.closed_cut_to_date
+                end
+        end as commitment_to_date,
+        case
+            when counted.is_commitment_settled
+                then {{ days_between('counted.closed_cut_from_date', 'counted.closed_cut_to_date') }} + 1
+        end as commitment_days_count,
+        case when counted.is_commitment_settled then counted.closed_days_count end as commitment_full_days_count,
+        case when counted.has_usage then counted.full_usage_days_count else 1 end as usage_full_days_count,
+        case
+            when not counted.has_usage then 0
+            {# whole local days, unless the row starts and ends inside of the period #}
+            when
+                counted.ended_by is null
+                or counted.closed_date < counted.billing_date
+                or counted.usage_from_at = counted.full_usage_started_at
+                then greatest(
+                    {{ days_between('counted.usage_from_date', 'counted.usage_to_date') }} + 1
+                    - case when counted.ended_by = 'upgrade' then 1 else 0 end, 0
+                )
+            else greatest(
+                {{ elapsed_days('counted.local_started_at', 'counted.local_ended_at') }}
+                - case when counted.ended_by = 'upgrade' then 1 else 0 end, 0
+            )
+        end as usage_days_count
+    from counted
+
+),
+
+{# a new version never reprices a period under way #}
+versioned as (
+
+    select
+        measured.*,
+        usage_versions.plan_effective_at,
+        measured.plan_code as fee_plan_code,
+        fee_versions.plan_effective_at as fee_plan_effective_at,
+        commitment_versions.plan_effective_at as commitment_plan_effective_at,
+        next_versions.plan_effective_at as next_plan_effective_at
+    from measured
+    {% for versions, created_at, instant in [
+        ('usage_versions', 'created_at', 'full_started_at'),
+        ('fee_versions', 'created_at', 'fee_priced_at'),
+        ('commitment_versions', 'created_at', 'committed_at'),
+        ('next_versions', 'next_created_at', 'billing_at'),
+    ] -%}
+        left join plan_versions as {{ versions }}
+            on
+                measured.organization_id = {{ versions }}.organization_id
+                and measured.external_subscription_id = {{ versions }}.external_subscription_id
+                and measured.{{ created_at }} = {{ versions }}.created_at
+                and measured.{{ instant }} >= {{ versions }}.valid_from_at
+                and measured.{{ instant }} < {{ versions }}.valid_to_at
+    {% endfor %}
 
 )
 
 select
-    identified.moment_id,
-    identified.organization_id,
-    identified.external_customer_id,
-    identified.external_subscription_id,
-    identified.subscription_created_at,
-    identified.plan_code,
-    {# the version in force when the full period began: a new version never reprices a period under way #}
-    plan_versions.effective_at as plan_effective_at,
-    identified.base_plan_code,
-    identified.subscription_name,
-    identified.purchase_order_number,
-    identified.timezone,
-    'renewal' as reason,
-    'renewal' as invoice_group,
+    finalized_moments.moment_id,
+    {% for column in kept_columns -%}
+        finalized_moments.{{ column }},
+    {% endfor -%}
+    'finalized' as moment_state,
+    finalized_moments.known_batch_id,
+    close_scope.as_of,
+    finalized_moments.close_id
+from finalized_moments
+inner join close_scope
+    on finalized_moments.organization_id = close_scope.organization_id
+
+union all
+
+select
+    versioned.moment_id,
+    {% for column in kept_columns -%}
+        versioned.{{ column }},
+    {% endfor -%}
     case
-        when finalized_moments.moment_id is not null then 'finalized'
-        when identified.finalizes_at <= identified.as_of then 'due'
-        when identified.billing_at <= identified.as_of then 'draft'
+        when versioned.finalizes_at <= versioned.as_of then 'due'
+        when versioned.billing_at <= versioned.as_of then 'draft'
         else 'running'
     end as moment_state,
-    identified.billing_date,
-    identified.billing_at,
-    identified.finalizes_at,
-    identified.row_started_at,
-    false as has_previous_row,
-    cast(null as varchar) as ended_by,
-    cast(null as varchar) as next_plan_code,
-    cast(null as timestamp) as next_plan_effective_at,
-    true as has_plan_fee,
-    identified.from_date,
-    identified.to_date,
-    identified.full_from_date,
-    identified.full_started_at,
-    identified.full_days_count,
-    {{ days_between('identified.from_date', 'identified.to_date') }} + 1 as days_count,
-    coalesce(finalized_moments.usage_from_at, identified.usage_from_at) as usage_from_at,
-    coalesce(finalized_moments.usage_to_at, identified.usage_to_at) as usage_to_at,
-    identified.from_date as usage_from_date,
-    identified.to_date as usage_to_date,
-    identified.full_days_count as usage_full_days_count,
-    {{ days_between('identified.from_date', 'identified.to_date') }} + 1 as usage_days_count,
-    coalesce(finalized_moments.known_batch_id, identified.known_batch_id) as known_batch_id,
-    identified.as_of,
-    identified.close_id
-from identified
-left join finalized_moments
-    on identified.moment_id = finalized_moments.moment_id
-left join plan_versions
-    on
-        identified.organization_id = plan_versions.organization_id
-        and identified.plan_code = plan_versions.plan_code
-        and identified.full_started_at >= plan_versions.valid_from_at
-        and identified.full_started_at < plan_versions.valid_to_at
+    versioned.known_batch_id,
+    versioned.as_of,
+    versioned.close_id
+from versioned

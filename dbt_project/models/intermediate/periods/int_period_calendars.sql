@@ -1,14 +1,34 @@
 with
 
-subscriptions as (
+asked as (
 
-    select * from {{ ref('int_subscriptions_started') }}
+    select * from {{ ref('int_subscriptions_asked') }}
 
 ),
 
 local_days as (
 
-    select * from {{ ref('stg_time__local_days') }}
+    select * from {{ ref('int_local_days') }}
+
+),
+
+{# a change of plan keeps the anchor: each anchor of a subscription may meet each interval of its plans #}
+intervals as (
+
+    select
+        asked.organization_id,
+        asked.external_subscription_id,
+        asked.plan_interval
+    from asked
+
+    union
+
+    select
+        asked.organization_id,
+        asked.external_subscription_id,
+        'monthly' as plan_interval
+    from asked
+    where asked.is_usage_billed_monthly or asked.is_fixed_billed_monthly
 
 ),
 
@@ -16,25 +36,29 @@ local_days as (
 calendars as (
 
     select distinct
-        subscriptions.timezone,
-        subscriptions.plan_interval,
-        subscriptions.anchor_month,
-        subscriptions.anchor_day,
-        subscriptions.anchor_weekday,
-        case subscriptions.plan_interval
+        asked.timezone_history,
+        intervals.plan_interval,
+        asked.anchor_month,
+        asked.anchor_day,
+        asked.anchor_weekday,
+        case intervals.plan_interval
             when 'monthly' then 1
             when 'quarterly' then 3
             when 'semiannual' then 6
             when 'yearly' then 12
         end as months_count
-    from subscriptions
+    from asked
+    inner join intervals
+        on
+            asked.organization_id = intervals.organization_id
+            and asked.external_subscription_id = intervals.external_subscription_id
 
 ),
 
 period_starts as (
 
     select
-        calendars.timezone,
+        calendars.timezone_history,
         calendars.plan_interval,
         calendars.anchor_month,
         calendars.anchor_day,
@@ -44,7 +68,7 @@ period_starts as (
         local_days.ended_at as first_day_ended_at
     from calendars
     inner join local_days
-        on calendars.timezone = local_days.timezone
+        on calendars.timezone_history = local_days.timezone_history
     where
         (
             calendars.plan_interval = 'weekly'
@@ -63,7 +87,7 @@ period_starts as (
 periods as (
 
     select
-        period_starts.timezone,
+        period_starts.timezone_history,
         period_starts.plan_interval,
         period_starts.anchor_month,
         period_starts.anchor_day,
@@ -76,7 +100,7 @@ periods as (
     from period_starts
     window calendar_order as (
         partition by
-            period_starts.timezone,
+            period_starts.timezone_history,
             period_starts.plan_interval,
             period_starts.anchor_month,
             period_starts.anchor_day,
@@ -87,7 +111,7 @@ periods as (
 )
 
 select
-    periods.timezone,
+    periods.timezone_history,
     periods.plan_interval,
     periods.anchor_month,
     periods.anchor_day,

@@ -26,6 +26,8 @@ fees as (
         ref('int_fees_from_true_ups'),
         ref('int_fees_from_advance_charges'),
         ref('int_fees_from_one_offs'),
+        ref('int_fees_from_fixed_charges'),
+        ref('int_fees_from_commitments'),
     ] -%}
         select
             {% for column in columns %}

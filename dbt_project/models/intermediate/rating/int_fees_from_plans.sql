@@ -3,7 +3,7 @@ with
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
-    where moment_state <> 'finalized'
+    where moment_state <> 'finalized' and has_plan_fee
 
 ),
 
@@ -50,7 +50,7 @@ from moments
 inner join plan_versions
     on
         moments.organization_id = plan_versions.organization_id
-        and moments.plan_code = plan_versions.plan_code
-        and moments.plan_effective_at = plan_versions.effective_at
+        and moments.fee_plan_code = plan_versions.plan_code
+        and moments.fee_plan_effective_at = plan_versions.effective_at
 left join currencies
     on plan_versions.amount_currency = currencies.currency_code

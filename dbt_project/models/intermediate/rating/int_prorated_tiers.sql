@@ -224,7 +224,7 @@ placed as (
                                 charge_ranges.previous_to_value
                             )
                     end{% if not loop.last %} - {% endif %}
-                {%- endfor %} as decimal(27, 12)
+                {%- endfor %} as decimal(38, 12)
             ), 0
         ) as decimal(38, 12)) as weighted_units
     from usage

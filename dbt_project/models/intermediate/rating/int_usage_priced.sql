@@ -57,32 +57,57 @@ prorated_sums as (
 
 ),
 
-prorated as (
+exact_sums as (
 
     select
         prorated_sums.usage_id,
-        greatest(
-            prorated_sums.amount + cast(
-                cast({{ divide_floor('prorated_sums.price_parts', 'prorated_sums.whole') }} as decimal(38, 0))
-                * 0.000000000000000000000001 as decimal(38, 24)
-            ), 0
-        ) + prorated_sums.flat_amount as amount
+        prorated_sums.flat_amount,
+        prorated_sums.amount + cast(
+            cast({{ divide_floor('prorated_sums.price_parts', 'prorated_sums.whole') }} as decimal(38, 0))
+            * 0.000000000000000000000001 as decimal(38, 24)
+        ) as amount
     from prorated_sums
 
 ),
 
-limited as (
+{# what is given back is never more than what was charged; a sum that is unknown stays so (section 6.9) #}
+prorated as (
+
+    select
+        exact_sums.usage_id,
+        case when exact_sums.amount < 0 then 0 else exact_sums.amount end + exact_sums.flat_amount as amount,
+        exact_sums.flat_amount
+    from exact_sums
+
+),
+
+{# whole units and fractions are added up apart, so that no number of events overflows #}
+limited_sums as (
 
     select
         allowances.moment_id,
         allowances.charge_code,
         allowances.filter_position,
         allowances.group_values,
-        case
-            when count(*) = count(allowances.limited_amount) then {{ cut_amount('sum(allowances.limited_amount)') }}
-        end as amount
+        case when count(*) = count(allowances.limited_amount) then sum(floor(allowances.limited_amount)) end as whole,
+        sum(allowances.limited_amount - floor(allowances.limited_amount)) as fraction
     from {{ ref('int_percentage_allowances') }} as allowances
     group by allowances.moment_id, allowances.charge_code, allowances.filter_position, allowances.group_values
+
+),
+
+limited as (
+
+    select
+        limited_sums.moment_id,
+        limited_sums.charge_code,
+        limited_sums.filter_position,
+        limited_sums.group_values,
+        case
+            when {{ fits_money('limited_sums.whole', '1') }}
+                then cast(limited_sums.whole as decimal(38, 24)) + {{ cut_amount('limited_sums.fraction') }}
+        end as amount
+    from limited_sums
 
 ),
 
@@ -106,7 +131,12 @@ priced as (
                         {{ price_standard('points.units', 'buckets.unit_price') }}
                         + {{ price_units_rest('points.units_rest', 'buckets.unit_price') }}
                 when points.charge_model = 'graduated' and points.is_prorated
-                    then case when points.full_units < 0 then 0 else prorated.amount end
+                    then
+                        case
+                            when points.full_units < 0 then 0
+                            when points.units = 0 then prorated.flat_amount
+                            else prorated.amount
+                        end
                 when points.charge_model in ('graduated', 'graduated_percentage', 'volume')
                     then case when tiers.point_id is null then 0 else tiers.amount end
                 when points.charge_model = 'package'
@@ -125,6 +155,9 @@ priced as (
                 when points.charge_model = 'dynamic' and points.units = 0 then 0
                 when points.charge_model = 'dynamic'
                     then {{ major_units('coalesce(usage.precise_total_amount_cents, 0)', 'currencies.exponent') }}
+                {# the amount that the aggregation accumulated (section 6.8); unknown when it failed #}
+                when points.charge_model = 'custom'
+                    then case when custom.failure is null then coalesce(custom.amount, 0) end
             end as decimal(38, 24)
         ) as amount
     from points
@@ -144,6 +177,12 @@ priced as (
         on plan_versions.amount_currency = currencies.currency_code
     left join usage
         on points.usage_id = usage.usage_id
+    left join {{ ref('int_usage_custom') }} as custom
+        on
+            points.moment_id = custom.moment_id
+            and points.charge_code = custom.charge_code
+            and points.filter_position = custom.filter_position
+            and points.group_values = custom.group_values
     left join tiers
         on points.point_id = tiers.point_id
     left join prorated
@@ -162,7 +201,7 @@ judged as (
 
     select
         priced.*,
-        coalesce(priced.units < 0 or priced.amount < 0, false) as is_negative
+        coalesce(priced.units < 0 or priced.full_units < 0 or priced.amount < 0, false) as is_negative
     from priced
 
 )
@@ -174,7 +213,7 @@ select
     judged.filter_position,
     judged.group_values,
     judged.events_count,
-    case when judged.is_negative then cast(0 as decimal(38, 12)) else greatest(judged.full_units, 0) end as full_units,
+    case when judged.is_negative then cast(0 as decimal(38, 12)) else judged.full_units end as full_units,
     case when judged.is_negative then cast(0 as decimal(38, 12)) else judged.units end as units,
     case when judged.is_negative then cast(0 as bigint) else judged.units_rest end as units_rest,
     case when judged.is_negative then cast(0 as decimal(38, 24)) else judged.amount end as amount

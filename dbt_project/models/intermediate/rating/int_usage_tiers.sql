@@ -94,8 +94,7 @@ select
         when visited.charge_model = 'graduated_percentage'
             then {{ cut_amount(
                 multiply_percent('visited.units_in_range', 'visited.rate')
-                ~ ' + visited.flat_amount + cast(' ~ price_units_rest('visited.units_rest', 'visited.rate')
-                ~ ' as decimal(38,26)) * 0.01'
+                ~ ' + visited.flat_amount + ' ~ percent_units_rest('visited.units_rest', 'visited.rate')
             ) }}
         else cast(
             {{ price_graduated_range('visited.units_in_range', 'visited.per_unit_amount', 'visited.flat_amount') }}

@@ -11,6 +11,8 @@
         'fee_code': 'varchar',
         'filter_values': 'varchar',
         'group_values': 'varchar',
+        'from_date': 'date',
+        'to_date': 'date',
         'amount_cents': 'bigint',
         'precise_amount_cents': 'decimal(38,15)',
         'precise_coupons_amount_cents': 'decimal(38,5)',

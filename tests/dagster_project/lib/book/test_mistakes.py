@@ -147,6 +147,13 @@ def changed(case, path, value):
             '"event.properties.a + "',
             r"metric api.*at character 22",
         ),
+        (
+            f"{METRIC}.custom_aggregator",
+            {"units": "sum(value)", "amount": "sum(price)"},
+            "billable_metrics[0].custom_aggregator.amount",
+            '"sum(price)"',
+            "metric api.*price is not known.*at character 5",
+        ),
         (f"{METRIC}.filters.1.key", "region", "filters[1].key", '"region"', "only once"),
         # charge models
         (f"{FEES}.properties", {}, "charges[1].properties.rate", "nothing", "a percentage price"),

@@ -1,0 +1,204 @@
+"""Charge models with exact fractions: rating.md section 6."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from tests.rating.oracle_numbers import UnsettledError, up
+
+Properties = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a bucket's model is applied to.
+
+    `units` are the full ones, `priced` those that are priced (they differ in a prorated charge), `values` those of the
+    events in time order, `steps` the changes of level with their weight per unit (prorated graduated).
+    """
+
+    units: Fraction
+    priced: Fraction
+    events_count: int
+    values: Sequence[Fraction] = ()
+    precise_cents: Fraction = Fraction(0)
+    steps: Sequence[tuple[Fraction, Fraction]] = ()
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of a graduated or volume price; `below` is the upper bound of the range before."""
+
+    begin: Fraction
+    end: Fraction | None
+    below: Fraction | None
+    price: Fraction
+    flat: Fraction
+
+
+def number(properties: Properties, key: str) -> Fraction:
+    """A property that counts as 0 when it is missing."""
+    value = properties.get(key)
+    return Fraction(0) if value is None else Fraction(str(value))
+
+
+def ranges(properties: Properties, key: str, price: str, per: int = 1) -> list[Range]:
+    """The ranges of a price in ascending order."""
+    found: list[Range] = []
+    for item in sorted(properties[key], key=lambda item: Fraction(str(item["from_value"]))):
+        end = item.get("to_value")
+        found.append(
+            Range(
+                begin=number(item, "from_value"),
+                end=None if end is None else Fraction(str(end)),
+                below=found[-1].end if found else None,
+                price=number(item, price) / per,
+                flat=number(item, "flat_amount"),
+            )
+        )
+    return found
+
+
+def graduated_ranges(properties: Properties) -> list[Range]:
+    return ranges(properties, "graduated_ranges", "per_unit_amount")
+
+
+def amount(model: str, properties: Properties, q: Quantity, *, prorated: bool, subunits: int) -> Fraction:
+    """The exact amount of a bucket in currency units."""
+    if model == "standard":
+        return q.priced * number(properties, "amount")
+    if model == "graduated":
+        if prorated:
+            return prorated_graduated(graduated_ranges(properties), q)
+        return graduated(graduated_ranges(properties), q.priced, all_may_touch=True)
+    if model == "graduated_percentage":
+        found = ranges(properties, "graduated_percentage_ranges", "rate", per=100)
+        return graduated(found, q.priced, all_may_touch=False)
+    if model == "package":
+        return package(properties, q.priced)
+    if model == "volume":
+        found = ranges(properties, "volume_ranges", "per_unit_amount")
+        return volume(found, q.units if prorated else q.priced, q.priced)
+    if model == "percentage":
+        return percentage(properties, q)
+    if model == "dynamic":
+        return Fraction(0) if q.priced == 0 else q.precise_cents / subunits
+    raise UnsettledError(f"no oracle for a {model} price")
+
+
+def visited(found: Sequence[Range], units: Fraction) -> list[Range]:
+    """The ranges up to the first that holds the units: its upper bound belongs to it."""
+    walk = []
+    for item in found:
+        walk.append(item)
+        if item.end is None or item.end >= units:
+            break
+    return walk
+
+
+def graduated(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -> Fraction:
+    """Sections 6.2 and 6.3."""
+    touching = all_may_touch and all(item.begin == item.below for item in found[1:])
+    total = Fraction(0)
+    for item in visited(found, units):
+        top = units if item.end is None else min(units, item.end)
+        shared_bound = 0 if item.begin == 0 or touching else 1
+        total += (top - item.begin + shared_bound) * item.price + item.flat
+    return total
+
+
+def package(properties: Properties, units: Fraction) -> Fraction:
+    """Section 6.4."""
+    paid = units - number(properties, "free_units")
+    if paid <= 0:
+        return Fraction(0)
+    return up(paid / number(properties, "package_size")) * number(properties, "amount")
+
+
+def volume(found: Sequence[Range], chosen_by: Fraction, units: Fraction) -> Fraction:
+    """Section 6.5."""
+    for item in found:
+        if item.begin <= up(chosen_by) and (item.end is None or chosen_by <= item.end):
+            return units * item.price + item.flat
+    if chosen_by < 0:
+        return chosen_by
+    raise UnsettledError("no volume range holds the units")
+
+
+def percentage(properties: Properties, q: Quantity) -> Fraction:
+    """Section 6.6."""
+    rate, fixed = number(properties, "rate") / 100, number(properties, "fixed_amount")
+    free_events = int(number(properties, "free_units_per_events"))
+    free_total = number(properties, "free_units_per_total_aggregation")
+    if properties.get("per_transaction_min_amount") or properties.get("per_transaction_max_amount"):
+        return sum(event_amounts(properties, q.values), Fraction(0))
+    totals: list[Fraction] = []
+    running = Fraction(0)
+    for value in q.values:
+        if free_events and len(totals) == free_events:
+            break
+        if not free_events and (not free_total or running > free_total):
+            break
+        running += value
+        totals.append(running)
+    free_units = Fraction(0)
+    if totals and totals[-1] != 0:
+        free_units = totals[-1] if not free_total or totals[-1] <= free_total else free_total
+    limits = [free_events, sum(total < free_total for total in totals) if free_total else 0]
+    spared = min((limit for limit in limits if limit), default=0)
+    paying = max(0, q.events_count - spared) if q.priced else 0
+    return max(Fraction(0), q.priced - free_units) * rate + paying * fixed
+
+
+def event_amounts(properties: Properties, values: Sequence[Fraction]) -> list[Fraction]:
+    """What each event pays under limits per event; a free one pays nothing."""
+    rate, fixed = number(properties, "rate") / 100, number(properties, "fixed_amount")
+    events_left = int(number(properties, "free_units_per_events"))
+    total_left = number(properties, "free_units_per_total_aggregation")
+    lowest, highest = properties.get("per_transaction_min_amount"), properties.get("per_transaction_max_amount")
+    amounts = []
+    for value in values:
+        rest = value
+        if events_left > 0 or total_left > 0:
+            events_left -= 1
+            if total_left == 0 or total_left > value:
+                total_left = total_left - value if total_left else total_left
+                amounts.append(Fraction(0))
+                continue
+            rest, total_left, events_left = value - total_left, Fraction(0), 0
+        price = rest * rate + fixed
+        if lowest is not None:
+            price = max(price, Fraction(lowest))
+        if highest is not None:
+            price = min(price, Fraction(highest))
+        amounts.append(price)
+    return amounts
+
+
+def prorated_graduated(found: Sequence[Range], q: Quantity) -> Fraction:
+    """Section 6.9, the position model: each unit position has the price of the range that contains it."""
+    if q.units < 0:
+        return Fraction(0)
+    if q.priced == 0:
+        return found[0].flat
+    integer_style = not all(item.begin == item.below for item in found[1:])
+    level = highest = money = Fraction(0)
+    for change, weight in q.steps:
+        if integer_style and change.denominator != 1:
+            raise UnsettledError("fractional positions between integer-style bounds")
+        money += between(found, level, level + change) * weight
+        level += change
+        highest = max(highest, level)
+    return max(Fraction(0), money) + sum((item.flat for item in visited(found, highest)), Fraction(0))
+
+
+def between(found: Sequence[Range], start: Fraction, stop: Fraction) -> Fraction:
+    """The price of the positions between two levels, negative for a decrease."""
+    low, high = min(start, stop), max(start, stop)
+    total = Fraction(0)
+    for item in found:
+        begin = low if item.below is None else max(low, item.below)
+        end = high if item.end is None else min(high, item.end)
+        total += max(Fraction(0), end - begin) * item.price
+    return total if stop > start else -total
