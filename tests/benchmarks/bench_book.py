@@ -31,8 +31,8 @@ FILTERS: dict[str, tuple[tuple[str, dict[str, list[str]]], ...]] = {
 VALUES = {"region": ["eu", "us", "ap", "sa"], "tier": ["gold", "silver", "free", "pro", "none"]}
 
 
-def write_book(book: Path, sources: Sequence[Path], *, subscriptions: int) -> Path:
-    """Write a book that bills `sources` (files of events, linked into it) by the month in UTC."""
+def write_book(book: Path, sources: Sequence[Path], *, subscriptions: int, first_month: str) -> Path:
+    """Write a book that bills `sources` (files of events, linked into it) by the month in UTC, from `first_month` (2026-01) on."""
     shutil.rmtree(book, ignore_errors=True)
     for folder in ("catalog", "accounts", "events"):
         (book / folder).mkdir(parents=True)
@@ -43,7 +43,7 @@ def write_book(book: Path, sources: Sequence[Path], *, subscriptions: int) -> Pa
         book / "accounts" / "accounts.json",
         {
             "customers": [{"external_id": name, "name": name, "currency": "EUR"} for name in names],
-            "subscriptions": [_subscription(name) for name in names],
+            "subscriptions": [_subscription(name, f"{first_month}-01T00:00:00Z") for name in names],
         },
     )
     add_events(book, sources)
@@ -97,14 +97,14 @@ def _plan() -> dict[str, Any]:
     }
 
 
-def _subscription(name: str) -> dict[str, Any]:
+def _subscription(name: str, started_at: str) -> dict[str, Any]:
     return {
         "external_id": name,
         "external_customer_id": name,
         "plan_code": "p",
         "billing_time": "calendar",
-        "created_at": "2024-01-01T00:00:00Z",
-        "subscription_at": "2024-01-01T00:00:00Z",
+        "created_at": started_at,
+        "subscription_at": started_at,
     }
 
 
