@@ -3,7 +3,7 @@
 import sys
 
 from dagster_project.command import cli
-from dagster_project.lib.errors import MeterhouseError
+from dagster_project.lib.errors import InputError, MeterhouseError
 
 
 def main() -> None:
@@ -14,6 +14,16 @@ def main() -> None:
         sys.stdout.flush()
         print(f"meterhouse: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # a folder that is not there or may not be written, a full disk: what a library says of it is readable
+        sys.stdout.flush()
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"meterhouse: {place}{error.strerror or error}. Check that the path exists, may be written and has room, "
+            "and run the command again: what a close has committed is kept, the rest is made then.",
+            file=sys.stderr,
+        )
+        sys.exit(InputError.exit_code)
 
 
 if __name__ == "__main__":

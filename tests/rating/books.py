@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from tests.rating.expectations import expectation
 from tests.rating.oracle import ALL_FILTER_VALUES, EXPONENTS, beats, bucket_list, instant, midnight, rate
-from tests.rating.oracle_numbers import UnsettledError, decimal_text
+from tests.rating.oracle_numbers import UnsettledError, as_text, decimal_text, numeric
 
 ZONES = (
     *["UTC"] * 4,
@@ -221,8 +221,8 @@ class _Book:
                 continue
             fees = [fee for invoice in outcome.invoices for fee in invoice.fees]
             fees += [*outcome.alone, *(fee for _, fee in outcome.usage)]
-            # money has at most 15 digits of minor units
-            if sum(fee.amount_cents for fee in fees) < 10**14:
+            # money and quantities have at most 15 digits
+            if sum(fee.amount_cents for fee in fees) < 10**14 and largest_total(added) < 10**15:
                 return added
 
 
@@ -507,6 +507,12 @@ class _Charge:
         if rng.random() < 0.1:
             return None
         return decimal_text(Fraction(rng.randint(0, 10**6), 10 ** rng.choice((0, 1, 3, 6))))
+
+
+def largest_total(added: Row) -> Fraction:
+    """What the events of a metric can come to."""
+    texts = [as_text(event["properties"].get(added["metric"]["field_name"])) for event in added["events"]]
+    return sum((abs(numeric(text) or 0) for text in texts), Fraction(0))
 
 
 def written(at: datetime, hours: int = 0, beyond: str = "") -> str:

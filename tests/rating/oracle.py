@@ -834,6 +834,8 @@ class _Advance:
                 exact = self._model(bucket, self.highest[key], len(values), values)
                 if self.highest[key] <= 0 and exact:
                     raise UnsettledError("running usage of a flat fee in advance at a level of 0")
+            if min(level, exact) < 0:
+                level = exact = Fraction(0)
             found.append(self.subscription.fee(self.charge, bucket, key[1], exact, units=level))
         return found
 

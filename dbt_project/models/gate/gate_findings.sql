@@ -401,23 +401,23 @@ findings as (
 
     {# units x price again, by another way: rounded from the product in the engine's own decimals #}
     select
-        usage_fees.organization_id,
-        usage_fees.external_customer_id,
+        fees.organization_id,
+        fees.external_customer_id,
         'units_times_price' as rule,
-        'int_fees_from_usage' as relation,
-        usage_fees.fee_id as row_key,
-        'charge ' || usage_fees.fee_code || ': ' || cast(usage_fees.priced_units as varchar) || ' x '
-        || cast(usage_fees.unit_price as varchar) || ' is not ' || cast(usage_fees.amount_cents as varchar) || ' '
-        || usage_fees.currency || ' minor units' as detail
-    from usage_fees
-    inner join moments
-        on usage_fees.moment_id = moments.moment_id
+        'int_fees_taxed' as relation,
+        fees.fee_id as row_key,
+        'charge ' || fees.fee_code || ': ' || cast(usage_fees.priced_units as varchar) || ' x '
+        || cast(fees.unit_price as varchar) || ' is not ' || cast(fees.amount_cents as varchar) || ' '
+        || fees.currency || ' minor units' as detail
+    from fees
+    inner join usage_fees
+        on fees.fee_id = usage_fees.fee_id
     where
         usage_fees.charge_model = 'standard'
         and usage_fees.priced_units_rest = 0
         and usage_fees.applied_pricing_unit_code is null
-        and usage_fees.amount_cents <> {{ round_to_minor_units(
-            'cast(usage_fees.priced_units * usage_fees.unit_price as decimal(38,24))', 'usage_fees.currency_exponent'
+        and fees.amount_cents <> {{ round_to_minor_units(
+            'cast(usage_fees.priced_units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
         ) }}
 
     union all

@@ -53,17 +53,6 @@ plan_features as (
         union all
     {% endfor -%}
 
-    {% for feature, table in [
-        ('progressive_billing', 'plan_usage_thresholds'),
-    ] -%}
-        select
-            {{ table }}.organization_id,
-            {{ table }}.plan_code,
-            '{{ feature }}' as feature
-        from {{ ref('stg_book__' ~ table) }} as {{ table }}
-        union all
-    {% endfor -%}
-
     {% for feature, condition in [
         ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
     ] -%}
@@ -103,7 +92,6 @@ customer_features as (
 
     {% for feature, table in [
         ('pause', 'subscription_pauses'),
-        ('progressive_billing', 'subscription_usage_thresholds'),
     ] -%}
         union all
 

@@ -18,6 +18,13 @@ billing as (
 
     select * from {{ ref('int_billing_moments') }}
 
+),
+
+{# a progressive invoice bills a period that still runs: its beginning tells which #}
+progressive as (
+
+    select * from {{ ref('int_progressive_moments') }}
+
 )
 
 select
@@ -27,7 +34,7 @@ select
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,
-    billing.subscription_created_at,
+    coalesce(billing.subscription_created_at, progressive.subscription_created_at) as subscription_created_at,
     moments.subscription_name,
     moments.plan_code,
     moments.plan_effective_at,
@@ -37,7 +44,7 @@ select
     billing.to_date,
     billing.full_from_date,
     cast(billing.full_days_count as integer) as full_days_count,
-    billing.usage_from_at,
+    coalesce(billing.usage_from_at, progressive.usage_from_at) as usage_from_at,
     billing.usage_to_at,
     scheduled.known_batch_id,
     moments.base_plan_code,
@@ -74,3 +81,5 @@ inner join moments
     on scheduled.moment_id = moments.moment_id
 left join billing
     on moments.moment_id = billing.moment_id
+left join progressive
+    on moments.moment_id = progressive.moment_id

@@ -34,13 +34,13 @@ lived as (
     inner join zone_days
         on
             histories.timezone = zone_days.timezone
-            and zone_days.started_at < histories.valid_to_at
-            and zone_days.ended_at > histories.valid_from_at
+            and histories.valid_to_at > zone_days.started_at
+            and histories.valid_from_at < zone_days.ended_at
     group by histories.timezone_history, zone_days.local_date
 
 ),
 
-{# a date begins when it is that date or a later one for the first time: every instant has one day, left-out dates none #}
+{# a date begins when it is that date or a later one for the first time: every instant has one day #}
 begun as (
 
     select

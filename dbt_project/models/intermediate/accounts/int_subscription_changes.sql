@@ -71,71 +71,74 @@ walk as (
     union all
 
     select
-        cast(judged.organization_id as varchar),
-        cast(judged.external_subscription_id as varchar),
+        cast(judged.organization_id as varchar) as organization_id,
+        cast(judged.external_subscription_id as varchar) as external_subscription_id,
         judged.created_at,
         judged.step,
-        cast(judged.change as varchar),
+        cast(judged.change as varchar) as change,
         case judged.change
             when 'start' then greatest(judged.asked_starts_at, judged.over_at)
             when 'replacement' then judged.running_starts_at
             when 'downgrade' then period_calendars.ended_at
             else judged.created_at
         end as starts_at,
-        cast(judged.billing_time as varchar),
+        cast(judged.billing_time as varchar) as billing_time,
         judged.anchor_month,
         judged.anchor_day,
         judged.anchor_weekday,
         judged.ending_starts_at,
         case when judged.change = 'downgrade' then judged.running_ends_at end as off_at,
-        cast(case when judged.is_taking_over then judged.asked_plan_code else judged.running_plan_code end as varchar),
-        cast(case when judged.is_taking_over then judged.asked_interval else judged.running_interval end as varchar),
+        cast(case when judged.is_taking_over then judged.asked_plan_code else judged.running_plan_code end as varchar)
+            as running_plan_code,
+        cast(case when judged.is_taking_over then judged.asked_interval else judged.running_interval end as varchar)
+            as running_interval,
         cast(
             case
                 when judged.is_taking_over then judged.asked_yearly_amount_cents
                 else judged.running_yearly_amount_cents
             end as {{ wide_integer() }}
-        ),
+        ) as running_yearly_amount_cents,
         case judged.change
             when 'start' then greatest(judged.asked_starts_at, judged.over_at)
             when 'upgrade' then judged.created_at
             else judged.running_starts_at
-        end,
+        end as running_starts_at,
         case
             when judged.is_taking_over then least(judged.asked_terminated_at, judged.ending_starts_at)
             else judged.running_ends_at
-        end,
-        case when judged.is_taking_over then judged.ending_starts_at else judged.running_ending_starts_at end,
+        end as running_ends_at,
+        case when judged.is_taking_over then judged.ending_starts_at else judged.running_ending_starts_at end
+            as running_ending_starts_at,
         cast(
             case
                 when judged.change = 'downgrade' then judged.asked_plan_code
                 when judged.change = 'none' then judged.waiting_plan_code
             end as varchar
-        ),
+        ) as waiting_plan_code,
         cast(
             case
                 when judged.change = 'downgrade' then judged.asked_interval
                 when judged.change = 'none' then judged.waiting_interval
             end as varchar
-        ),
+        ) as waiting_interval,
         cast(
             case
                 when judged.change = 'downgrade' then judged.asked_yearly_amount_cents
                 when judged.change = 'none' then judged.waiting_yearly_amount_cents
             end as {{ wide_integer() }}
-        ),
+        ) as waiting_yearly_amount_cents,
         case
             when judged.change = 'downgrade' then period_calendars.ended_at
             when judged.change = 'none' then judged.waiting_starts_at
-        end,
+        end as waiting_starts_at,
         case
             when judged.change = 'downgrade' then least(judged.asked_terminated_at, judged.ending_starts_at)
             when judged.change = 'none' then judged.waiting_ends_at
-        end,
+        end as waiting_ends_at,
         case
             when judged.change = 'downgrade' then judged.ending_starts_at
             when judged.change = 'none' then judged.waiting_ending_starts_at
-        end
+        end as waiting_ending_starts_at
     from (
         select
             settled.*,

@@ -34,7 +34,7 @@ reaching as (
             and asked.is_usage_billed_monthly = plan_versions.is_usage_billed_monthly
             and asked.is_fixed_billed_monthly = plan_versions.is_fixed_billed_monthly
             and (
-                plan_versions.effective_at <= asked.created_at
+                asked.created_at >= plan_versions.effective_at
                 or plan_versions.version_number = 1
                 or plan_versions.cascade_updates
             )

@@ -73,7 +73,10 @@ started as (
     where
         coalesce(decided.next_created_at >= decided.starts_at, true)
         and coalesce(decided.off_at > decided.starts_at, true)
-        and (decided.starts_at <= decided.created_at or coalesce(asked.terminated_at > decided.starts_at, true))
+        and (
+            decided.starts_at <= decided.created_at
+            or coalesce(least(asked.terminated_at, decided.ending_starts_at) > decided.starts_at, true)
+        )
 
 ),
 

@@ -150,6 +150,33 @@ requests as (
         on unused_fees.credited_moment_id = credited_moments.moment_id
     where unused_fees.unused_days_count > 0
 
+    union all
+
+    {# what a progressive invoice charged above what the usage came to; how much settlement shows: section 3.4 #}
+    select
+        credits.credit_note_id,
+        credits.organization_id,
+        credits.external_customer_id,
+        credits.progressive_invoice_id as invoice_id,
+        'progressive_billing' as request_kind,
+        cast(null as varchar) as credit_note_code,
+        'other' as reason,
+        cast(null as varchar) as match_external_subscription_id,
+        cast(null as varchar) as credited_moment_id,
+        'credit' as policy,
+        ordered.currency,
+        ordered.finalizes_at as asked_at,
+        ordered.finalizes_at as issued_at,
+        ordered.instant_rank,
+        0 as credit_amount_cents,
+        0 as refund_amount_cents,
+        0 as offset_amount_cents,
+        cast(null as decimal(38, 0)) as unused_e5
+    from {{ ref('int_progressive_credits') }} as credits
+    inner join {{ ref('int_invoices_ordered') }} as ordered
+        on credits.invoice_id = ordered.invoice_id
+    where credits.moment_state = 'due'
+
 ),
 
 paid as (

@@ -100,6 +100,37 @@ moments as (
             and advance.plan_code = plan_versions.plan_code
             and advance.plan_effective_at = plan_versions.effective_at
 
+    union all
+
+    select
+        progressive.moment_id,
+        progressive.moment_state,
+        'progressive_billing' as invoice_type,
+        'progressive_billing' as reason,
+        progressive.organization_id,
+        progressive.external_customer_id,
+        progressive.external_subscription_id,
+        progressive.plan_code,
+        progressive.plan_effective_at,
+        progressive.base_plan_code,
+        progressive.subscription_name,
+        progressive.purchase_order_number,
+        progressive.billing_at,
+        progressive.billing_at as finalizes_at,
+        progressive.billing_date,
+        'progressive_billing ' || progressive.external_subscription_id as invoice_group,
+        false as has_grace,
+        plan_versions.amount_currency as currency,
+        progressive.close_id,
+        progressive.as_of,
+        progressive.known_batch_id
+    from {{ ref('int_progressive_moments') }} as progressive
+    left join plan_versions
+        on
+            progressive.organization_id = plan_versions.organization_id
+            and progressive.plan_code = plan_versions.plan_code
+            and progressive.plan_effective_at = plan_versions.effective_at
+
 )
 
 select

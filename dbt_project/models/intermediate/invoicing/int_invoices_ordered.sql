@@ -39,8 +39,11 @@ invoices as (
         min(scheduled.currency) as currency,
         min(scheduled.currency_exponent) as currency_exponent,
         min(
+            {# at one instant: what is asked for in its order, subscriptions by currency and id #}
             {{ binary_order(
-                "coalesce(scheduled.currency || ' ' || scheduled.external_subscription_id || ' ', '') || scheduled.invoice_group"
+                "case when scheduled.reason in ('one_off', 'wallet_purchase', 'advance_charge')"
+                ~ " then scheduled.invoice_group"
+                ~ " else scheduled.currency || ' ' || scheduled.external_subscription_id end"
             ) }}
         ) as order_key
     from scheduled

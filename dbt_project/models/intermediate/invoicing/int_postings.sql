@@ -53,14 +53,18 @@ posted as (
 
     select
         settled.invoice_id,
-        case settled.row_kind when 'wallet' then 'prepaid_credit' else settled.row_kind end as posting_kind,
+        case settled.row_kind
+            when 'wallet' then 'prepaid_credit'
+            when 'progressive' then 'progressive_billing_credit'
+            else settled.row_kind
+        end as posting_kind,
         settled.row_id as source_id,
         settled.round_no,
         settled.amount_cents,
         settled.balance_cents
     from settled
     where
-        settled.row_kind in ('coupon', 'credit_note', 'wallet')
+        settled.row_kind in ('progressive', 'coupon', 'credit_note', 'wallet')
         and settled.invoice_id is not null
         and settled.amount_cents > 0
 

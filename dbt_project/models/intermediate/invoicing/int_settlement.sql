@@ -92,6 +92,410 @@ steps as (
 
 ),
 
+{# ---- what an invoice credits of the progressive invoice before it (section 3.3) #}
+progressive_begun as (
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        credits.invoice_id,
+        credits.progressive_invoice_id,
+        credits.credit_note_id,
+        credits.open_cents,
+        credits.limit_cents
+    from steps
+    inner join {{ ref('int_progressive_credits') }} as credits
+        on
+            steps.entry_id = credits.invoice_id
+            and steps.is_begun
+
+),
+
+{# what this settlement has taken of it: coupons on it, credits given, notes made #}
+progressive_taken as (
+
+    select
+        begun.invoice_id,
+        begun.progressive_invoice_id,
+        sum(case when settled.row_kind = 'issue' then settled.balance_cents else settled.amount_cents end)
+            as taken_cents
+    from progressive_begun as begun
+    inner join {{ this }} as settled
+        on
+            settled.row_kind in ('progressive', 'issue', 'coupon')
+            and begun.progressive_invoice_id
+            = case when settled.row_kind = 'progressive' then settled.row_id else settled.invoice_id end
+    group by begun.invoice_id, begun.progressive_invoice_id
+
+),
+
+progressive_open as (
+
+    select
+        begun.chain_id,
+        begun.step_no,
+        begun.invoice_id,
+        begun.progressive_invoice_id,
+        begun.credit_note_id,
+        begun.limit_cents,
+        greatest(begun.open_cents - coalesce(taken.taken_cents, 0), 0) as open_cents
+    from progressive_begun as begun
+    left join progressive_taken as taken
+        on
+            begun.invoice_id = taken.invoice_id
+            and begun.progressive_invoice_id = taken.progressive_invoice_id
+
+),
+
+progressive_credits as (
+
+    select
+        progressive_open.*,
+        least(progressive_open.open_cents, progressive_open.limit_cents) as credit_cents,
+        greatest(progressive_open.open_cents - progressive_open.limit_cents, 0) as excess_cents
+    from progressive_open
+
+),
+
+progressive_sums as (
+
+    select
+        credits.invoice_id,
+        cast(sum(credits.credit_cents) as bigint) as credit_cents
+    from progressive_credits as credits
+    group by credits.invoice_id
+
+),
+
+progressive_shares as (
+
+    select
+        shares.fee_id,
+        least(sum(shares.share_cents), max(shares.amount_cents)) as share_cents
+    from {{ ref('int_progressive_shares') }} as shares
+    inner join progressive_credits as credits
+        on
+            shares.invoice_id = credits.invoice_id
+            and shares.progressive_invoice_id = credits.progressive_invoice_id
+    group by shares.fee_id
+
+),
+
+{# ---- credit notes that are issued (section 6) #}
+issues as (
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        notes.*,
+        0 as excess_cents
+    from steps
+    inner join {{ ref('int_credit_note_requests') }} as notes
+        on steps.entry_id = notes.credit_note_id
+    where steps.entry_kind = 'credit_note'
+
+    union all
+
+    select
+        credits.chain_id,
+        credits.step_no,
+        notes.*,
+        credits.excess_cents
+    from progressive_credits as credits
+    inner join {{ ref('int_credit_note_requests') }} as notes
+        on credits.credit_note_id = notes.credit_note_id
+    where credits.excess_cents > 0
+
+),
+
+earlier_items as (
+
+    select
+        settled.row_id as fee_id,
+        sum(settled.item_e5) as item_e5
+    from {{ this }} as settled
+    where
+        settled.row_kind = 'item'
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ round }}
+    group by settled.row_id
+
+),
+
+earlier_notes as (
+
+    select
+        settled.invoice_id,
+        cast(sum(settled.refund_cents) as bigint) as refund_cents,
+        sum({{ cents_to_e5('settled.taxes_amount_cents') }} - settled.precise_taxes_e10) as tax_rounding_e5
+    from {{ this }} as settled
+    where
+        settled.row_kind = 'issue'
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ round }}
+    group by settled.invoice_id
+
+),
+
+settled_fees as (
+
+    select
+        settled.row_id as fee_id,
+        settled.coupon_share_e5
+    from {{ this }} as settled
+    where
+        settled.row_kind = 'fee'
+        and settled.stage = 9
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ round }}
+
+),
+
+issue_fees as (
+
+    select
+        issues.credit_note_id,
+        credited.fee_id,
+        credited.is_unused_fee,
+        credited.taxes_rate,
+        credited.precise_e10,
+        {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
+        coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) as share_e5,
+        credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
+        case
+            when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
+            when credited.is_unused_fee then greatest(
+                least(issues.unused_e5, {{ cents_to_e5('credited.amount_cents') }})
+                - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0),
+                0
+            )
+            {# the largest fee first, each up to what is left to credit of it #}
+            when issues.request_kind = 'progressive_billing' then greatest(
+                least(
+                    {{ cents_to_e5('credited.amount_cents') }}
+                    - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0),
+                    {{ cents_to_e5('issues.excess_cents') }} - (
+                        sum(
+                            {{ cents_to_e5('credited.amount_cents') }}
+                            - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0)
+                        ) over (
+                            partition by issues.credit_note_id
+                            order by credited.amount_cents desc, credited.fee_id
+                            rows between unbounded preceding and current row
+                        )
+                        - (
+                            {{ cents_to_e5('credited.amount_cents') }}
+                            - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0)
+                        )
+                    )
+                ),
+                0
+            )
+            else 0
+        end as item_e5
+    from issues
+    inner join {{ ref('int_credited_fees') }} as credited
+        on issues.credit_note_id = credited.credit_note_id
+    left join settled_fees
+        on credited.fee_id = settled_fees.fee_id
+    left join earlier_items
+        on credited.fee_id = earlier_items.fee_id
+
+),
+
+issue_items as (
+
+    select
+        shared.*,
+        {{ e5_to_e10('shared.item_e5') }} - shared.item_share_e10 as net_e10,
+        {{ signed_percent_of(
+            '(' ~ e5_to_e10('shared.item_e5') ~ ' - shared.item_share_e10)', 'shared.taxes_rate'
+        ) }} as tax_e10,
+        {{ signed_percent_of(
+            '(shared.precise_e10 - ' ~ e5_to_e10('shared.share_e5') ~ ')', 'shared.taxes_rate'
+        ) }} as fee_tax_e10
+    from (
+        select
+            issue_fees.*,
+            case
+                when issue_fees.amount_e5 > 0 and issue_fees.item_e5 > 0
+                    then {{ multiply_divide(
+                        e5_to_e10('issue_fees.share_e5'), 'issue_fees.item_e5', 'issue_fees.amount_e5'
+                    ) }}
+                else 0
+            end as item_share_e10
+        from issue_fees
+    ) as shared
+
+),
+
+issue_sums as (
+
+    select
+        items.credit_note_id,
+        sum(items.item_e5) as items_e5,
+        {{ divide_half_away('sum(items.item_share_e10)', '100000') }} as coupon_e5,
+        {{ divide_half_away('sum(items.tax_e10)', '100000') }} as precise_tax_e5,
+        sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
+        max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
+        sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
+        {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
+        sum(
+            case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
+                else 0 end
+        ) as unused_fee_e10,
+        sum(case when items.is_unused_fee then items.net_e10 + items.tax_e10 else 0 end) as unused_part_e10,
+        cast({{ divide_half_away('sum(items.amount_e5 - items.share_e5)', '100000') }} as bigint) + cast(
+            {{ divide_half_away(
+                'sum((items.amount_e5 - items.share_e5) * ' ~ scaled_percent('items.taxes_rate') ~ ')', power_of_ten(19)
+            ) }} as bigint
+        ) as invoice_cents
+    from issue_items as items
+    group by items.credit_note_id
+
+),
+
+{# the last note of an invoice takes the roundings of the earlier ones: all notes add up to the invoice #}
+issue_taxes as (
+
+    select
+        issues.chain_id,
+        issues.step_no,
+        issues.credit_note_id,
+        issues.invoice_id,
+        issues.request_kind,
+        issues.policy,
+        issues.currency,
+        issues.credit_amount_cents,
+        issues.refund_amount_cents,
+        issues.offset_amount_cents,
+        issues.paid_amount_cents,
+        issues.ledger_refund_amount_cents + coalesce(earlier_notes.refund_cents, 0) as refunded_cents,
+        sums.items_e5,
+        sums.coupon_e5,
+        sums.overdrawn_items,
+        sums.items_count,
+        sums.unused_fee_e10,
+        sums.unused_part_e10,
+        sums.invoice_cents,
+        sums.precise_tax_e5 - case
+            when sums.creditable_e5 = 0
+                then issues.ledger_tax_rounding_e5 + coalesce(earlier_notes.tax_rounding_e5, 0)
+            else 0
+        end as precise_tax_e5
+    from issues
+    inner join issue_sums as sums
+        on issues.credit_note_id = sums.credit_note_id
+    left join earlier_notes
+        on issues.invoice_id = earlier_notes.invoice_id
+
+),
+
+issue_totals as (
+
+    select
+        rounded.*,
+        case
+            when rounded.request_kind = 'requested'
+                then rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents
+            else rounded.exact_cents
+        end as asked_cents
+    from (
+        select
+            taxes.*,
+            cast({{ divide_half_away('taxes.precise_tax_e5', '100000') }} as bigint) as tax_cents,
+            cast({{ divide_half_away('(taxes.items_e5 - taxes.coupon_e5)', '100000') }} as bigint) as net_cents,
+            cast(
+                {{ divide_half_away('(taxes.items_e5 - taxes.coupon_e5 + taxes.precise_tax_e5)', '100000') }} as bigint
+            ) as exact_cents
+        from issue_taxes as taxes
+    ) as rounded
+
+),
+
+{# the total is moved by at most a cent, once, to rounded net plus rounded tax #}
+issue_decisions as (
+
+    select
+        totals.*,
+        totals.asked_cents
+        + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
+        case
+            when totals.request_kind <> 'requested' then null
+            when totals.items_count = 0 then 'no fee of the invoice is named'
+            when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
+            when abs(totals.asked_cents - totals.exact_cents) > 1
+                then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
+                    || cast(totals.exact_cents as varchar)
+            when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
+                then 'the refund is above what was paid and not refunded'
+            when totals.net_cents + totals.tax_cents = 0 or totals.asked_cents = 0 then 'it is about nothing'
+        end as refusal
+    from issue_totals as totals
+
+),
+
+issue_splits as (
+
+    select
+        decisions.*,
+        case
+            when decisions.policy in ('refund', 'offset') then greatest(
+                least(
+                    decisions.total_cents,
+                    cast(
+                        {{ divide_half_away(
+                            '(case when decisions.invoice_cents = 0 then 0 else '
+                            ~ divide_half_away(
+                                'decisions.unused_fee_e10 * decisions.paid_amount_cents',
+                                'greatest(decisions.invoice_cents, 1)'
+                            )
+                            ~ ' end - (decisions.unused_fee_e10 - decisions.unused_part_e10))',
+                            power_of_ten(10)
+                        ) }} as bigint
+                    ),
+                    decisions.paid_amount_cents - decisions.refunded_cents
+                ),
+                0
+            )
+            else 0
+        end as unused_refund_cents,
+        greatest(decisions.invoice_cents - decisions.paid_amount_cents, 0) as unpaid_cents
+    from issue_decisions as decisions
+
+),
+
+issue_amounts as (
+
+    select
+        splits.*,
+        case
+            when splits.request_kind = 'requested' and splits.credit_amount_cents > 0
+                then splits.total_cents - splits.refund_amount_cents - splits.offset_amount_cents
+            when splits.request_kind = 'requested' then 0
+            when splits.policy = 'offset'
+                then splits.total_cents - splits.unused_refund_cents
+                    - least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
+            else splits.total_cents - splits.unused_refund_cents
+        end as credit_cents,
+        case
+            when splits.request_kind <> 'requested' then splits.unused_refund_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_amount_cents
+            else splits.total_cents - splits.offset_amount_cents
+        end as refund_cents,
+        case
+            when splits.request_kind <> 'requested' and splits.policy = 'offset'
+                then least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
+            when splits.request_kind <> 'requested' then 0
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_amount_cents
+            else splits.total_cents
+        end as offset_cents
+    from issue_splits as splits
+    where splits.total_cents > 0 or splits.refusal is not null
+
+),
+
+{# ---- live balances, and those that begin to count #}
 begun_sources as (
 
     select
@@ -152,6 +556,23 @@ balances as (
         union all
 
         select begun_sources.* from begun_sources
+
+        union all
+
+        {# the note for what a progressive invoice charged too much can be used by the very invoice that shows it #}
+        select
+            amounts.chain_id,
+            'credit_note' as source_type,
+            amounts.credit_note_id as source_id,
+            amounts.currency,
+            amounts.invoice_id as origin_invoice_id,
+            1000000000 + amounts.step_no as source_order,
+            amounts.credit_cents as balance_cents,
+            null as periods_left,
+            0 as credits_e5,
+            true as is_changed
+        from issue_amounts as amounts
+        where amounts.request_kind = 'progressive_billing' and amounts.credit_cents > 0
     ) as counted
     group by counted.chain_id, counted.source_type, counted.source_id
 
@@ -173,13 +594,15 @@ invoices as (
         steps.entry_kind = 'invoice' and ordered.invoice_type not in ('one_off', 'credit') as is_discountable,
         case
             when steps.stage > 1 then steps.amount_cents
-            when steps.is_begun then ordered.fees_amount_cents
+            when steps.is_begun then ordered.fees_amount_cents - coalesce(progressive_sums.credit_cents, 0)
             else steps.amount_cents
         end as amount_cents,
         steps.rest_e10
     from steps
     inner join {{ ref('int_invoices_ordered') }} as ordered
         on steps.entry_id = ordered.invoice_id
+    left join progressive_sums
+        on steps.entry_id = progressive_sums.invoice_id
     where steps.entry_kind in ('invoice', 'draft')
 
 ),
@@ -196,7 +619,9 @@ fees as (
         priced.precise_e10,
         priced.taxes_rate,
         {{ cents_to_e5('priced.amount_cents') }} as amount_e5,
-        coalesce(settled.coupon_share_e5, 0) as coupon_share_e5,
+        coalesce(
+            settled.coupon_share_e5, {{ cents_to_e5('progressive_shares.share_cents') }}, 0
+        ) as coupon_share_e5,
         coalesce(settled.credit_note_share_e5, 0) as credit_note_share_e5,
         settled.taxes_amount_cents,
         settled.precise_taxes_e10
@@ -208,6 +633,8 @@ fees as (
             priced.fee_id = settled.row_id
             and settled.row_kind = 'fee'
             and settled.round_no = {{ round }} - 1
+    left join progressive_shares
+        on priced.fee_id = progressive_shares.fee_id
 
 ),
 
@@ -736,285 +1163,6 @@ invoices_settled as (
 
 ),
 
-{# ---- credit notes that are issued (section 6) #}
-issues as (
-
-    select
-        steps.chain_id,
-        steps.step_no,
-        notes.*
-    from steps
-    inner join {{ ref('int_credit_note_requests') }} as notes
-        on steps.entry_id = notes.credit_note_id
-    where steps.entry_kind = 'credit_note'
-
-),
-
-earlier_items as (
-
-    select
-        settled.row_id as fee_id,
-        sum(settled.item_e5) as item_e5
-    from {{ this }} as settled
-    where
-        settled.row_kind = 'item'
-        and settled.invoice_id in (select issues.invoice_id from issues)
-        and settled.round_no < {{ round }}
-    group by settled.row_id
-
-),
-
-earlier_notes as (
-
-    select
-        settled.invoice_id,
-        cast(sum(settled.refund_cents) as bigint) as refund_cents,
-        sum({{ cents_to_e5('settled.taxes_amount_cents') }} - settled.precise_taxes_e10) as tax_rounding_e5
-    from {{ this }} as settled
-    where
-        settled.row_kind = 'issue'
-        and settled.invoice_id in (select issues.invoice_id from issues)
-        and settled.round_no < {{ round }}
-    group by settled.invoice_id
-
-),
-
-settled_fees as (
-
-    select
-        settled.row_id as fee_id,
-        settled.coupon_share_e5
-    from {{ this }} as settled
-    where
-        settled.row_kind = 'fee'
-        and settled.stage = 9
-        and settled.invoice_id in (select issues.invoice_id from issues)
-        and settled.round_no < {{ round }}
-
-),
-
-issue_fees as (
-
-    select
-        issues.credit_note_id,
-        credited.fee_id,
-        credited.is_unused_fee,
-        credited.taxes_rate,
-        credited.precise_e10,
-        {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
-        coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) as share_e5,
-        credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
-        case
-            when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
-            when credited.is_unused_fee then greatest(
-                least(issues.unused_e5, {{ cents_to_e5('credited.amount_cents') }})
-                - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0),
-                0
-            )
-            else 0
-        end as item_e5
-    from issues
-    inner join {{ ref('int_credited_fees') }} as credited
-        on issues.credit_note_id = credited.credit_note_id
-    left join settled_fees
-        on credited.fee_id = settled_fees.fee_id
-    left join earlier_items
-        on credited.fee_id = earlier_items.fee_id
-
-),
-
-issue_items as (
-
-    select
-        shared.*,
-        {{ e5_to_e10('shared.item_e5') }} - shared.item_share_e10 as net_e10,
-        {{ signed_percent_of(
-            '(' ~ e5_to_e10('shared.item_e5') ~ ' - shared.item_share_e10)', 'shared.taxes_rate'
-        ) }} as tax_e10,
-        {{ signed_percent_of(
-            '(shared.precise_e10 - ' ~ e5_to_e10('shared.share_e5') ~ ')', 'shared.taxes_rate'
-        ) }} as fee_tax_e10
-    from (
-        select
-            issue_fees.*,
-            case
-                when issue_fees.amount_e5 > 0 and issue_fees.item_e5 > 0
-                    then {{ multiply_divide(
-                        e5_to_e10('issue_fees.share_e5'), 'issue_fees.item_e5', 'issue_fees.amount_e5'
-                    ) }}
-                else 0
-            end as item_share_e10
-        from issue_fees
-    ) as shared
-
-),
-
-issue_sums as (
-
-    select
-        items.credit_note_id,
-        sum(items.item_e5) as items_e5,
-        {{ divide_half_away('sum(items.item_share_e10)', '100000') }} as coupon_e5,
-        {{ divide_half_away('sum(items.tax_e10)', '100000') }} as precise_tax_e5,
-        sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
-        max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
-        sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
-        {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
-        sum(
-            case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
-                else 0 end
-        ) as unused_fee_e10,
-        sum(case when items.is_unused_fee then items.net_e10 + items.tax_e10 else 0 end) as unused_part_e10,
-        cast({{ divide_half_away('sum(items.amount_e5 - items.share_e5)', '100000') }} as bigint) + cast(
-            {{ divide_half_away(
-                'sum((items.amount_e5 - items.share_e5) * ' ~ scaled_percent('items.taxes_rate') ~ ')', power_of_ten(19)
-            ) }} as bigint
-        ) as invoice_cents
-    from issue_items as items
-    group by items.credit_note_id
-
-),
-
-{# the last note of an invoice takes the roundings of the earlier ones: all notes add up to the invoice #}
-issue_taxes as (
-
-    select
-        issues.chain_id,
-        issues.step_no,
-        issues.credit_note_id,
-        issues.invoice_id,
-        issues.request_kind,
-        issues.policy,
-        issues.currency,
-        issues.credit_amount_cents,
-        issues.refund_amount_cents,
-        issues.offset_amount_cents,
-        issues.paid_amount_cents,
-        issues.ledger_refund_amount_cents + coalesce(earlier_notes.refund_cents, 0) as refunded_cents,
-        sums.items_e5,
-        sums.coupon_e5,
-        sums.overdrawn_items,
-        sums.items_count,
-        sums.unused_fee_e10,
-        sums.unused_part_e10,
-        sums.invoice_cents,
-        sums.precise_tax_e5 - case
-            when sums.creditable_e5 = 0
-                then issues.ledger_tax_rounding_e5 + coalesce(earlier_notes.tax_rounding_e5, 0)
-            else 0
-        end as precise_tax_e5
-    from issues
-    inner join issue_sums as sums
-        on issues.credit_note_id = sums.credit_note_id
-    left join earlier_notes
-        on issues.invoice_id = earlier_notes.invoice_id
-
-),
-
-issue_totals as (
-
-    select
-        rounded.*,
-        case
-            when rounded.request_kind = 'requested'
-                then rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents
-            else rounded.exact_cents
-        end as asked_cents
-    from (
-        select
-            taxes.*,
-            cast({{ divide_half_away('taxes.precise_tax_e5', '100000') }} as bigint) as tax_cents,
-            cast({{ divide_half_away('(taxes.items_e5 - taxes.coupon_e5)', '100000') }} as bigint) as net_cents,
-            cast(
-                {{ divide_half_away('(taxes.items_e5 - taxes.coupon_e5 + taxes.precise_tax_e5)', '100000') }} as bigint
-            ) as exact_cents
-        from issue_taxes as taxes
-    ) as rounded
-
-),
-
-{# the total is moved by at most a cent, once, to rounded net plus rounded tax #}
-issue_decisions as (
-
-    select
-        totals.*,
-        totals.asked_cents
-        + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
-        case
-            when totals.request_kind <> 'requested' then null
-            when totals.items_count = 0 then 'no fee of the invoice is named'
-            when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
-            when abs(totals.asked_cents - totals.exact_cents) > 1
-                then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
-                    || cast(totals.exact_cents as varchar)
-            when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
-                then 'the refund is above what was paid and not refunded'
-            when totals.asked_cents = 0 then 'it is about nothing'
-        end as refusal
-    from issue_totals as totals
-
-),
-
-issue_splits as (
-
-    select
-        decisions.*,
-        case
-            when decisions.policy in ('refund', 'offset') then greatest(
-                least(
-                    decisions.total_cents,
-                    cast(
-                        {{ divide_half_away(
-                            '(case when decisions.invoice_cents = 0 then 0 else '
-                            ~ divide_half_away(
-                                'decisions.unused_fee_e10 * decisions.paid_amount_cents',
-                                'greatest(decisions.invoice_cents, 1)'
-                            )
-                            ~ ' end - (decisions.unused_fee_e10 - decisions.unused_part_e10))',
-                            power_of_ten(10)
-                        ) }} as bigint
-                    ),
-                    decisions.paid_amount_cents - decisions.refunded_cents
-                ),
-                0
-            )
-            else 0
-        end as unused_refund_cents,
-        greatest(decisions.invoice_cents - decisions.paid_amount_cents, 0) as unpaid_cents
-    from issue_decisions as decisions
-
-),
-
-issue_amounts as (
-
-    select
-        splits.*,
-        case
-            when splits.request_kind = 'requested' and splits.credit_amount_cents > 0
-                then splits.total_cents - splits.refund_amount_cents - splits.offset_amount_cents
-            when splits.request_kind = 'requested' then 0
-            when splits.policy = 'offset'
-                then splits.total_cents - splits.unused_refund_cents
-                    - least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
-            else splits.total_cents - splits.unused_refund_cents
-        end as credit_cents,
-        case
-            when splits.request_kind <> 'requested' then splits.unused_refund_cents
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_amount_cents
-            else splits.total_cents - splits.offset_amount_cents
-        end as refund_cents,
-        case
-            when splits.request_kind <> 'requested' and splits.policy = 'offset'
-                then least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
-            when splits.request_kind <> 'requested' then 0
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_amount_cents
-            else splits.total_cents
-        end as offset_cents
-    from issue_splits as splits
-    where splits.total_cents > 0 or splits.refusal is not null
-
-),
-
 {# ---- wallets that end or are voided in part (sections 7.2 and 7.3) #}
 wallet_moves as (
 
@@ -1437,7 +1585,41 @@ rows_left as (
         true as is_live,
         true as is_changed
     from issue_amounts as amounts
-    where amounts.refusal is null and amounts.credit_cents > 0
+    where
+        amounts.refusal is null
+        and amounts.credit_cents > 0
+        and amounts.request_kind <> 'progressive_billing'
+
+    union all
+
+    select
+        credits.chain_id,
+        credits.step_no,
+        'progressive' as row_kind,
+        credits.progressive_invoice_id as row_id,
+        null as parent_id,
+        credits.invoice_id,
+        9 as stage,
+        0 as source_order,
+        null as currency,
+        null as origin_invoice_id,
+        credits.credit_cents as amount_cents,
+        credits.open_cents - credits.credit_cents as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        0 as taken_credits_e5,
+        0 as coupon_share_e5,
+        0 as credit_note_share_e5,
+        null as taxes_amount_cents,
+        0 as precise_taxes_e10,
+        0 as rest_e10,
+        0 as item_e5,
+        0 as refund_cents,
+        0 as offset_cents,
+        null as refusal,
+        false as is_live,
+        false as is_changed
+    from progressive_credits as credits
 
 )
 

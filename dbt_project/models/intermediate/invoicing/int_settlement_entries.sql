@@ -27,6 +27,19 @@ notes as (
         notes.*,
         {{ surrogate_key(['notes.organization_id', 'notes.external_customer_id']) }} as chain_id
     from {{ ref('int_credit_note_requests') }} as notes
+    where notes.request_kind <> 'progressive_billing'
+
+),
+
+{# invoices that credit a progressive invoice before them #}
+crediting_invoices as (
+
+    select distinct
+        credits.invoice_id,
+        credits.organization_id,
+        credits.external_customer_id,
+        {{ surrogate_key(['credits.organization_id', 'credits.external_customer_id']) }} as chain_id
+    from {{ ref('int_progressive_credits') }} as credits
 
 ),
 
@@ -88,6 +101,14 @@ ordered_customers as (
         notes.organization_id,
         notes.external_customer_id
     from notes
+
+    union
+
+    select
+        crediting_invoices.chain_id,
+        crediting_invoices.organization_id,
+        crediting_invoices.external_customer_id
+    from crediting_invoices
 
 ),
 
@@ -290,7 +311,17 @@ select
       up to here the chain has to go even without a live balance; the invoices after that are settled like those of
       customers without balances
     #}
-    max(case when placed.entry_kind not in ('invoice', 'draft', 'end') then placed.step_no else 0 end) over (
-        partition by placed.chain_id
-    ) as last_needed_step_no
+    max(
+        case
+            when
+                placed.entry_kind not in ('invoice', 'draft', 'end')
+                or crediting_invoices.invoice_id is not null
+                then placed.step_no
+            else 0
+        end
+    ) over (partition by placed.chain_id) as last_needed_step_no
 from placed
+left join crediting_invoices
+    on
+        placed.entry_id = crediting_invoices.invoice_id
+        and placed.is_step = 1

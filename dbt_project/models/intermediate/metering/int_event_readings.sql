@@ -83,6 +83,7 @@ valued as (
         readings.moment_id,
         readings.charge_code,
         coalesce(facet_buckets.filter_position, 0) as filter_position,
+        coalesce(facet_buckets.bucket_number, 1) as bucket_number,
         coalesce(facet_buckets.group_values, '') as group_values,
         readings.event_at,
         readings.received_at,

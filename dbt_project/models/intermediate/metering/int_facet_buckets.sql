@@ -104,6 +104,10 @@ filter_sizes as (
         accepted_values.metric_effective_at,
         accepted_values.filter_position,
         count(distinct accepted_values.filter_key) as keys_count,
+        string_agg(
+            distinct {{ json_string('accepted_values.filter_key') }},
+            ',' order by {{ json_string('accepted_values.filter_key') }}
+        ) as key_set,
         count(*) as values_count
     from accepted_values
     group by
@@ -147,11 +151,75 @@ matched_keys as (
 
 ),
 
+filter_keys as (
+
+    select distinct
+        accepted_values.organization_id,
+        accepted_values.plan_code,
+        accepted_values.plan_effective_at,
+        accepted_values.charge_code,
+        accepted_values.metric_effective_at,
+        accepted_values.filter_position,
+        accepted_values.filter_key
+    from accepted_values
+
+),
+
+{# filters that have all keys of another one and more #}
+more_specific as (
+
+    select
+        wider.organization_id,
+        wider.plan_code,
+        wider.plan_effective_at,
+        wider.charge_code,
+        wider.metric_effective_at,
+        wider.filter_position,
+        narrower.filter_position as specific_position
+    from filter_keys as wider
+    inner join filter_keys as narrower
+        on
+            wider.organization_id = narrower.organization_id
+            and wider.plan_code = narrower.plan_code
+            and wider.plan_effective_at = narrower.plan_effective_at
+            and wider.charge_code = narrower.charge_code
+            and wider.metric_effective_at = narrower.metric_effective_at
+            and wider.filter_key = narrower.filter_key
+    inner join filter_sizes as wider_sizes
+        on
+            wider.organization_id = wider_sizes.organization_id
+            and wider.plan_code = wider_sizes.plan_code
+            and wider.plan_effective_at = wider_sizes.plan_effective_at
+            and wider.charge_code = wider_sizes.charge_code
+            and wider.metric_effective_at = wider_sizes.metric_effective_at
+            and wider.filter_position = wider_sizes.filter_position
+    inner join filter_sizes as narrower_sizes
+        on
+            narrower.organization_id = narrower_sizes.organization_id
+            and narrower.plan_code = narrower_sizes.plan_code
+            and narrower.plan_effective_at = narrower_sizes.plan_effective_at
+            and narrower.charge_code = narrower_sizes.charge_code
+            and narrower.metric_effective_at = narrower_sizes.metric_effective_at
+            and narrower.filter_position = narrower_sizes.filter_position
+    where narrower_sizes.keys_count > wider_sizes.keys_count
+    group by
+        wider.organization_id,
+        wider.plan_code,
+        wider.plan_effective_at,
+        wider.charge_code,
+        wider.metric_effective_at,
+        wider.filter_position,
+        narrower.filter_position,
+        wider_sizes.keys_count
+    having count(*) = wider_sizes.keys_count
+
+),
+
 {#
-  Of the filters that match, the one with most keys takes the event, of equal keys the narrower one, of identical ones
-  the older. In advance only the number of keys counts, then the order of the catalogue (sections 7 and 8).
+  Of matching filters with the same keys the narrower one takes the event, of identical ones the older. In advance there
+  is one filter an event: the one with most keys, then the first of the catalogue (sections 7 and 8).
 #}
-ranked as (
+matched as (
 
     select
         matched_keys.organization_id,
@@ -159,6 +227,7 @@ ranked as (
         matched_keys.plan_effective_at,
         matched_keys.charge_code,
         matched_keys.metric_effective_at,
+        matched_keys.is_pay_in_advance,
         matched_keys.filter_position,
         matched_keys.facets,
         row_number() over (
@@ -168,7 +237,8 @@ ranked as (
                 matched_keys.plan_effective_at,
                 matched_keys.charge_code,
                 matched_keys.metric_effective_at,
-                matched_keys.facets
+                matched_keys.facets,
+                case when matched_keys.is_pay_in_advance then '' else filter_sizes.key_set end
             order by
                 filter_sizes.keys_count desc,
                 case when matched_keys.is_pay_in_advance then 0 else filter_sizes.values_count end asc,
@@ -187,6 +257,67 @@ ranked as (
 
 ),
 
+{# a matching filter with all keys of another one and more takes the event from it #}
+outdone as (
+
+    select distinct
+        matched.organization_id,
+        matched.plan_code,
+        matched.plan_effective_at,
+        matched.charge_code,
+        matched.metric_effective_at,
+        matched.facets,
+        matched.filter_position
+    from matched
+    inner join more_specific
+        on
+            matched.organization_id = more_specific.organization_id
+            and matched.plan_code = more_specific.plan_code
+            and matched.plan_effective_at = more_specific.plan_effective_at
+            and matched.charge_code = more_specific.charge_code
+            and matched.metric_effective_at = more_specific.metric_effective_at
+            and matched.filter_position = more_specific.filter_position
+    inner join matched as specific
+        on
+            matched.organization_id = specific.organization_id
+            and matched.plan_code = specific.plan_code
+            and matched.plan_effective_at = specific.plan_effective_at
+            and matched.charge_code = specific.charge_code
+            and matched.metric_effective_at = specific.metric_effective_at
+            and matched.facets = specific.facets
+            and more_specific.specific_position = specific.filter_position
+
+),
+
+{# filters whose keys differ both count an event that matches both #}
+ranked as (
+
+    select
+        matched.*,
+        row_number() over (
+            partition by
+                matched.organization_id,
+                matched.plan_code,
+                matched.plan_effective_at,
+                matched.charge_code,
+                matched.metric_effective_at,
+                matched.facets
+            order by matched.filter_position
+        ) as bucket_number
+    from matched
+    left join outdone
+        on
+            matched.organization_id = outdone.organization_id
+            and matched.plan_code = outdone.plan_code
+            and matched.plan_effective_at = outdone.plan_effective_at
+            and matched.charge_code = outdone.charge_code
+            and matched.metric_effective_at = outdone.metric_effective_at
+            and matched.facets = outdone.facets
+            and matched.filter_position = outdone.filter_position
+    where matched.preference = 1 and outdone.filter_position is null
+
+),
+
 placed as (
 
     select
@@ -197,7 +328,8 @@ placed as (
         metered_charges.metric_effective_at,
         metered_charges.event_code,
         facets.facets,
-        coalesce(ranked.filter_position, 0) as filter_position
+        coalesce(ranked.filter_position, 0) as filter_position,
+        coalesce(ranked.bucket_number, 1) as bucket_number
     from metered_charges
     inner join facets
         on
@@ -211,7 +343,6 @@ placed as (
             and metered_charges.charge_code = ranked.charge_code
             and metered_charges.metric_effective_at = ranked.metric_effective_at
             and facets.facets = ranked.facets
-            and ranked.preference = 1
 
 ),
 
@@ -225,6 +356,7 @@ grouped as (
         placed.charge_code,
         placed.metric_effective_at,
         placed.facets,
+        placed.filter_position,
         '{' || string_agg(
             {{ json_string('group_keys.group_key') }} || ': '
             || coalesce({{ json_string("nullif(facet_values.facet_value, '')") }}, 'null'),
@@ -250,7 +382,8 @@ grouped as (
         placed.plan_effective_at,
         placed.charge_code,
         placed.metric_effective_at,
-        placed.facets
+        placed.facets,
+        placed.filter_position
 
 )
 
@@ -262,6 +395,8 @@ select
     placed.metric_effective_at,
     placed.facets,
     cast(placed.filter_position as integer) as filter_position,
+    {# an event of two buckets is read twice, and counted as one event by its first #}
+    cast(placed.bucket_number as integer) as bucket_number,
     coalesce(grouped.group_values, '') as group_values
 from placed
 left join grouped
@@ -272,3 +407,4 @@ left join grouped
         and placed.charge_code = grouped.charge_code
         and placed.metric_effective_at = grouped.metric_effective_at
         and placed.facets = grouped.facets
+        and placed.filter_position = grouped.filter_position

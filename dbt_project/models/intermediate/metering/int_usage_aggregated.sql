@@ -68,13 +68,14 @@ sums as (
         {# an amount that no line can have stays too large, and the sum keeps within 38 digits #}
         sum(
             case
-                when readings.quantity is null then null
                 when abs(readings.precise_total_amount_cents) > 1000000000000000000
                     then cast(1000000000000000000 as decimal(38, 12))
                 else readings.precise_total_amount_cents
             end
         ) as precise_total_amount_cents
     from readings
+    {# what the metric cannot read is invisible, and makes no group #}
+    where readings.quantity is not null
     group by readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
 
 ),
@@ -160,6 +161,7 @@ aggregated as (
         charge_windows.rounding_precision,
         charge_windows.usage_days_count,
         charge_windows.usage_full_days_count,
+        grid.used_group_values is not null as has_events,
         case charge_windows.aggregation_type
             when 'count_agg' then coalesce(sums.events_count, 0)
             when 'sum_agg' then coalesce(sums.events_count, 0)
@@ -272,6 +274,8 @@ select
     rounded.charge_code,
     cast(rounded.filter_position as integer) as filter_position,
     rounded.group_values,
+    {# nothing at all is billed in advance for what was never used (section 7) #}
+    not rounded.is_pay_in_advance or rounded.has_events as is_billable,
     cast(rounded.events_count as bigint) as events_count,
     rounded.full_units as units_before_rounding,
     cast({{ round_units(

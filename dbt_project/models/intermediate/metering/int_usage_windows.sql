@@ -37,6 +37,10 @@ instants as (
 
     select distinct
         watched_moments.moment_id as period_moment_id,
+        {{ surrogate_key([
+            'watched_moments.organization_id', 'watched_moments.external_subscription_id',
+            'watched_moments.subscription_created_at', 'watched_moments.usage_from_at',
+        ]) }} as period_id,
         watched_moments.organization_id,
         watched_moments.external_subscription_id,
         greatest(located.event_at, located.received_at) as window_at
@@ -54,8 +58,10 @@ instants as (
 
 )
 
+{# named by the period's beginning: whether and how the period ends may not be known yet when the window is billed #}
 select
-    {{ surrogate_key(['instants.period_moment_id', "'progressive_billing'", 'instants.window_at']) }} as window_id,
+    {{ surrogate_key(['instants.period_id', "'progressive_billing'", 'instants.window_at']) }} as window_id,
+    instants.period_id,
     instants.period_moment_id,
     instants.organization_id,
     instants.external_subscription_id,

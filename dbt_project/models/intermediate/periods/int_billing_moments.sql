@@ -37,7 +37,7 @@ close_scope as (
 
 period_calendars as (
 
-    select * from {{ ref('int_period_calendars') }}
+    select * from {{ ref('int_periods_by_year') }}
 
 ),
 
@@ -93,8 +93,8 @@ open_moments as (
         subscriptions.trial_ended_at,
         subscriptions.local_trial_ended_at,
         cast(subscriptions.local_trial_ended_at as date) as trial_ended_date,
-        subscriptions.next_created_at,
-        subscriptions.next_plan_code,
+        case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_created_at end as next_created_at,
+        case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_plan_code end as next_plan_code,
         subscriptions.local_ended_at,
         subscriptions.is_ended_by_end_date,
         subscriptions.anchor_month,
@@ -171,6 +171,7 @@ placed as (
                 and open_moments.anchor_month = {{ periods }}.anchor_month
                 and open_moments.anchor_day = {{ periods }}.anchor_day
                 and open_moments.anchor_weekday = {{ periods }}.anchor_weekday
+                and cast(extract(year from open_moments.{{ day }}) as integer) = {{ periods }}.touched_year
                 and open_moments.{{ day }} >= {{ periods }}.from_date
                 and open_moments.{{ day }} <= {{ periods }}.to_date
     {% endfor %}
@@ -185,9 +186,9 @@ cut as (
         {# the plan fee: in arrears for the period closed, in advance for the period opened; none in a trial #}
         case
             when placed.is_in_trial then false
-            when placed.is_pay_in_advance then coalesce(
-                placed.is_plan_period_opened and placed.ended_by is null and placed.reason <> 'fixed_charge_units', false
-            )
+            when placed.ended_by is not null and placed.is_pay_in_advance then false
+            when placed.reason = 'fixed_charge_units' then false
+            when placed.is_pay_in_advance then coalesce(placed.is_plan_period_opened, false)
             else coalesce(placed.is_plan_period_closed, false)
         end as has_plan_fee,
         greatest(placed.closed_from_date, placed.started_date) as closed_cut_from_date,

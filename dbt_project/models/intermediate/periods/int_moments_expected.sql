@@ -116,10 +116,7 @@ ends as (
         subscriptions.ended_by as reason,
         subscriptions.ended_at as billing_at,
         subscriptions.ended_date as billing_date,
-        case
-            when row_periods.to_date is not null then row_periods.to_date
-            else subscriptions.ended_date
-        end as closed_date,
+        coalesce(row_periods.to_date, subscriptions.ended_date) as closed_date,
         cast(null as date) as opened_date
     from subscriptions
     left join row_periods
@@ -238,10 +235,10 @@ fixed_charge_units as (
             subscriptions.organization_id = unit_changes.organization_id
             and subscriptions.external_subscription_id = unit_changes.external_subscription_id
             and subscriptions.created_at = unit_changes.created_at
-            and unit_changes.effective_at > subscriptions.started_at
-            and unit_changes.effective_at > subscriptions.created_at
-            and unit_changes.effective_at <= subscriptions.as_of
-            and (subscriptions.ended_at is null or unit_changes.effective_at < subscriptions.ended_at)
+            and subscriptions.started_at < unit_changes.effective_at
+            and subscriptions.created_at < unit_changes.effective_at
+            and subscriptions.as_of >= unit_changes.effective_at
+            and (subscriptions.ended_at is null or subscriptions.ended_at > unit_changes.effective_at)
     inner join local_offsets
         on
             subscriptions.timezone_history = local_offsets.timezone_history

@@ -54,7 +54,10 @@ billed as (
         credited.to_date,
         credited.full_days_count,
         plan_versions.amount_cents as plan_amount_cents,
-        row_number() over (partition by ended.moment_id order by credited.billing_at desc, credited.moment_id) as latest_rank
+        row_number() over (
+            partition by ended.moment_id
+            order by credited.billing_at desc, credited.moment_id asc
+        ) as latest_rank
     from ended
     inner join moments as credited
         on

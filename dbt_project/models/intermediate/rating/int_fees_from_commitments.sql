@@ -183,8 +183,8 @@ settled as (
             committed.organization_id = counted.organization_id
             and committed.external_subscription_id = counted.external_subscription_id
             and committed.subscription_created_at = counted.subscription_created_at
-            and counted.counts_for_date >= committed.commitment_from_date
-            and counted.counts_for_date <= committed.commitment_to_date
+            and committed.commitment_from_date <= counted.counts_for_date
+            and committed.commitment_to_date >= counted.counts_for_date
     group by committed.moment_id
 
 ),

@@ -88,8 +88,8 @@ paid as (
             and upgraded.previous_created_at = replaced.subscription_created_at
             and upgraded.add_on_code = replaced.add_on_code
             and replaced.is_pay_in_advance
-            and replaced.from_date <= upgraded.from_date
-            and replaced.to_date >= upgraded.from_date
+            and upgraded.from_date >= replaced.from_date
+            and upgraded.from_date <= replaced.to_date
     where upgraded.add_on_rank = 1
     group by upgraded.moment_id, upgraded.fixed_charge_code
 

@@ -65,7 +65,7 @@ moments as (
 
 period_calendars as (
 
-    select * from {{ ref('int_period_calendars') }}
+    select * from {{ ref('int_periods_by_year') }}
 
 ),
 
@@ -117,6 +117,7 @@ in_arrears as (
             and moments.anchor_month = period_calendars.anchor_month
             and moments.anchor_day = period_calendars.anchor_day
             and moments.anchor_weekday = period_calendars.anchor_weekday
+            and cast(extract(year from moments.closed_date) as integer) = period_calendars.touched_year
             and moments.closed_date >= period_calendars.from_date
             and moments.closed_date <= period_calendars.to_date
     where moments.is_open and (moments.ended_by is not null or period_calendars.to_date = moments.closed_date)
@@ -141,6 +142,7 @@ in_advance as (
             and moments.anchor_month = period_calendars.anchor_month
             and moments.anchor_day = period_calendars.anchor_day
             and moments.anchor_weekday = period_calendars.anchor_weekday
+            and cast(extract(year from moments.opened_date) as integer) = period_calendars.touched_year
             and moments.opened_date >= period_calendars.from_date
             and moments.opened_date <= period_calendars.to_date
     where
@@ -221,7 +223,7 @@ changed as (
             and charged.external_subscription_id = unit_changes.external_subscription_id
             and charged.subscription_created_at = unit_changes.created_at
             and charged.fixed_charge_code = unit_changes.fixed_charge_code
-            and unit_changes.effective_at < charged.window_to_at
+            and charged.window_to_at > unit_changes.effective_at
             and (
                 not charged.is_pay_in_advance
                 or unit_changes.effective_at <= greatest(charged.window_from_at, charged.billing_at)

@@ -31,8 +31,11 @@ styled as (
     select
         neighbours.*,
         min(
-            case when neighbours.previous_to_value is null or neighbours.from_value = neighbours.previous_to_value
-                then 1 else 0 end
+            case
+                when neighbours.previous_to_value is null then 1
+                when neighbours.from_value = neighbours.previous_to_value then 1
+                else 0
+            end
         ) over (
             partition by
                 neighbours.organization_id,
@@ -86,7 +89,14 @@ graduated as (
 )
 
 select
-    units.*,
+    {% for column in [
+        'moment_id', 'is_open', 'reason', 'organization_id', 'external_subscription_id', 'subscription_created_at',
+        'billing_at', 'plan_code', 'plan_effective_at', 'fixed_charge_code', 'position', 'invoice_display_name',
+        'add_on_code', 'charge_model', 'is_pay_in_advance', 'is_prorated', 'unit_price', 'from_date', 'to_date',
+        'units',
+    ] -%}
+        units.{{ column }},
+    {% endfor -%}
     cast(
         case
             when units.charge_model = 'standard' then {{ price_standard('units.priced_units', 'units.unit_price') }}

@@ -51,7 +51,8 @@ prorated_sums as (
         prorated_tiers.whole,
         case when count(*) = count(prorated_tiers.amount) then sum(prorated_tiers.amount) end as amount,
         sum(prorated_tiers.price_parts) as price_parts,
-        sum(prorated_tiers.flat_amount) as flat_amount
+        {# of one scale with the amounts: a case over two scales would cut to the smaller #}
+        cast(sum(prorated_tiers.flat_amount) as decimal(38, 24)) as flat_amount
     from {{ ref('int_prorated_tiers') }} as prorated_tiers
     group by prorated_tiers.usage_id, prorated_tiers.whole
 
@@ -126,6 +127,7 @@ priced as (
         points.charge_model,
         cast(
             case
+                when not usage.is_billable then 0
                 when points.charge_model = 'standard'
                     then
                         {{ price_standard('points.units', 'buckets.unit_price') }}
@@ -157,7 +159,7 @@ priced as (
                     then {{ major_units('coalesce(usage.precise_total_amount_cents, 0)', 'currencies.exponent') }}
                 {# the amount that the aggregation accumulated (section 6.8); unknown when it failed #}
                 when points.charge_model = 'custom'
-                    then case when custom.failure is null then coalesce(custom.amount, 0) end
+                    then case when custom.failure is null then cast(coalesce(custom.amount, 0) as decimal(38, 24)) end
             end as decimal(38, 24)
         ) as amount
     from points

@@ -1,0 +1,55 @@
+{# The thresholds that were reached: each puts the period's usage so far on an invoice, at the crossing. #}
+with
+
+crossings as (
+
+    select * from {{ ref('int_usage_crossings') }}
+
+),
+
+windows as (
+
+    select * from {{ ref('int_usage_windows') }}
+
+),
+
+moments as (
+
+    select * from {{ ref('int_billing_moments') }}
+
+),
+
+timezone_offsets as (
+
+    select * from {{ ref('stg_time__timezone_offsets') }}
+
+)
+
+select
+    crossings.window_id as moment_id,
+    moments.organization_id,
+    moments.external_customer_id,
+    moments.external_subscription_id,
+    moments.subscription_created_at,
+    moments.plan_code,
+    moments.plan_effective_at,
+    moments.base_plan_code,
+    moments.subscription_name,
+    moments.purchase_order_number,
+    'due' as moment_state,
+    crossings.window_at as billing_at,
+    {{ to_local_date('crossings.window_at', 'timezone_offsets.utc_offset_seconds') }} as billing_date,
+    moments.usage_from_at,
+    moments.close_id,
+    moments.as_of,
+    moments.known_batch_id
+from crossings
+inner join windows
+    on crossings.window_id = windows.window_id
+inner join moments
+    on windows.period_moment_id = moments.moment_id
+inner join timezone_offsets
+    on
+        moments.timezone = timezone_offsets.timezone
+        and crossings.window_at >= timezone_offsets.valid_from_at
+        and crossings.window_at < timezone_offsets.valid_to_at

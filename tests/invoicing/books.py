@@ -1,0 +1,383 @@
+"""Random books about money: coupons, taxes, credit notes and wallets in any order, with what the oracle makes of them."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from tests.invoicing.oracle import Coupon, Customer, Fee, Invoice, Wallet, half_away
+
+START = datetime(2024, 1, 1)
+MONTHS = 5
+AS_OF = datetime(2024, 6, 1, 6)
+PRICES = ("0.01", "0.0137", "0.004", "1.255")
+RATES = ("0", "5.5", "7", "10", "19", "20", "23.33")
+
+
+def stamp(moment: datetime) -> str:
+    """An instant as a book writes it."""
+    return moment.isoformat(timespec="seconds") + "Z"
+
+
+def month(number: int) -> datetime:
+    """The first instant of a month, counted from the start."""
+    return datetime(2024, 1 + number, 1)
+
+
+@dataclass
+class Line:
+    """A step of the book's story: when, in which order at one instant, what."""
+
+    at: datetime
+    rank: int
+    kind: str
+    value: Any
+
+
+def books(seed: int, count: int) -> list[dict[str, Any]]:
+    """Cases that the oracle has worked out."""
+    return [_book(f"money_{seed}_{number}", random.Random(f"{seed} {number}")) for number in range(count)]
+
+
+def _book(name: str, draw: random.Random) -> dict[str, Any]:
+    given = _catalog(draw)
+    story: list[Line] = [*_invoices(draw, given), *_one_offs(draw, given)]
+    customer = Customer()
+    story += _coupons(draw, given, customer)
+    story += _wallets(draw, given, customer)
+    story += [
+        Line(START + timedelta(days=draw.randrange(33, 150), hours=2 + place), 8, "credit_note", place)
+        for place in range(draw.choice((0, 0, 1, 2, 4)))
+    ]
+    for line in sorted(story, key=lambda line: (line.at, line.rank)):
+        if line.kind == "invoice":
+            customer.settle(Invoice(line.at, *line.value))
+        elif line.kind == "wallet":
+            line.value()
+        elif line.kind == "credit_note":
+            _credit(draw, given, customer, line)
+    return {"case": name, "about": "drawn", "as_of": stamp(AS_OF), "given": given, "expect": _expectation(customer)}
+
+
+def _catalog(draw: random.Random) -> dict[str, Any]:
+    taxes = [
+        {"code": f"t{place}", "name": f"T{place}", "rate": rate, "applied_to_organization": place == 0}
+        for place, rate in enumerate(draw.sample(RATES, 3))
+    ]
+    metrics = [
+        {"code": f"m{place}", "name": f"M{place}", "aggregation_type": "sum_agg", "field_name": "n"}
+        for place in range(3)
+    ]
+    plans = [
+        {
+            "code": f"p{place}",
+            "name": f"P{place}",
+            "interval": "monthly",
+            "amount_cents": draw.choice((0, 999, 5000, 12345)),
+            "amount_currency": "EUR",
+            "tax_codes": draw.choice(([], [], ["t1"])),
+            "charges": [
+                {
+                    "code": f"c{place}{metric}",
+                    "billable_metric_code": f"m{metric}",
+                    "charge_model": "standard",
+                    "tax_codes": draw.choice(([], [], ["t1"], ["t1", "t2"])),
+                    "properties": {"amount": draw.choice(PRICES)},
+                }
+                for metric in draw.sample(range(3), draw.randrange(1, 4))
+            ],
+        }
+        for place in range(2)
+    ]
+    subscriptions = [
+        {
+            "external_id": f"s{place}",
+            "external_customer_id": "cust",
+            "plan_code": f"p{place}",
+            "billing_time": "calendar",
+            "created_at": stamp(START),
+            "subscription_at": stamp(START),
+        }
+        for place in range(draw.choice((1, 2)))
+    ]
+    return {
+        "organization": {"timezone": "UTC", "default_currency": "EUR"},
+        "taxes": taxes,
+        "billable_metrics": metrics,
+        "plans": plans,
+        "add_ons": [{"code": "a", "name": "A", "amount_cents": 6833, "amount_currency": "EUR", "tax_codes": ["t2"]}],
+        "customers": [{"external_id": "cust", "name": "Cust", "currency": "EUR"}],
+        "subscriptions": subscriptions,
+        "coupons": [],
+        "applied_coupons": [],
+        "wallets": [],
+        "wallet_transactions": [],
+        "invoices_one_off": [],
+        "credit_notes": [],
+        "payments": [],
+        "events": [],
+    }
+
+
+def _rate(given: dict[str, Any], *levels: list[str]) -> Fraction:
+    rates = {tax["code"]: Fraction(tax["rate"]) for tax in given["taxes"]}
+    codes = next((codes for codes in levels if codes), ["t0"])
+    return sum((rates[code] for code in codes), Fraction(0))
+
+
+def _invoices(draw: random.Random, given: dict[str, Any]) -> Iterator[Line]:
+    plans = {plan["code"]: plan for plan in given["plans"]}
+    for number in range(MONTHS):
+        fees = []
+        for subscription in given["subscriptions"]:
+            plan = plans[subscription["plan_code"]]
+            amount = plan["amount_cents"]
+            rate = _rate(given, plan["tax_codes"])
+            fees.append(Fee("subscription", plan["code"], None, plan["code"], amount, Fraction(amount), rate))
+            for charge in plan["charges"]:
+                units = draw.choice((0, 1, 3, 77, 1250))
+                if units:
+                    given["events"].append(
+                        {
+                            "transaction_id": f"e{len(given['events'])}",
+                            "external_subscription_id": subscription["external_id"],
+                            "code": charge["billable_metric_code"],
+                            "timestamp": stamp(month(number) + timedelta(days=10)),
+                            "properties": {"n": str(units)},
+                        }
+                    )
+                precise = units * Fraction(charge["properties"]["amount"]) * 100
+                rate = _rate(given, charge["tax_codes"], plan["tax_codes"])
+                fees.append(
+                    Fee(
+                        "charge", charge["code"], charge["billable_metric_code"], plan["code"], half_away(precise),
+                        precise, rate,
+                    )
+                )  # fmt: skip
+        yield Line(month(number + 1), 3, "invoice", ("subscription", fees))
+
+
+def _one_offs(draw: random.Random, given: dict[str, Any]) -> Iterator[Line]:
+    for number in range(draw.choice((0, 1, 2))):
+        at = month(number) + timedelta(days=14, hours=number)
+        units = draw.choice(("1", "2.5", "0.333"))
+        given["invoices_one_off"].append(
+            {
+                "external_customer_id": "cust",
+                "created_at": stamp(at),
+                "currency": "EUR",
+                "fees": [{"add_on_code": "a", "units": units}],
+            }
+        )
+        precise = Fraction(units) * 6833
+        yield Line(
+            at,
+            4,
+            "invoice",
+            ("one_off", [Fee("add_on", "a", None, None, half_away(precise), precise, _rate(given, ["t2"]))]),
+        )
+
+
+def _coupons(draw: random.Random, given: dict[str, Any], customer: Customer) -> Iterator[Line]:
+    for place in range(draw.choice((0, 1, 2, 3))):
+        kind = draw.choice(("fixed_amount", "percentage"))
+        frequency = draw.choice(("once", "recurring", "forever"))
+        target = draw.choice(("none", "none", "metrics", "plans"))
+        metrics = draw.sample(["m0", "m1", "m2"], draw.randrange(1, 3)) if target == "metrics" else []
+        plans = [draw.choice(("p0", "p1"))] if target == "plans" else []
+        amount = draw.choice((1, 300, 5000, 40000))
+        rate = draw.choice(("5", "33.3333", "50", "100"))
+        created_at = START + timedelta(days=draw.randrange(0, 100), hours=3, minutes=place)
+        terminated_at = created_at + timedelta(days=draw.randrange(20, 60)) if draw.random() < 0.2 else None
+        given["coupons"].append(
+            {
+                "code": f"k{place}",
+                "name": f"K{place}",
+                "coupon_type": kind,
+                "amount_cents": amount if kind == "fixed_amount" else None,
+                "amount_currency": "EUR" if kind == "fixed_amount" else None,
+                "percentage_rate": rate if kind == "percentage" else None,
+                "frequency": frequency,
+                "frequency_duration": 2 if frequency == "recurring" else None,
+                "expiration": "no_expiration",
+                "reusable": True,
+                "applies_to": {"plan_codes": plans, "billable_metric_codes": metrics},
+            }
+        )
+        given["applied_coupons"].append(
+            {
+                "external_customer_id": "cust",
+                "coupon_code": f"k{place}",
+                "created_at": stamp(created_at),
+                "terminated_at": stamp(terminated_at) if terminated_at else None,
+            }
+        )
+        limit = 1 if metrics else 2 if plans else 3
+        customer.coupons.append(
+            Coupon(
+                (limit, created_at), kind, amount, Fraction(rate), frequency, 2, frozenset(metrics), frozenset(plans),
+                created_at, terminated_at,
+            )
+        )  # fmt: skip
+    return iter(())
+
+
+def _wallets(draw: random.Random, given: dict[str, Any], customer: Customer) -> Iterator[Line]:
+    for place in range(draw.choice((0, 1, 1, 2, 3))):
+        rate = draw.choice(("1.0", "0.5", "2", "0.3"))
+        priority = draw.choice((1, 49, 50))
+        fee_types = draw.choice(([], [], ["charge"], ["subscription"]))
+        metrics = draw.choice(([], [], [], ["m0"], ["m1", "m2"]))
+        created_at = START + timedelta(hours=place)
+        ended_at = START + timedelta(days=draw.randrange(40, 140), hours=1) if draw.random() < 0.3 else None
+        wallet = Wallet(
+            f"w{place}", (priority, created_at), Fraction(rate), frozenset(fee_types), frozenset(metrics), ended_at
+        )
+        customer.wallets.append(wallet)
+        given["wallets"].append(
+            {
+                "code": wallet.code,
+                "external_customer_id": "cust",
+                "rate_amount": rate,
+                "currency": "EUR",
+                "created_at": stamp(created_at),
+                "expiration_at": stamp(ended_at) if ended_at else None,
+                "priority": priority,
+                "applies_to": {"fee_types": fee_types, "billable_metric_codes": metrics},
+            }
+        )
+        if ended_at:
+
+            def end(wallet: Wallet = wallet) -> None:
+                wallet.is_ended = True
+                wallet.balance, wallet.credits = 0, Fraction(0)
+
+            yield Line(ended_at, 1, "wallet", end)
+        for number in range(draw.choice((1, 2, 3))):
+            kind = "granted" if number == 0 else draw.choice(("granted", "voided"))
+            credits = Fraction(Decimal(draw.choice(("10", "100", "17.96999", "33.33333", "400"))))
+            at = START + timedelta(days=draw.randrange(0, 140), hours=5 + place, minutes=number)
+            if ended_at and at >= ended_at:
+                continue
+            given["wallet_transactions"].append(
+                {
+                    "wallet_code": wallet.code,
+                    "kind": kind,
+                    "credits": str(Decimal(credits.numerator) / Decimal(credits.denominator)),
+                    "created_at": stamp(at),
+                    "settled_at": stamp(at),
+                }
+            )
+
+            def move(wallet: Wallet = wallet, kind: str = kind, credits: Fraction = credits) -> None:
+                if kind == "voided":
+                    wallet.void(credits)
+                else:
+                    wallet.add(credits)
+
+            yield Line(at, 2, "wallet", move)
+
+
+def _credit(draw: random.Random, given: dict[str, Any], customer: Customer, line: Line) -> None:
+    """A note about a part of some lines, or all that is left, of an earlier invoice."""
+    invoices = [invoice for invoice in customer.invoices if invoice.fees_amount > 0]
+    if not invoices:
+        return
+    invoice = draw.choice(invoices)
+    open_fees = [fee for fee in invoice.fees if fee.amount > fee.credited]
+    if not open_fees:
+        return
+    if invoice.kind == "subscription":
+        # the case format names a plan's fee by the subscription of the invoice alone
+        open_fees = [fee for fee in open_fees if fee.kind == "charge" or fee.code == "p0"]
+    chosen = open_fees if draw.random() < 0.5 else draw.sample(open_fees, min(len(open_fees), 2))
+    items = [
+        (
+            fee,
+            int(fee.amount - fee.credited)
+            if draw.random() < 0.6
+            else draw.randrange(1, int(fee.amount - fee.credited) + 1),
+        )
+        for fee in chosen
+    ]
+    if not items:
+        return
+    *_, exact = customer.estimate(invoice, items)
+    asked = exact + draw.choice((0, 0, 1, -1))
+    # a note about nothing would be refused
+    if min(asked, exact) <= 0:
+        return
+    refund = 0
+    if draw.random() < 0.3:
+        refund = draw.randrange(0, asked + 1)
+    code = f"n{line.value}"
+    reference = {"customer": "cust", "issuing_date": invoice.issued_at.date().isoformat()}
+    if invoice.kind == "subscription":
+        reference = {"subscription": "s0", **reference}
+        del reference["customer"]
+    if refund:
+        given["payments"].append(
+            {"invoice": reference, "amount_cents": refund, "created_at": stamp(line.at - timedelta(hours=1))}
+        )
+    given["credit_notes"].append(
+        {
+            "code": code,
+            "invoice": reference,
+            "created_at": stamp(line.at),
+            "items": [
+                {"fee": "subscription" if fee.kind == "subscription" else fee.code, "amount_cents": amount}
+                for fee, amount in items
+            ],
+            "credit_amount_cents": asked - refund,
+            "refund_amount_cents": refund,
+        }
+    )
+    customer.credit(code, invoice, items, (asked - refund, refund))
+
+
+def _expectation(customer: Customer) -> dict[str, Any]:
+    invoices = []
+    for invoice in sorted(customer.invoices, key=lambda invoice: invoice.issued_at):
+        invoices.append(
+            {
+                "match": {"customer": "cust", "issuing_date": invoice.issued_at.date().isoformat()},
+                "invoice_type": invoice.kind,
+                "fees_amount_cents": invoice.fees_amount,
+                "coupons_amount_cents": invoice.coupons,
+                "sub_total_excluding_taxes_amount_cents": invoice.subtotal,
+                "taxes_amount_cents": invoice.taxes,
+                "sub_total_including_taxes_amount_cents": invoice.subtotal + invoice.taxes,
+                "credit_notes_amount_cents": invoice.credit_notes,
+                "prepaid_credit_amount_cents": invoice.prepaid,
+                "total_amount_cents": invoice.total,
+            }
+        )
+    notes = [
+        {
+            "match": {"customer": "cust", "nth": number},
+            "credit_amount_cents": note.credit,
+            "refund_amount_cents": note.refund,
+            "taxes_amount_cents": note.tax,
+            "total_amount_cents": note.total,
+            "balance_amount_cents": note.balance,
+        }
+        for number, note in enumerate(customer.notes, start=1)
+    ]
+    wallets = [
+        {
+            "code": wallet.code,
+            "balance_cents": wallet.balance,
+            "credits_balance": str(_decimal(wallet.credits)),
+            "consumed_credits": str(_decimal(wallet.consumed)),
+        }
+        for wallet in customer.wallets
+        if not wallet.is_ended
+    ]
+    return {"invoices": invoices, "credit_notes": notes, "wallets": wallets}
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return Decimal(value.numerator) / Decimal(value.denominator)

@@ -1,0 +1,85 @@
+"""Closing in many steps gives the invoices, notes, numbers, moves and balances that one close gives, on both engines."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dagster_project.lib.book import Case, read_case
+from dagster_project.lib.close import land_books, land_calendar, open_close, prepare_warehouse, seed_reference
+from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
+from dagster_project.lib.progress import SilentProgress
+from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
+from tests.invoicing.books import AS_OF, START, books
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+TABLES = {
+    "ledger_invoices": "invoice_id, invoice_number, invoice_status, issuing_date, fees_amount_cents, "
+    "progressive_billing_credit_amount_cents, coupons_amount_cents, taxes_amount_cents, credit_notes_amount_cents, "
+    "prepaid_credit_amount_cents, total_amount_cents",
+    "ledger_fees": "fee_id, invoice_id, line_number, amount_cents, precise_coupons_amount_cents, taxes_amount_cents",
+    "ledger_postings": "invoice_id, posting_kind, source_id, amount_cents, balance_cents",
+    "ledger_credit_notes": "credit_note_id, credit_note_number, credit_amount_cents, refund_amount_cents, "
+    "taxes_amount_cents, total_amount_cents",
+    "ledger_credit_note_items": "credit_note_id, fee_id, precise_amount_cents",
+    "ledger_wallet_moves": "wallet_move_id, move_kind, moved_at, amount_cents, credits, balance_cents, credits_balance",
+}
+
+
+def closed(cases: Sequence[Case], warehouse: Warehouse, home: Path, moments: Sequence[datetime]) -> dict[str, list]:
+    """The ledger after one close at each moment."""
+    prepare_warehouse(warehouse)
+    land_books(warehouse, [case.book for case in cases], landed_at=NOW, progress=SilentProgress())
+    land_calendar(warehouse, last_year=2025)
+    runs = DbtRuns(warehouse, home)
+    seed_reference(warehouse, runs)
+    for moment in moments:
+        with warehouse.connect() as session:
+            as_of = {case.organization_id: moment for case in cases}
+            open_close(session, as_of=as_of, known_at=None, started_at=NOW)
+        runs.run(RATING_SELECTION)
+        runs.run(LEDGER_SELECTION)
+    with warehouse.connect(read_only=True) as session:
+        ledger = session.schema("ledger")
+        found = {
+            table: session.rows(f"select organization_id, {columns} from {ledger}.{table} order by 1, 2, 3, 4")
+            for table, columns in TABLES.items()
+        }
+        found["balances"] = session.rows(
+            f"""
+            select organization_id, source_type, source_id, balance_cents, periods_left, credits_balance,
+                consumed_credits, is_live
+            from {ledger}.ledger_balances as balances
+            where close_id = (
+                select max(newer.close_id) from {ledger}.ledger_balances as newer
+                where newer.source_type = balances.source_type and newer.source_id = balances.source_id
+            )
+            order by 1, 2, 3
+            """
+        )
+        return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    folder.mkdir()
+    cases = []
+    for case in books(3, 25):
+        path = folder / f"{case['case']}.json"
+        path.write_text(json.dumps(case))
+        cases.append(read_case(path, organization_id=case["case"]))
+    as_of = AS_OF.replace(tzinfo=UTC)
+    steps = [START.replace(tzinfo=UTC) + timedelta(days=days, hours=6) for days in (20, 31, 40, 70, 91, 121, 135)]
+    at_once = closed(cases, warehouse, tmp_path / "once", [as_of])
+    other: Warehouse
+    if isinstance(warehouse, PostgresWarehouse):
+        other = PostgresWarehouse(warehouse.url, f"{warehouse.schema}s")
+    else:
+        other = DuckDBWarehouse(tmp_path / "steps" / "warehouse.duckdb")
+    step_by_step = closed(cases, other, tmp_path / "steps_home", [*steps, as_of])
+    for table, rows in at_once.items():
+        assert step_by_step[table] == rows, table
