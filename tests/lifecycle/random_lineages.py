@@ -74,6 +74,8 @@ def random_plan(rng: random.Random, code: str, *, rich: bool) -> Row:
             }
             for number in range(rng.randrange(3))
         ]
+        if rng.random() < 0.3:
+            plan["phases"] = [{"after_periods": rng.randrange(1, 4), "amount_cents": 5000}]
         if rng.random() < 0.4:
             plan["minimum_commitment"] = {"amount_cents": rng.choice([5000, 100000])}
     return plan
@@ -151,6 +153,20 @@ def random_book(seed: int, first: datetime, last: datetime, *, rich: bool) -> Ro
                     {"code": rng.choice(codes), "units": units, "effective_at": at}
                     for at, units in sorted(changes.items())
                 ]
+            if rng.random() < 0.3:
+                paused = random_moment(rng, first, last)
+                row["pauses"] = [
+                    {"from": instant(paused), "to": instant(paused + timedelta(days=rng.randrange(1, 50)))}
+                ]
+        if rng.random() < 0.3:
+            given["rate_cards"] = [
+                {
+                    "external_customer_id": "cust",
+                    "plan_code": rng.choice(plans)["code"],
+                    "effective_at": instant(random_moment(rng, first, last)),
+                    "amount_cents": 4200,
+                }
+            ]
         given["taxes"] = [{"code": "vat", "name": "VAT", "rate": "20", "applied_to_organization": True}]
         given["add_ons"] = [
             {"code": f"seat_{number}", "name": "Seat", "amount_cents": 700, "amount_currency": "EUR"}

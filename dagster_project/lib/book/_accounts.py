@@ -7,8 +7,11 @@ from pydantic import Field
 
 from dagster_project.lib.book._catalog import (
     Address,
+    ChargeChange,
+    FixedChargeChange,
     Frequency,
     LateUsage,
+    MinimumCommitment,
     PlanOverrides,
     Row,
     UsageThreshold,
@@ -106,6 +109,19 @@ class Subscription(Row):
     pauses: ListOf[Pause] = ()
     name: Text | None = None
     purchase_order_number: Text | None = None
+
+
+class RateCard(Row):
+    """Prices of a plan that are agreed with one customer, from a time on; `ending_at` null: until the next card."""
+
+    external_customer_id: Text
+    plan_code: Text
+    effective_at: Time
+    ending_at: Time | None = None
+    amount_cents: Cents | None = None
+    minimum_commitment: MinimumCommitment | None = None
+    charges: ListOf[ChargeChange] | None = None
+    fixed_charges: ListOf[FixedChargeChange] | None = None
 
 
 class AppliedCoupon(Row):
@@ -269,6 +285,7 @@ class ExpectedSource(Row):
 ACCOUNT_MODELS: dict[str, type[Row]] = {
     "customers": Customer,
     "subscriptions": Subscription,
+    "rate_cards": RateCard,
     "applied_coupons": AppliedCoupon,
     "wallets": Wallet,
     "wallet_transactions": WalletTransaction,

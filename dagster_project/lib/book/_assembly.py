@@ -8,7 +8,7 @@ from dagster_project.lib.book._book import Book, EventSource, Record
 from dagster_project.lib.book._catalog import Organization
 from dagster_project.lib.book._checks import check_tables
 from dagster_project.lib.book._entries import MODELS, Entry, Tables
-from dagster_project.lib.book._overrides import private_plans
+from dagster_project.lib.book._overrides import plan_variants, private_plans
 from dagster_project.lib.book._places import Place, Problems, validated
 from dagster_project.lib.book._problems import BookError, nearest
 from dagster_project.lib.book._records import records
@@ -52,6 +52,7 @@ def assembled(
     for identifier, tables in parts.items():
         check_tables(tables, problems)
         copies = private_plans(tables, problems)
+        copies += plan_variants(tables, copies, problems)
         if not problems.found:
             name = tables.organization.model.name or (draft.name if len(parts) == 1 else identifier)
             made += records(identifier, name, tables, copies)

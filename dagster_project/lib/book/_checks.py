@@ -36,6 +36,7 @@ def check_tables(tables: Tables, problems: Problems) -> None:
     _check_catalog(tables, references, problems)
     _check_customers(tables, references, problems)
     _check_subscriptions(tables, references, problems)
+    _check_rate_cards(tables, references, problems)
     _check_credits(tables, references, problems)
     _check_invoices(tables, references, problems)
 
@@ -96,6 +97,10 @@ def _check_keys(tables: Tables, problems: Problems) -> None:
         },
         "customers": ("external_id", lambda row: row.external_id),
         "subscriptions": ("created_at", lambda row: (row.external_id, row.created_at)),
+        "rate_cards": (
+            "effective_at",
+            lambda row: (row.external_customer_id, row.plan_code, row.effective_at),
+        ),
         "wallets": ("code", lambda row: row.code),
         "credit_notes": ("code", lambda row: row.code),
         "expected_sources": ("path", lambda row: row.path or row.relation),
@@ -229,6 +234,15 @@ def _check_subscriptions(tables: Tables, references: References, problems: Probl
             wanted = f"a plan in {', '.join(sorted(before))}, since {row.external_id} runs on it"
             problems.add(place, wanted, "plan_code")
         changes[row.external_id] = (row.terminated_at is None, priced)
+
+
+def _check_rate_cards(tables: Tables, references: "References", problems: Problems) -> None:
+    for entry in tables.rate_cards:
+        row, place = entry.model, entry.place
+        references.check("customer", row.external_customer_id, place, "external_customer_id")
+        references.check("plan", row.plan_code, place, "plan_code")
+        if row.ending_at is not None and row.ending_at <= row.effective_at:
+            problems.add(place, "a time after effective_at", "ending_at")
 
 
 def _currencies(row: Subscription, versions: Sequence[Plan]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from dagster_project.lib.book._accounts import (
     InvoiceVoid,
     OneOffInvoice,
     Payment,
+    RateCard,
     Subscription,
     Wallet,
     WalletTransaction,
@@ -43,12 +45,24 @@ MODELS: Mapping[str, type[Row]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class PlanVariant:
+    """What a plan becomes: after a number of periods (a phase), for one customer from a time on (a rate card)."""
+
+    plan_code: str
+    after_periods: int = 0
+    external_customer_id: str | None = None
+    agreed_from_at: datetime | None = None
+    agreed_to_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry(Generic[M]):
     """One row: what it says, where it was written, and its number (from 1) in its table."""
 
     model: M
     place: Place
     position: int
+    variant: PlanVariant | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +78,7 @@ class Tables:
     coupons: list[Entry[Coupon]] = field(default_factory=list)
     customers: list[Entry[Customer]] = field(default_factory=list)
     subscriptions: list[Entry[Subscription]] = field(default_factory=list)
+    rate_cards: list[Entry[RateCard]] = field(default_factory=list)
     applied_coupons: list[Entry[AppliedCoupon]] = field(default_factory=list)
     wallets: list[Entry[Wallet]] = field(default_factory=list)
     wallet_transactions: list[Entry[WalletTransaction]] = field(default_factory=list)

@@ -219,7 +219,12 @@ class _Maker:
             "trial_period_days": model.trial_period,
             "minimum_commitment_amount_cents": commitment.amount_cents if commitment else None,
             "cascade_updates": model.cascade_updates,
-            "phases": _json(model.phases),
+            "phases": _json(model.phases) if entry.variant is None else None,
+            "variant_of_plan_code": entry.variant.plan_code if entry.variant else None,
+            "after_periods": entry.variant.after_periods if entry.variant else 0,
+            "agreed_external_customer_id": entry.variant.external_customer_id if entry.variant else None,
+            "agreed_from_at": entry.variant.agreed_from_at if entry.variant else None,
+            "agreed_to_at": entry.variant.agreed_to_at if entry.variant else None,
             "position": entry.position,
         }
         return self._record("plans", row, entry.place, plan_children(model))

@@ -129,8 +129,8 @@ INVOICES_DUE: tuple[Check, ...] = (
         _REPORT,
         {
             "events_read": "Every due event is read once by each charge that bills its code.",
-            "events_counted": "The events counted on the lines are those that were read with a usable value (of counts, "
-            "sums, maxima and latest values).",
+            "events_counted": "The events counted on the lines are those that were read with a usable value "
+            "(of counts, sums, maxima and latest values).",
             "moments_invoiced": "Every due billing moment is on an invoice, or its customer waits.",
             "invoices_totalled": "Every invoice that is due has totals, and no other.",
             "fees_invoiced": "The fees of the customers to be invoiced add up to the fees of their invoices, "
@@ -168,7 +168,8 @@ INVOICES_DUE: tuple[Check, ...] = (
             "lines_equal_totals": "On every invoice the lines add up to the total of its fees.",
             "taxes_equal_lines": "On every invoice the tax lines add up to its taxes, but for their roundings.",
             "no_negative_total": "No invoice has a negative total.",
-            "credit_note_refused": "Every credit note names an invoice that exists and gives back no more than it holds.",
+            "credit_note_refused": "Every credit note names an invoice that exists and gives back no more than "
+            "it holds.",
             "vat_check_pending": "The register has answered for every VAT number that decides a tax.",
             "invoice_null_key": "Every invoice and line has its keys: currency, dates, number prefix, code, units.",
         },

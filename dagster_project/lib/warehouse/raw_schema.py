@@ -218,7 +218,8 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
     ),
     _record(
         "plans",
-        "One row per version of a plan, and per private copy that a subscription's overrides make of it.",
+        "One row per version of a plan, and per private copy that a subscription's overrides make of it, per phase "
+        "that it comes to after some periods, and per rate card that is agreed with a customer.",
         _PLAN_KEY,
         **_PLAN,
         plan_name="varchar",
@@ -233,6 +234,11 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
         minimum_commitment_amount_cents="bigint",
         cascade_updates="boolean",
         phases="varchar",
+        variant_of_plan_code="varchar",
+        after_periods="integer",
+        agreed_external_customer_id="varchar",
+        agreed_from_at="timestamp",
+        agreed_to_at="timestamp",
         position="integer",
     ),
     _child(

@@ -21,12 +21,6 @@ subscriptions as (
 
 ),
 
-plans as (
-
-    select * from {{ ref('stg_book__plans') }}
-
-),
-
 charges as (
 
     select * from {{ ref('stg_book__charges') }}
@@ -40,18 +34,6 @@ metrics as (
 ),
 
 plan_features as (
-
-    {% for feature, condition in [
-        ('phases', 'plans.phases is not null'),
-    ] -%}
-        select
-            plans.organization_id,
-            plans.plan_code,
-            '{{ feature }}' as feature
-        from plans
-        where {{ condition }}
-        union all
-    {% endfor -%}
 
     {% for feature, condition in [
         ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
@@ -89,23 +71,6 @@ customer_features as (
         on
             subscriptions.organization_id = plan_features.organization_id
             and subscriptions.plan_code = plan_features.plan_code
-
-    {% for feature, table in [
-        ('pause', 'subscription_pauses'),
-    ] -%}
-        union all
-
-        select
-            subscriptions.organization_id,
-            subscriptions.external_customer_id,
-            '{{ feature }}' as feature
-        from subscriptions
-        inner join {{ ref('stg_book__' ~ table) }} as {{ table }}
-            on
-                subscriptions.organization_id = {{ table }}.organization_id
-                and subscriptions.external_subscription_id = {{ table }}.external_subscription_id
-                and subscriptions.created_at = {{ table }}.created_at
-    {% endfor -%}
 
     union all
 

@@ -69,6 +69,7 @@ select
     billing.fee_plan_effective_at,
     billing.closed_date,
     billing.opened_date,
+    billing.commitment_plan_code,
     billing.commitment_plan_effective_at,
     billing.commitment_from_date,
     billing.commitment_to_date,

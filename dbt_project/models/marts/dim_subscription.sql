@@ -65,11 +65,13 @@ select
     versions.terminated_at,
     {# the state at as_of of the newest close: no clock is asked #}
     case
-        when versions.valid_to_at <= closes.as_of then 'replaced'
-        when coalesce(started.started_at, versions.subscription_at) > closes.as_of then 'pending'
+        when started.ended_by in ('upgrade', 'downgrade') then 'replaced'
+        when started.ended_by = 'termination' then 'terminated'
+        when started.started_at > closes.as_of then 'pending'
+        when started.started_at is not null then 'active'
         when versions.terminated_at <= closes.as_of then 'terminated'
-        when versions.ending_at <= closes.as_of then 'terminated'
-        else 'active'
+        when versions.created_at > closes.as_of then 'pending'
+        else 'replaced'
     end as subscription_status,
     closes.as_of,
     versions.created_at as valid_from_at,

@@ -135,7 +135,7 @@ select
     cast(levelled.highest_total - levelled.previous_highest_total as decimal(38, 12)) as billed_units,
     {{ prorate_units(
         '((levelled.highest_total - levelled.previous_highest_total) * ('
-        ~ days_between('levelled.event_date', 'charge_windows.usage_to_date') ~ ' + 1))',
+        ~ days_between('levelled.event_date', 'charge_windows.usage_full_to_date') ~ ' + 1))',
         'charge_windows.usage_full_days_count'
     ) }} as billed_prorated_units,
     levelled.precise_total_amount_cents

@@ -1,6 +1,6 @@
 {%- set columns = [
     'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone', 'as_of',
-    'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_days_count', 'usage_days_count',
+    'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
     'ended_by', 'plan_code', 'plan_effective_at', 'charge_code', 'charge_position', 'charge_name', 'charge_model',
     'is_pay_in_advance', 'is_invoiceable', 'is_prorated', 'min_amount_cents', 'applied_pricing_unit_code',
     'pricing_unit_conversion_rate', 'billable_metric_code', 'metric_effective_at', 'event_code', 'aggregation_type',
@@ -31,8 +31,11 @@ select
     metered_charges.moment_id,
     metered_charges.moment_state,
     metered_charges.usage_to_at as events_to_at,
-    {# nothing after as_of may influence the result #}
-    least(metered_charges.finalizes_at, metered_charges.as_of + interval '1 microsecond') as known_to_at,
+    {# an event at the very end of a subscription comes before its invoice; nothing after as_of may count #}
+    least(
+        greatest(metered_charges.finalizes_at, metered_charges.usage_to_at),
+        metered_charges.as_of + interval '1 microsecond'
+    ) as known_to_at,
     {% for column in columns %}
         metered_charges.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}

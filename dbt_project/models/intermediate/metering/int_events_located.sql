@@ -143,7 +143,8 @@ placed as (
             when metered_codes.event_code is null then 'no_charge'
             when
                 moments.moment_state = 'due'
-                and coalesce(usage_events.received_at, usage_events.event_at) >= moments.finalizes_at
+                and coalesce(usage_events.received_at, usage_events.event_at)
+                >= greatest(moments.finalizes_at, moments.usage_to_at)
                 then 'late'
             else moments.moment_state
         end as fate

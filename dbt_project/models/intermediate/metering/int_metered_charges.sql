@@ -47,6 +47,7 @@ metered as (
         moments.usage_to_at,
         moments.usage_from_date,
         moments.usage_to_date,
+        moments.usage_full_to_date,
         moments.usage_full_days_count,
         moments.usage_days_count,
         moments.ended_by,

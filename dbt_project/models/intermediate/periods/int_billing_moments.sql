@@ -4,7 +4,7 @@
     'purchase_order_number', 'timezone', 'reason', 'invoice_group', 'billing_date', 'billing_at', 'finalizes_at',
     'closed_date', 'opened_date', 'row_started_at', 'has_previous_row', 'ended_by', 'next_plan_code',
     'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date', 'full_from_date', 'full_started_at',
-    'full_days_count', 'days_count', 'commitment_plan_effective_at', 'commitment_from_date', 'commitment_to_date',
+    'full_days_count', 'days_count', 'commitment_plan_code', 'commitment_plan_effective_at', 'commitment_from_date', 'commitment_to_date',
     'commitment_days_count', 'commitment_full_days_count', 'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date',
     'usage_full_days_count', 'usage_days_count',
 ] -%}
@@ -25,7 +25,7 @@ expected as (
 finalized_moments as (
 
     select * from {{ ref('stg_ledger__moments') }}
-    where reason in ('renewal', 'start', 'trial_end', 'upgrade', 'downgrade', 'termination', 'fixed_charge_units')
+    where reason in ('renewal', 'start', 'trial_end', 'upgrade', 'downgrade', 'termination', 'fixed_charge_units', 'resume')
 
 ),
 
@@ -53,6 +53,27 @@ local_offsets as (
 
 ),
 
+pauses as (
+
+    select * from {{ ref('int_subscription_pauses') }}
+
+),
+
+{# moments in a pause, however many pauses lie over them #}
+paused_moments as (
+
+    select distinct expected.moment_id
+    from expected
+    inner join pauses
+        on
+            expected.organization_id = pauses.organization_id
+            and expected.external_subscription_id = pauses.external_subscription_id
+            and expected.created_at = pauses.created_at
+            and expected.billing_at >= pauses.paused_from_at
+            and expected.billing_at < pauses.paused_to_at
+
+),
+
 {# up to when each subscription has been billed #}
 billed_up_to as (
 
@@ -74,7 +95,7 @@ open_moments as (
     select
         expected.*,
         subscriptions.external_customer_id,
-        subscriptions.plan_code,
+        subscriptions.plan_code as row_plan_code,
         subscriptions.base_plan_code,
         subscriptions.plan_interval,
         case when subscriptions.is_usage_billed_monthly then 'monthly' else subscriptions.plan_interval end
@@ -94,7 +115,6 @@ open_moments as (
         subscriptions.local_trial_ended_at,
         cast(subscriptions.local_trial_ended_at as date) as trial_ended_date,
         case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_created_at end as next_created_at,
-        case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_plan_code end as next_plan_code,
         subscriptions.local_ended_at,
         subscriptions.is_ended_by_end_date,
         subscriptions.anchor_month,
@@ -103,6 +123,7 @@ open_moments as (
         subscriptions.close_id,
         subscriptions.as_of,
         subscriptions.known_batch_id,
+        paused_moments.moment_id is not null as is_paused,
         case when expected.reason in ('upgrade', 'downgrade', 'termination') then expected.reason end as ended_by
     from expected
     inner join subscriptions
@@ -110,6 +131,8 @@ open_moments as (
             expected.organization_id = subscriptions.organization_id
             and expected.external_subscription_id = subscriptions.external_subscription_id
             and expected.created_at = subscriptions.created_at
+    left join paused_moments
+        on expected.moment_id = paused_moments.moment_id
     left join billed_up_to
         on
             expected.organization_id = billed_up_to.organization_id
@@ -140,7 +163,7 @@ placed as (
         usage_periods.ended_at as full_usage_ended_at,
         usage_periods.days_count as full_usage_days_count,
         open_moments.ended_by is not null or closed_periods.to_date = open_moments.closed_date as is_plan_period_closed,
-        open_moments.reason in ('start', 'trial_end') or opened_periods.from_date = open_moments.opened_date
+        open_moments.reason in ('start', 'trial_end', 'resume') or opened_periods.from_date = open_moments.opened_date
             as is_plan_period_opened,
         coalesce(open_moments.ended_by is not null or usage_periods.to_date = open_moments.closed_date, false)
             as has_usage,
@@ -188,6 +211,8 @@ cut as (
             when placed.is_in_trial then false
             when placed.ended_by is not null and placed.is_pay_in_advance then false
             when placed.reason = 'fixed_charge_units' then false
+            {# what is paid in advance waits for the end of a pause #}
+            when placed.is_pay_in_advance and placed.is_paused then false
             when placed.is_pay_in_advance then coalesce(placed.is_plan_period_opened, false)
             else coalesce(placed.is_plan_period_closed, false)
         end as has_plan_fee,
@@ -260,7 +285,7 @@ counted as (
                 {{ days_between('cut.closed_cut_from_date', 'cut.closed_cut_to_date') }} + 1
                 - case when cut.ended_by = 'upgrade' then 1 else 0 end, 0
             )
-        end as days_count,
+        end as unpaused_days_count,
         {#
           The period whose minimum commitment is settled: with a plan in arrears the one that its fee is for, in advance
           the one before, if it was billed. A trial does not shorten it.
@@ -285,10 +310,47 @@ counted as (
 
 ),
 
+{# whole days of pauses among the days of the fee in arrears, and of the commitment #}
+paused as (
+
+    select
+        counted.moment_id,
+        sum(
+            case
+                when counted.has_plan_fee and not counted.is_pay_in_advance
+                    then greatest(
+                        {{ days_between(
+                            'greatest(pauses.first_paused_date, counted.fee_from_date)',
+                            'least(pauses.last_paused_date, counted.fee_to_date)'
+                        ) }} + 1, 0
+                    )
+                else 0
+            end
+        ) as fee_days_count,
+        sum(
+            greatest(
+                {{ days_between(
+                    'greatest(pauses.first_paused_date, counted.closed_cut_from_date)',
+                    'least(pauses.last_paused_date, counted.closed_cut_to_date)'
+                ) }} + 1, 0
+            )
+        ) as commitment_days_count
+    from counted
+    inner join pauses
+        on
+            counted.organization_id = pauses.organization_id
+            and counted.external_subscription_id = pauses.external_subscription_id
+            and counted.created_at = pauses.created_at
+            and counted.billing_at >= pauses.paused_from_at
+    group by counted.moment_id
+
+),
+
 measured as (
 
     select
         counted.*,
+        cast(greatest(counted.unpaused_days_count - coalesce(paused.fee_days_count, 0), 0) as integer) as days_count,
         counted.created_at as subscription_created_at,
         counted.started_at as row_started_at,
         case when counted.reason = 'renewal' then 'renewal' else counted.external_subscription_id end as invoice_group,
@@ -333,10 +395,17 @@ measured as (
         end as commitment_to_date,
         case
             when counted.is_commitment_settled
-                then {{ days_between('counted.closed_cut_from_date', 'counted.closed_cut_to_date') }} + 1
+                then cast(
+                    greatest(
+                        {{ days_between('counted.closed_cut_from_date', 'counted.closed_cut_to_date') }} + 1
+                        - coalesce(paused.commitment_days_count, 0), 0
+                    ) as integer
+                )
         end as commitment_days_count,
         case when counted.is_commitment_settled then counted.closed_days_count end as commitment_full_days_count,
         case when counted.has_usage then counted.full_usage_days_count else 1 end as usage_full_days_count,
+        case when counted.has_usage then counted.full_usage_to_date else counted.billing_date end
+            as usage_full_to_date,
         case
             when not counted.has_usage then 0
             {# whole local days, unless the row starts and ends inside of the period #}
@@ -354,6 +423,8 @@ measured as (
             )
         end as usage_days_count
     from counted
+    left join paused
+        on counted.moment_id = paused.moment_id
 
 ),
 
@@ -363,7 +434,11 @@ versioned as (
     select
         measured.*,
         usage_versions.plan_effective_at,
-        measured.plan_code as fee_plan_code,
+        {# a phase and a rate card have a plan code of their own #}
+        coalesce(usage_versions.plan_code, measured.row_plan_code) as plan_code,
+        coalesce(fee_versions.plan_code, measured.row_plan_code) as fee_plan_code,
+        commitment_versions.plan_code as commitment_plan_code,
+        next_versions.plan_code as next_plan_code,
         fee_versions.plan_effective_at as fee_plan_effective_at,
         commitment_versions.plan_effective_at as commitment_plan_effective_at,
         next_versions.plan_effective_at as next_plan_effective_at
@@ -390,6 +465,7 @@ select
     {% for column in kept_columns -%}
         finalized_moments.{{ column }},
     {% endfor -%}
+    finalized_moments.usage_to_date as usage_full_to_date,
     'finalized' as moment_state,
     finalized_moments.known_batch_id,
     close_scope.as_of,
@@ -405,6 +481,7 @@ select
     {% for column in kept_columns -%}
         versioned.{{ column }},
     {% endfor -%}
+    versioned.usage_full_to_date,
     case
         when versioned.finalizes_at <= versioned.as_of then 'due'
         when versioned.billing_at <= versioned.as_of then 'draft'

@@ -1,6 +1,6 @@
 {#
   Why and when each subscription row is billed, without what it is billed for: renewals, the start, the end of the
-  trial, the end of the row, and changed units of fixed charges paid in advance (semantics/lifecycle.md section 2).
+  trial or of a pause, the end of the row, and changed units of fixed charges paid in advance (semantics/lifecycle.md section 2).
 #}
 with
 
@@ -32,6 +32,12 @@ fixed_charges as (
 unit_changes as (
 
     select * from {{ ref('stg_book__subscription_fixed_charge_units') }}
+
+),
+
+pauses as (
+
+    select * from {{ ref('int_subscription_pauses') }}
 
 ),
 
@@ -213,6 +219,49 @@ trial_ends as (
 
 ),
 
+{# the fee of a period in advance that a pause put off when the period began: from the day of the resumption on #}
+resumes as (
+
+    {# pauses that end at one instant resume once #}
+    select distinct
+        subscriptions.organization_id,
+        subscriptions.external_subscription_id,
+        subscriptions.created_at,
+        'resume' as reason,
+        pauses.paused_to_at as billing_at,
+        {{ add_days('pauses.last_paused_date', 1) }} as billing_date,
+        cast(null as date) as closed_date,
+        {{ add_days('pauses.last_paused_date', 1) }} as opened_date
+    from subscriptions
+    inner join pauses
+        on
+            subscriptions.organization_id = pauses.organization_id
+            and subscriptions.external_subscription_id = pauses.external_subscription_id
+            and subscriptions.created_at = pauses.created_at
+    inner join period_calendars
+        on
+            subscriptions.timezone_history = period_calendars.timezone_history
+            and subscriptions.plan_interval = period_calendars.plan_interval
+            and subscriptions.anchor_month = period_calendars.anchor_month
+            and subscriptions.anchor_day = period_calendars.anchor_day
+            and subscriptions.anchor_weekday = period_calendars.anchor_weekday
+            and pauses.paused_to_at > period_calendars.started_at
+            and pauses.paused_to_at < period_calendars.ended_at
+    where
+        subscriptions.is_pay_in_advance
+        and pauses.paused_to_at > greatest(subscriptions.started_at, subscriptions.created_at)
+        and coalesce(subscriptions.ended_at > pauses.paused_to_at, true)
+        and coalesce(subscriptions.trial_ended_at <= pauses.paused_to_at, true)
+        {# when the fee would have been billed the subscription rested #}
+        and greatest(
+            period_calendars.started_at, subscriptions.started_at,
+            coalesce(subscriptions.trial_ended_at, subscriptions.started_at)
+        ) >= pauses.paused_from_at
+        {# the period in which a start in the past was entered is not billed #}
+        and (not subscriptions.is_started_in_the_past or period_calendars.started_at >= subscriptions.created_at)
+
+),
+
 {#
   Units of a fixed charge paid in advance that change inside a period which was billed: an extra invoice at once. A
   change at the first instant of a period is in that period's own bill.
@@ -274,7 +323,7 @@ fixed_charge_units as (
 
 expected as (
 
-    {% for source in ['renewals', 'starts', 'trial_ends', 'ends', 'fixed_charge_units'] -%}
+    {% for source in ['renewals', 'starts', 'trial_ends', 'resumes', 'ends', 'fixed_charge_units'] -%}
         select
             {{ source }}.organization_id,
             {{ source }}.external_subscription_id,
@@ -298,7 +347,8 @@ select
     {{ surrogate_key([
         'expected.organization_id', 'expected.external_subscription_id', 'expected.created_at', 'expected.reason',
         "case expected.reason when 'renewal' then cast(expected.billing_date as varchar)"
-        ~ " when 'fixed_charge_units' then cast(expected.billing_at as varchar) end",
+        ~ " when 'fixed_charge_units' then cast(expected.billing_at as varchar)"
+        ~ " when 'resume' then cast(expected.billing_at as varchar) end",
     ]) }} as moment_id,
     expected.organization_id,
     expected.external_subscription_id,

@@ -50,8 +50,12 @@ billed as (
                 moments.organization_id, moments.external_customer_id,
                 greatest(advance.event_at, advance.received_at)
             order by
-                {{ binary_order('moments.external_subscription_id') }}, charge_windows.charge_position,
-                advance.filter_position, {{ binary_order('advance.group_values') }}, advance.sequence_number
+                {{ binary_order('moments.external_subscription_id') }},
+                advance.event_at,
+                advance.received_at,
+                {{ natural_order('advance.transaction_id') }},
+                {{ binary_order('advance.transaction_id') }},
+                charge_windows.charge_position
         ) as instant_order,
         moments.close_id,
         moments.as_of,

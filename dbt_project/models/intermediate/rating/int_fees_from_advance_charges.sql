@@ -66,7 +66,7 @@ charged as (
         charge_windows.charge_model,
         charge_windows.is_invoiceable,
         charge_windows.usage_from_date,
-        charge_windows.usage_to_date,
+        charge_windows.usage_full_to_date,
         charge_windows.applied_pricing_unit_code,
         charge_windows.pricing_unit_conversion_rate,
         pricing_units.exponent as pricing_unit_exponent,
@@ -154,7 +154,7 @@ select
     converted.filter_values,
     nullif(converted.group_values, '') as group_values,
     converted.usage_from_date as from_date,
-    converted.usage_to_date as to_date,
+    converted.usage_full_to_date as to_date,
     {# when nothing is billed because the level was higher before, the event's own units are shown #}
     cast(
         case when converted.billed_units > 0 then converted.billed_units else greatest(converted.change, 0) end

@@ -57,7 +57,7 @@ committed as (
     inner join plan_versions
         on
             moments.organization_id = plan_versions.organization_id
-            and moments.plan_code = plan_versions.plan_code
+            and moments.commitment_plan_code = plan_versions.plan_code
             and moments.commitment_plan_effective_at = plan_versions.effective_at
             and plan_versions.minimum_commitment_amount_cents > 0
     left join currencies

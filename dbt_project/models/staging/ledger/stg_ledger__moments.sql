@@ -33,6 +33,7 @@
         'full_started_at': 'timestamp',
         'full_days_count': 'integer',
         'days_count': 'integer',
+        'commitment_plan_code': 'varchar',
         'commitment_plan_effective_at': 'timestamp',
         'commitment_from_date': 'date',
         'commitment_to_date': 'date',
