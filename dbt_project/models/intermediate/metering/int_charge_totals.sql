@@ -61,9 +61,5 @@ inner join charge_windows
         and totals.code = charge_windows.event_code
 left join facet_buckets
     on
-        charge_windows.organization_id = facet_buckets.organization_id
-        and charge_windows.plan_code = facet_buckets.plan_code
-        and charge_windows.plan_effective_at = facet_buckets.plan_effective_at
-        and charge_windows.charge_code = facet_buckets.charge_code
-        and charge_windows.metric_effective_at = facet_buckets.metric_effective_at
+        charge_windows.metered_charge_id = facet_buckets.metered_charge_id
         and totals.facets = facet_buckets.facets
