@@ -23,6 +23,7 @@ from dagster_project.lib.dbt_runs import (
     CANDIDATES_SELECTION,
     LEDGER_SELECTION,
     MARTS_SELECTION,
+    MARTS_TESTS_EXCLUSION,
     DbtRuns,
 )
 from dagster_project.lib.errors import BillingError
@@ -146,7 +147,7 @@ class CloseRun:
         self.runs.run(MARTS_SELECTION)
         return tuple(
             f"{node.name}: {node.message}"
-            for node in self.runs.test(MARTS_SELECTION)
+            for node in self.runs.test(MARTS_SELECTION, exclude=MARTS_TESTS_EXCLUSION)
             if node.status not in {"pass", "success"}
         )
 
