@@ -142,7 +142,12 @@ def _invoices(count: int) -> list[Any]:
     def invoice(number: int) -> dict[str, Any]:
         lines = [line(number, place) for place in range(12)]
         fees = sum(int(row["amount_cents"]) for row in lines)
-        party = {"name": f"Customer {number}", "address_lines": [f"{number} Main Street"], "city": "Berlin", "country_code": "DE"}
+        party = {
+            "name": f"Customer {number}",
+            "address_lines": [f"{number} Main Street"],
+            "city": "Berlin",
+            "country_code": "DE",
+        }
         nothing = ("progressive_billing_credit", "coupons", "credit_notes", "prepaid_credit", "taxes")
         sums = ("fees", "sub_total_excluding_taxes", "sub_total_including_taxes", "total")
         return {
