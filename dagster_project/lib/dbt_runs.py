@@ -72,9 +72,9 @@ class DbtRuns:
         """The reference tables of seeds/reference."""
         return self._checked(["seed"])
 
-    def test(self, selection: Sequence[str]) -> list[NodeResult]:
-        """The data tests of a selection; failures are in the results, nothing is raised for them."""
-        return self._invoke(["test", "--exclude-resource-type", "unit_test", "--select", *selection])
+    def test(self, selection: Sequence[str], *, resource_type: str = "test") -> list[NodeResult]:
+        """The data tests (or those of another type) of a selection; failures are in the results, nothing is raised."""
+        return self._invoke(["test", "--resource-type", resource_type, "--select", *selection])
 
     def manifest(self) -> Any:
         """dbt's manifest of the project for this warehouse."""

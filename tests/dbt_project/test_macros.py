@@ -38,7 +38,7 @@ def load_macros(engine: str) -> dict[str, Any]:
         re.sub(r"\{\{\s*return\((.*)\)\s*\}\}", r"{{ \1 }}", path.read_text())
         for folder in ("engine", "money", "pricing", "custom")
         for path in sorted((MACROS / folder).glob("*.sql"))
-        if path.stem not in {"insert_and_count", "refresh_statistics"}
+        if path.stem not in {"index_rounds", "insert_and_count", "refresh_statistics"}
     ]
     environment.globals["adapter"] = Adapter(engine, macros)
     template = environment.from_string("\n".join(sources))

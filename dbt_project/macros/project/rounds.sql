@@ -28,6 +28,7 @@
     {% call statement('create') -%}
         create table {{ work_relation }} {{ get_table_columns_and_constraints() }}
     {%- endcall %}
+    {% do index_rounds(work_relation) %}
     {%- set body = compiled_code | replace(this | string, work_relation | string) -%}
     {% do get_assert_columns_equivalent(body) %}
     {%- set columns = model['columns'].values() | map(attribute='name') | join(', ') -%}

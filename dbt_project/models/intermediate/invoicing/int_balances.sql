@@ -48,6 +48,20 @@ last_rounds as (
     from settled
     group by settled.chain_id, settled.row_kind, settled.row_id
 
+),
+
+prepaid as (
+
+    select
+        moves.*,
+        row_number() over (partition by moves.source_id order by moves.move_order desc) as last_place,
+        sum(case when moves.move_kind = 'consumed' then -moves.credits_e5 else 0 end) over (
+            partition by moves.source_id
+        ) as consumed_e5,
+        sum(case when moves.move_kind = 'opening' then 0 else 1 end) over (partition by moves.source_id)
+            as moves_count
+    from {{ ref('int_prepaid_moves') }} as moves
+
 )
 
 select
@@ -84,3 +98,29 @@ left join recorded
 where
     last_rounds.changes = 1
     and (settled.row_kind <> 'coupon' or settled.periods_left is not null)
+
+union all
+
+select
+    close_scope.close_id,
+    prepaid.organization_id,
+    prepaid.external_customer_id,
+    'wallet' as source_type,
+    prepaid.source_id,
+    prepaid.currency,
+    cast(null as varchar) as origin_invoice_id,
+    prepaid.balance_cents,
+    cast(null as integer) as periods_left,
+    {{ e5_to_decimal('prepaid.credits_balance_e5') }} as credits_balance,
+    cast(
+        coalesce(recorded.consumed_credits, 0) + {{ e5_to_decimal('prepaid.consumed_e5') }} as decimal(38, 5)
+    ) as consumed_credits,
+    prepaid.balance_cents <> 0 or prepaid.credits_balance_e5 <> 0 as is_live
+from prepaid
+inner join close_scope
+    on prepaid.organization_id = close_scope.organization_id
+left join recorded
+    on
+        recorded.source_type = 'wallet'
+        and prepaid.source_id = recorded.source_id
+where prepaid.last_place = 1 and prepaid.moves_count > 0

@@ -68,6 +68,18 @@ posted as (
         and settled.invoice_id is not null
         and settled.amount_cents > 0
 
+    union all
+
+    select
+        prepaid.invoice_id,
+        'prepaid_credit' as posting_kind,
+        prepaid.source_id,
+        0 as round_no,
+        -prepaid.amount_cents as amount_cents,
+        prepaid.balance_cents
+    from {{ ref('int_prepaid_moves') }} as prepaid
+    where prepaid.move_kind = 'consumed'
+
 )
 
 select

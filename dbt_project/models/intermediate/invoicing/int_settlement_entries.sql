@@ -84,8 +84,14 @@ voids as (
 
 ),
 
+prepaid_customers as (
+
+    select * from {{ ref('int_prepaid_customers') }}
+
+),
+
 {# a balance that invoices use up, or a step of its own, makes the customer's invoices depend on each other #}
-ordered_customers as (
+stepping_customers as (
 
     select
         sources.chain_id,
@@ -104,11 +110,34 @@ ordered_customers as (
 
     union
 
+    {# a void of an empty wallet takes nothing, but it has been: it is recorded once and never acts later #}
+    select
+        wallets.chain_id,
+        wallets.organization_id,
+        wallets.external_customer_id
+    from voids
+    inner join wallets
+        on
+            voids.organization_id = wallets.organization_id
+            and voids.wallet_code = wallets.wallet_code
+
+    union
+
     select
         crediting_invoices.chain_id,
         crediting_invoices.organization_id,
         crediting_invoices.external_customer_id
     from crediting_invoices
+
+),
+
+ordered_customers as (
+
+    select stepping_customers.*
+    from stepping_customers
+    left join prepaid_customers
+        on stepping_customers.chain_id = prepaid_customers.chain_id
+    where prepaid_customers.chain_id is null
 
 ),
 
@@ -119,7 +148,12 @@ single_invoices as (
     from invoices
     left join ordered_customers
         on invoices.customer_key = ordered_customers.chain_id
-    where ordered_customers.chain_id is null and invoices.invoice_state = 'due'
+    left join prepaid_customers
+        on invoices.customer_key = prepaid_customers.chain_id
+    where
+        ordered_customers.chain_id is null
+        and prepaid_customers.chain_id is null
+        and invoices.invoice_state = 'due'
 
 ),
 

@@ -72,12 +72,8 @@ moved as (
         settled.step_no,
         1 as place,
         settled.row_id as source_id,
-        case
-            when settled.invoice_id is not null then 'consumed'
-            when settled.parent_id = settled.row_id then wallets.end_kind
-            else 'voided'
-        end as move_kind,
-        case when settled.parent_id <> settled.row_id then settled.parent_id end as wallet_transaction_id,
+        case when settled.invoice_id is not null then 'consumed' else wallets.end_kind end as move_kind,
+        cast(null as varchar) as wallet_transaction_id,
         settled.invoice_id,
         entries.entry_at as moved_at,
         -settled.amount_cents as amount_cents,
@@ -90,7 +86,36 @@ moved as (
             and entries.is_step
     inner join wallets
         on settled.row_id = wallets.source_id
-    where settled.amount_cents <> 0 or settled.parent_id is not null
+    where settled.invoice_id is not null or settled.parent_id = settled.row_id
+
+    union all
+
+    select
+        entries.chain_id,
+        entries.step_no,
+        1 as place,
+        wallets.source_id,
+        'voided' as move_kind,
+        transactions.wallet_transaction_id,
+        cast(null as varchar) as invoice_id,
+        entries.entry_at as moved_at,
+        -coalesce(settled.amount_cents, 0) as amount_cents,
+        -coalesce(settled.taken_credits_e5, 0) as credits_e5
+    from entries
+    inner join transactions
+        on
+            entries.organization_id = transactions.organization_id
+            and entries.entry_id = transactions.wallet_transaction_id
+            and entries.entry_kind = 'wallet_void'
+    inner join wallets
+        on
+            transactions.organization_id = wallets.organization_id
+            and transactions.wallet_code = wallets.wallet_code
+    left join settled
+        on
+            entries.chain_id = settled.chain_id
+            and entries.entry_id = settled.parent_id
+            and wallets.source_id = settled.row_id
 
 ),
 
@@ -114,30 +139,62 @@ balanced as (
         ) as move_order
     from moved
 
+),
+
+listed as (
+
+    select
+        balanced.source_id,
+        balanced.move_kind,
+        balanced.wallet_transaction_id,
+        balanced.invoice_id,
+        balanced.moved_at,
+        balanced.move_order,
+        balanced.amount_cents,
+        balanced.credits_e5,
+        balanced.balance_cents,
+        balanced.credits_balance_e5
+    from balanced
+
+    union all
+
+    select
+        prepaid.source_id,
+        prepaid.move_kind,
+        prepaid.wallet_transaction_id,
+        prepaid.invoice_id,
+        prepaid.moved_at,
+        prepaid.move_order,
+        prepaid.amount_cents,
+        prepaid.credits_e5,
+        prepaid.balance_cents,
+        prepaid.credits_balance_e5
+    from {{ ref('int_prepaid_moves') }} as prepaid
+
 )
 
 select
     {{ surrogate_key([
-        'balanced.source_id', 'balanced.move_kind', 'balanced.wallet_transaction_id', 'balanced.invoice_id'
+        'listed.source_id', 'listed.move_kind', 'listed.wallet_transaction_id', 'listed.invoice_id'
     ]) }} as wallet_move_id,
     close_scope.close_id,
     wallets.organization_id,
     wallets.external_customer_id,
     wallets.wallet_code,
-    balanced.source_id,
-    balanced.move_kind,
-    balanced.wallet_transaction_id,
-    balanced.invoice_id,
-    balanced.moved_at,
-    cast(balanced.move_order as bigint) as move_order,
+    listed.source_id,
+    listed.move_kind,
+    listed.wallet_transaction_id,
+    listed.invoice_id,
+    listed.moved_at,
+    cast(listed.move_order as bigint) as move_order,
     wallets.currency,
-    cast(balanced.amount_cents as bigint) as amount_cents,
-    {{ e5_to_decimal('balanced.credits_e5') }} as credits,
-    cast(balanced.balance_cents as bigint) as balance_cents,
-    {{ e5_to_decimal('balanced.credits_balance_e5') }} as credits_balance
-from balanced
+    cast(listed.amount_cents as bigint) as amount_cents,
+    {{ e5_to_decimal('listed.credits_e5') }} as credits,
+    cast(listed.balance_cents as bigint) as balance_cents,
+    {{ e5_to_decimal('listed.credits_balance_e5') }} as credits_balance
+from listed
 inner join wallets
-    on balanced.source_id = wallets.source_id
+    on listed.source_id = wallets.source_id
 inner join close_scope
     on wallets.organization_id = close_scope.organization_id
-where balanced.move_kind <> 'opening'
+where listed.move_kind <> 'opening'

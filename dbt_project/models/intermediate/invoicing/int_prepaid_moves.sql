@@ -1,0 +1,255 @@
+{#
+  Each credit and debit of a wallet that is its customer's only balance, in order of time, by windows: with X the running
+  sum of credits less what invoices ask for, the balance is X less the lowest that X has been (0 at the start), and an
+  invoice takes by what it lowers the balance. Equal to settling one invoice after the other.
+#}
+with
+
+customers as (
+
+    select * from {{ ref('int_prepaid_customers') }}
+
+),
+
+wallets as (
+
+    select * from {{ ref('int_wallets') }}
+
+),
+
+sources as (
+
+    select sources.*
+    from {{ ref('int_balance_sources') }} as sources
+    inner join customers
+        on sources.chain_id = customers.chain_id
+
+),
+
+transactions as (
+
+    select * from {{ ref('int_wallet_transactions') }}
+
+),
+
+invoices as (
+
+    select
+        invoices.*,
+        customers.chain_id,
+        customers.source_id
+    from {{ ref('int_invoices_ordered') }} as invoices
+    inner join customers
+        on
+            invoices.organization_id = customers.organization_id
+            and invoices.external_customer_id = customers.external_customer_id
+    inner join wallets
+        on
+            customers.source_id = wallets.source_id
+            and invoices.currency = wallets.currency
+    where invoices.invoice_state = 'due' and invoices.invoice_type not in ('one_off', 'credit')
+
+),
+
+fees as (
+
+    select
+        priced.invoice_id,
+        priced.fee_type,
+        coalesce(priced.billable_metric_code, '') as metric_code,
+        priced.amount_cents,
+        {{ cents_to_e5('priced.amount_cents') }} * {{ scaled_percent('priced.taxes_rate') }} as scaled_tax,
+        {{ cents_to_e10('priced.amount_cents') }} + {{ signed_percent_of('priced.precise_e10', 'priced.taxes_rate') }}
+            as cap_e10
+    from {{ ref('int_fees_priced') }} as priced
+    inner join invoices
+        on priced.invoice_id = invoices.invoice_id
+
+),
+
+totals as (
+
+    select
+        fees.invoice_id,
+        cast(sum(fees.amount_cents) as bigint)
+        + cast({{ divide_half_away('sum(fees.scaled_tax)', power_of_ten(19)) }} as bigint) as total_cents
+    from fees
+    group by fees.invoice_id
+
+),
+
+{# what the fees' buckets hold together: semantics/invoice.md section 7.1 #}
+caps as (
+
+    select
+        fees.invoice_id,
+        sum(fees.cap_e10) as caps_e10,
+        count(distinct fees.fee_type || ' ' || fees.metric_code) as buckets_count
+    from fees
+    where fees.amount_cents <> 0 and fees.cap_e10 > 0
+    group by fees.invoice_id
+
+),
+
+asked as (
+
+    select
+        totals.invoice_id,
+        least(
+            totals.total_cents,
+            case
+                when
+                    {{ cents_to_e10('totals.total_cents') }} - caps.caps_e10 between 1 and caps.buckets_count * 10000000000
+                    then totals.total_cents
+                else cast({{ divide_half_away('caps.caps_e10', power_of_ten(10)) }} as bigint)
+            end
+        ) as asked_cents
+    from totals
+    inner join caps
+        on totals.invoice_id = caps.invoice_id
+    where totals.total_cents > 0
+
+),
+
+moves as (
+
+    select
+        sources.chain_id,
+        sources.source_id,
+        case when sources.entry_id = sources.source_id then 'opening' else transactions.transaction_kind end
+            as move_kind,
+        transactions.wallet_transaction_id,
+        cast(null as varchar) as invoice_id,
+        sources.counts_from_at as sort_at,
+        coalesce(transactions.settled_at, sources.counts_from_at) as moved_at,
+        2 as instant_rank,
+        0 as place,
+        '' as order_key,
+        sources.entry_id as tie,
+        sources.balance_cents as asked_cents,
+        sources.credits_e5
+    from sources
+    left join transactions
+        on
+            sources.organization_id = transactions.organization_id
+            and sources.entry_id = transactions.wallet_transaction_id
+
+    union all
+
+    select
+        invoices.chain_id,
+        invoices.source_id,
+        'consumed' as move_kind,
+        cast(null as varchar) as wallet_transaction_id,
+        invoices.invoice_id,
+        invoices.finalizes_at as sort_at,
+        invoices.finalizes_at as moved_at,
+        invoices.instant_rank,
+        1 as place,
+        invoices.order_key,
+        invoices.invoice_id as tie,
+        -asked.asked_cents as asked_cents,
+        cast(null as decimal(38, 0)) as credits_e5
+    from asked
+    inner join invoices
+        on asked.invoice_id = invoices.invoice_id
+
+),
+
+placed as (
+
+    select
+        moves.*,
+        row_number() over (
+            partition by moves.chain_id
+            order by
+                moves.sort_at, moves.instant_rank, moves.place, {{ binary_order('moves.order_key') }}, moves.tie
+        ) as move_order
+    from moves
+
+),
+
+summed as (
+
+    select
+        placed.*,
+        sum(placed.asked_cents) over (
+            partition by placed.chain_id
+            order by placed.move_order
+            rows between unbounded preceding and current row
+        ) as running_cents
+    from placed
+
+),
+
+reflected as (
+
+    select
+        summed.*,
+        summed.running_cents - least(
+            min(summed.running_cents) over (
+                partition by summed.chain_id
+                order by summed.move_order
+                rows between unbounded preceding and current row
+            ),
+            0
+        ) as balance_cents
+    from summed
+
+),
+
+moved as (
+
+    select
+        reflected.*,
+        reflected.balance_cents - coalesce(
+            lag(reflected.balance_cents) over (partition by reflected.chain_id order by reflected.move_order), 0
+        ) as amount_cents
+    from reflected
+
+),
+
+credited as (
+
+    select
+        moved.*,
+        wallets.organization_id,
+        wallets.external_customer_id,
+        wallets.wallet_code,
+        wallets.currency,
+        case
+            when moved.move_kind = 'consumed' then {{ divide_half_away(
+                'cast(moved.amount_cents as ' ~ wide_integer() ~ ') * wallets.scale_of_product', 'wallets.rate_e12'
+            ) }}
+            else moved.credits_e5
+        end as moved_credits_e5
+    from moved
+    inner join wallets
+        on moved.source_id = wallets.source_id
+
+)
+
+select
+    credited.chain_id,
+    credited.organization_id,
+    credited.external_customer_id,
+    credited.wallet_code,
+    credited.source_id,
+    credited.currency,
+    credited.move_kind,
+    credited.wallet_transaction_id,
+    credited.invoice_id,
+    credited.moved_at,
+    credited.move_order,
+    cast(credited.amount_cents as bigint) as amount_cents,
+    cast(credited.balance_cents as bigint) as balance_cents,
+    cast(credited.moved_credits_e5 as decimal(38, 0)) as credits_e5,
+    cast(
+        sum(credited.moved_credits_e5) over (
+            partition by credited.chain_id
+            order by credited.move_order
+            rows between unbounded preceding and current row
+        ) as decimal(38, 0)
+    ) as credits_balance_e5
+from credited
+where credited.move_kind <> 'consumed' or credited.amount_cents < 0
