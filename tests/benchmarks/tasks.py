@@ -13,7 +13,10 @@ from typing import Any
 import duckdb
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
-_FIELDS = "transaction_id: 'VARCHAR', external_subscription_id: 'VARCHAR', code: 'VARCHAR', timestamp: 'VARCHAR', properties: 'JSON'"
+_FIELDS = (
+    "transaction_id: 'VARCHAR', external_subscription_id: 'VARCHAR', code: 'VARCHAR', timestamp: 'VARCHAR', "
+    "properties: 'JSON'"
+)
 # what gives units from landed events; the models after these price them
 METERING_MODELS = "path:models/intermediate/metering"
 
