@@ -10,6 +10,7 @@ events as (
 charge_windows as (
 
     select * from {{ ref('int_charge_windows') }}
+    where not coalesce(is_totalled, false)
 
 ),
 

@@ -37,11 +37,11 @@ group_keys as (
 facets as (
 
     select distinct
-        located.organization_id,
-        located.code as event_code,
-        located.facets
-    from {{ ref('int_events_located') }} as located
-    where located.facets is not null
+        totals.organization_id,
+        totals.code as event_code,
+        totals.facets
+    from {{ ref('int_event_totals') }} as totals
+    where totals.facets is not null
 
 ),
 
