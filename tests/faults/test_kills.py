@@ -158,7 +158,7 @@ def test_killed_at_each_model_of_the_ledger_and_run_again_gives_the_same_ledger(
     own: Rated = request.getfixturevalue(f"on_{engine}")
     if engine == "duckdb":
         own = own.copy(tmp_path)
-    for node in range(1, undisturbed.nodes_count + 1, 5):
+    for node in range(1, undisturbed.nodes_count + 1, 8):
         killed(dies_at(own.run, node))
         assert committed(own.warehouse) == 0
     killed(dies_after(own.run, 1.5))
