@@ -80,9 +80,12 @@ class DbtRuns:
         """The reference tables of seeds/reference."""
         return self._checked(["seed"])
 
-    def test(self, selection: Sequence[str], *, resource_type: str = "test") -> list[NodeResult]:
+    def test(
+        self, selection: Sequence[str], *, exclude: Sequence[str] = (), resource_type: str = "test"
+    ) -> list[NodeResult]:
         """The data tests (or those of another type) of a selection; failures are in the results, nothing is raised."""
-        return self._invoke(["test", "--resource-type", resource_type, "--select", *selection])
+        arguments = ["test", "--resource-type", resource_type, "--select", *selection]
+        return self._invoke([*arguments, "--exclude", *exclude] if exclude else arguments)
 
     def unit_test(self, selection: Sequence[str]) -> list[NodeResult]:
         """The unit tests of a selection over models that are built; failures are in the results."""

@@ -168,9 +168,9 @@ def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
             now=story.reports[0].scope.as_of["clean"],
             progress=SilentProgress(),
         )
-    assert [
-        (row.organization_id, row.recorded_total_cents, row.derived_total_cents) for row in now.differences
-    ] == [("clean", FEBRUARY_CENTS, FEBRUARY_CENTS + 2 * UNIT_CENTS)]
+    assert [(row.organization_id, row.recorded_total_cents, row.derived_total_cents) for row in now.differences] == [
+        ("clean", FEBRUARY_CENTS, FEBRUARY_CENTS + 2 * UNIT_CENTS)
+    ]
     assert seals(story.warehouse) == before
     assert query(story.warehouse, "select count(*) from {ledger}.closes") == [(3,)]
 

@@ -192,7 +192,9 @@ def test_a_file_replaced_under_its_name_is_taken_by_its_content_and_one_that_van
     listed = read_book(book)
     (book / "events" / "gone.jsonl").unlink()
     with pytest.raises(InputError, match=r"gone\.jsonl"):
-        land_books(warehouse, [listed], landed_at=run_of(warehouse, dbt_home, AS_OF).request.now, progress=SilentProgress())
+        land_books(
+            warehouse, [listed], landed_at=run_of(warehouse, dbt_home, AS_OF).request.now, progress=SilentProgress()
+        )
     assert query(warehouse, "select count(*) from {raw}.usage_events where transaction_id = 'stays'") == [(1,)]
 
 

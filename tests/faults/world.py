@@ -64,7 +64,13 @@ def write_book(folder: Path, *, seed: int = 1) -> Path:
         folder / "book.yaml",
         {
             "organizations": [
-                {"id": name, "name": name.title(), "timezone": "Europe/Paris", "default_currency": "EUR", "country": "FR"}
+                {
+                    "id": name,
+                    "name": name.title(),
+                    "timezone": "Europe/Paris",
+                    "default_currency": "EUR",
+                    "country": "FR",
+                }
                 for name in names
             ],
             "expected_sources": [
@@ -118,7 +124,9 @@ def write_book(folder: Path, *, seed: int = 1) -> Path:
     _yaml(folder / "accounts" / "subscriptions.yaml", {"subscriptions": rows["subscriptions"]})
     _lines(folder / "events" / "clean.jsonl", events("clean"))
     write_dirty(folder / "events", seed=seed)
-    _lines(folder / "events" / "watched-2024-02.jsonl", [row for row in events("watched") if row["timestamp"] in FEBRUARY])
+    _lines(
+        folder / "events" / "watched-2024-02.jsonl", [row for row in events("watched") if row["timestamp"] in FEBRUARY]
+    )
     return folder
 
 
@@ -169,7 +177,9 @@ def run_of(
     out: Path | None = None,
 ) -> CloseRun:
     """The steps of a close, to be run one by one."""
-    return CloseRun(request_of(warehouse, home, as_of, book=book, override_reason=override_reason, out=out), SilentProgress())
+    return CloseRun(
+        request_of(warehouse, home, as_of, book=book, override_reason=override_reason, out=out), SilentProgress()
+    )
 
 
 def request_of(

@@ -68,11 +68,11 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
     folder = tmp_path / "books"
     folder.mkdir()
     cases = []
-    for case in books(3, 25):
+    for case in books(3, 8):
         path = folder / f"{case['case']}.json"
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))
-    steps = [START + timedelta(days=days, hours=6) for days in (20, 31, 40, 70, 91, 121, 135)]
+    steps = [START + timedelta(days=days, hours=6) for days in (20, 40, 91, 135)]
     at_once = closed(cases, warehouse, tmp_path / "once", [AS_OF])
     other: Warehouse
     if isinstance(warehouse, PostgresWarehouse):

@@ -94,7 +94,8 @@ def open_close(
 ) -> CloseScope:
     """Write the scope of the next close: every organisation known, or those named in `as_of`.
 
-    `known_batch_id` goes before `known_at`. `override_reasons`: why incomplete sources are no reason to wait, for all organisations or by organisation. Raises
+    `known_batch_id` goes before `known_at`. `override_reasons`: why incomplete sources are no reason to
+    wait, for all organisations or by organisation. Raises
     InputError when no organisation has landed.
     """
     raw, ledger = session.schema("raw"), session.schema("ledger")
