@@ -158,7 +158,7 @@ def explain_usage(
     readings = [
         reading
         for located in known
-        if charge.bucket_of(located.event).index == bucket.index
+        if charge.takes(bucket, located.event)
         and bucket.group_of(located.event) == group
         and (reading := _reading(charge, located.event)) is not None
     ]
