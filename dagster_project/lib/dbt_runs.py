@@ -23,11 +23,18 @@ BUILD = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection"
 BUILD_LAST = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "eager")
 
 # the models that a close runs, in the order of the close (BLUEPRINT: build, gate, append, commit, marts)
-RATING_SELECTION = ("path:models/staging/ledger", "+path:models/intermediate", "+gate_held_customers")
+RATING_SELECTION = (
+    "path:models/staging/ledger",
+    "path:models/staging/events",
+    "+path:models/intermediate",
+    "+gate_held_customers",
+)
 CANDIDATES_SELECTION = (*RATING_SELECTION, "+path:models/gate", "+path:models/marts")
 CANDIDATES_EXCLUSION = ("path:models/ledger", "path:models/marts")
 LEDGER_SELECTION = ("path:models/ledger",)
 MARTS_SELECTION = ("path:models/marts",)
+# tests that read every event ever landed; `dbt test` runs them, a close does not
+MARTS_TESTS_EXCLUSION = ("tag:every_event",)
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -52,7 +59,8 @@ class DbtRuns:
 
     warehouse: Warehouse
     target_path: Path
-    on_node: Callable[[str], None] | None = None
+    on_node: Callable[[int, int, str], None] | None = None
+    """Told how many of how many models and tests of a run have begun."""
     _manifest: Any = field(default=None, init=False)
 
     def build(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
@@ -72,9 +80,16 @@ class DbtRuns:
         """The reference tables of seeds/reference."""
         return self._checked(["seed"])
 
-    def test(self, selection: Sequence[str], *, resource_type: str = "test") -> list[NodeResult]:
+    def test(
+        self, selection: Sequence[str], *, exclude: Sequence[str] = (), resource_type: str = "test"
+    ) -> list[NodeResult]:
         """The data tests (or those of another type) of a selection; failures are in the results, nothing is raised."""
-        return self._invoke(["test", "--resource-type", resource_type, "--select", *selection])
+        arguments = ["test", "--resource-type", resource_type, "--select", *selection]
+        return self._invoke([*arguments, "--exclude", *exclude] if exclude else arguments)
+
+    def unit_test(self, selection: Sequence[str]) -> list[NodeResult]:
+        """The unit tests of a selection over models that are built; failures are in the results."""
+        return self._invoke(["test", "--select", *(f"test_type:unit,{part}" for part in selection)])
 
     def manifest(self) -> Any:
         """dbt's manifest of the project for this warehouse."""
@@ -118,7 +133,7 @@ class DbtRuns:
         paths = [
             "--project-dir", str(DBT_PROJECT_DIR),
             "--profiles-dir", str(DBT_PROJECT_DIR),
-            "--target-path", str(self.target_path),
+            "--target-path", str(self.target_path.resolve()),
             "--log-level-file", "none",
         ]  # fmt: skip
         callbacks: list[Callable[[Any], None]] = [self._tell] if self.on_node is not None else []
@@ -136,8 +151,8 @@ class DbtRuns:
         return outcome
 
     def _tell(self, event: Any) -> None:
-        if self.on_node is not None and event.info.name == "NodeFinished":
-            self.on_node(event.data.node_info.node_name)
+        if self.on_node is not None and event.info.name == "LogStartLine":
+            self.on_node(event.data.index, event.data.total, "models and tests")
 
 
 def _release_connections() -> None:

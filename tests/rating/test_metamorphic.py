@@ -21,11 +21,11 @@ import pytest
 
 from dagster_project.lib.book import Case
 from dagster_project.lib.book._book import EventSource
+from dagster_project.lib.exact import as_text, decimal_text, numeric
 from dagster_project.lib.verify._outcome import CaseOutcome
 from dagster_project.lib.warehouse import Warehouse
 from tests.rating.books import KINDS, NO_NUMBERS, Kind, books
 from tests.rating.oracle import event_code
-from tests.rating.oracle_numbers import as_text, decimal_text, numeric
 from tests.rating.runs import outcomes, read_book_case
 
 Row = dict[str, Any]

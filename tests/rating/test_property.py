@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.rating.oracle_numbers import UnsettledError
 
 from dagster_project.lib.warehouse import Warehouse
 from tests.rating.books import KINDS, Kind, books, fees_count, with_expectation
 from tests.rating.oracle import event_code
-from tests.rating.oracle_numbers import UnsettledError
 from tests.rating.runs import verified, write_cases, wrong_cases
 
 FEES = int(os.environ.get("METERHOUSE_RATED_FEES", "2000"))

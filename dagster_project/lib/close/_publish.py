@@ -14,7 +14,8 @@ def published_path(warehouse: DuckDBWarehouse) -> Path:
 def publish_marts(warehouse: Warehouse) -> Path | None:
     """Copy the schema `marts` into a file of its own and swap it in by a rename; readers keep the old one meanwhile.
 
-    On PostgreSQL the marts are read where they are: null.
+    Marts that are views read every event ever landed and stay in the warehouse, so that a close does not pay for all
+    history. On PostgreSQL the marts are read where they are: null.
     """
     if not isinstance(warehouse, DuckDBWarehouse):
         return None
@@ -25,7 +26,8 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
         tables = [
             name
             for (name,) in session.rows(
-                "select table_name from information_schema.tables where table_schema = 'marts' order by 1"
+                "select table_name from information_schema.tables "
+                "where table_schema = 'marts' and table_type = 'BASE TABLE' order by 1"
             )
         ]
         session.execute(f"attach '{str(part).replace(chr(39), chr(39) * 2)}' as published")

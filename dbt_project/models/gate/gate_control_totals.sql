@@ -28,8 +28,8 @@
     ('events_finalized', 'events', 'expected', 'recorded_fates', 'sum(recorded_fates.events_count)'),
     ('events_finalized', 'events', 'got', 'finalized_fates', 'sum(finalized_fates.events_count)'),
     ('events_read', 'readings', 'expected', 'due_fates', 'sum(due_fates.events_count * due_fates.charges_count)'),
-    ('events_read', 'readings', 'got', 'readings', 'count(*)'),
-    ('events_counted', 'readings', 'expected', 'counted_readings', 'count(counted_readings.quantity)'),
+    ('events_read', 'readings', 'got', 'readings', 'sum(readings.readings_count)'),
+    ('events_counted', 'readings', 'expected', 'counted_readings', 'sum(counted_readings.quantities_count)'),
     ('events_counted', 'readings', 'got', 'counted_fees', 'sum(counted_fees.events_count)'),
     ('moments_invoiced', 'billing moments', 'expected', 'due_moments', 'count(*)'),
     (
@@ -183,12 +183,20 @@ due_fates as (
 
 readings as (
 
-    select readings.quantity
+    select 1 as readings_count
     from {{ ref('int_event_readings') }} as readings
     inner join due_periods
         on readings.moment_id = due_periods.moment_id
     {# the history that recurring charges read as well belongs to other moments #}
     where readings.is_in_period and readings.bucket_number = 1
+
+    union all
+
+    select totals.events_count as readings_count
+    from {{ ref('int_charge_totals') }} as totals
+    inner join due_periods
+        on totals.moment_id = due_periods.moment_id
+    where totals.bucket_number = 1
 
 ),
 
@@ -210,12 +218,21 @@ counted_charges as (
 
 counted_readings as (
 
-    select readings.quantity
+    select case when readings.quantity is null then 0 else 1 end as quantities_count
     from {{ ref('int_event_readings') }} as readings
     inner join counted_charges
         on
             readings.moment_id = counted_charges.moment_id
             and readings.charge_code = counted_charges.charge_code
+
+    union all
+
+    select totals.quantities_count
+    from {{ ref('int_charge_totals') }} as totals
+    inner join counted_charges
+        on
+            totals.moment_id = counted_charges.moment_id
+            and totals.charge_code = counted_charges.charge_code
 
 ),
 

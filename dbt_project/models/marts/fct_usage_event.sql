@@ -67,6 +67,16 @@ moment_metrics as (
 
 ),
 
+totalled_codes as (
+
+    select distinct
+        charge_windows.moment_id,
+        charge_windows.event_code
+    from {{ ref('int_charge_windows') }} as charge_windows
+    where charge_windows.is_totalled
+
+),
+
 unreadable as (
 
     select
@@ -76,6 +86,19 @@ unreadable as (
     from {{ ref('int_event_readings') }} as readings
     group by readings.organization_id, readings.external_subscription_id, readings.transaction_id
     having count(readings.quantity) = 0
+
+    union all
+
+    select
+        located.organization_id,
+        located.external_subscription_id,
+        located.transaction_id
+    from located
+    inner join totalled_codes
+        on
+            located.moment_id = totalled_codes.moment_id
+            and located.code = totalled_codes.event_code
+    where located.is_measured and located.quantity is null and located.fate in ('due', 'draft', 'running')
 
     union all
 

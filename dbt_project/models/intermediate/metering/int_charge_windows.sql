@@ -1,7 +1,7 @@
 {%- set columns = [
     'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone', 'as_of',
     'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
-    'ended_by', 'plan_code', 'plan_effective_at', 'charge_code', 'charge_position', 'charge_name', 'charge_model',
+    'ended_by', 'metered_charge_id', 'plan_code', 'plan_effective_at', 'charge_code', 'charge_position', 'charge_name', 'charge_model',
     'is_pay_in_advance', 'is_invoiceable', 'is_prorated', 'min_amount_cents', 'applied_pricing_unit_code',
     'pricing_unit_conversion_rate', 'billable_metric_code', 'metric_effective_at', 'event_code', 'aggregation_type',
     'field_name', 'is_recurring', 'rounding_function', 'rounding_precision', 'history_from_at', 'is_carried_over',
@@ -21,6 +21,37 @@ windows as (
 
     select * from {{ ref('int_usage_windows') }}
 
+),
+
+{#
+  What adds up or compares whatever the order of the events is counted from int_event_totals, the rest event by event
+  from int_event_readings. Of one moment all charges on a code go the same way.
+#}
+totalled_codes as (
+
+    select
+        metered_charges.moment_id,
+        metered_charges.event_code
+    from metered_charges
+    left join windows
+        on metered_charges.moment_id = windows.period_moment_id
+    group by metered_charges.moment_id, metered_charges.event_code
+    having
+        count(windows.window_id) = 0
+        and count(distinct metered_charges.field_name) <= 1
+        and min(
+            case
+                when
+                    not metered_charges.is_recurring
+                    and not metered_charges.is_prorated
+                    and not metered_charges.is_pay_in_advance
+                    and metered_charges.charge_model in ('standard', 'graduated', 'package', 'volume', 'graduated_percentage')
+                    and metered_charges.aggregation_type <> 'custom_agg'
+                    then 1
+                else 0
+            end
+        ) = 1
+
 )
 
 {#
@@ -36,10 +67,15 @@ select
         greatest(metered_charges.finalizes_at, metered_charges.usage_to_at),
         metered_charges.as_of + interval '1 microsecond'
     ) as known_to_at,
+    totalled_codes.event_code is not null as is_totalled,
     {% for column in columns %}
         metered_charges.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from metered_charges
+left join totalled_codes
+    on
+        metered_charges.moment_id = totalled_codes.moment_id
+        and metered_charges.event_code = totalled_codes.event_code
 
 union all
 
@@ -48,6 +84,7 @@ select
     'window' as moment_state,
     windows.window_at + interval '1 microsecond' as events_to_at,
     windows.window_at + interval '1 microsecond' as known_to_at,
+    false as is_totalled,
     {% for column in columns %}
         metered_charges.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}

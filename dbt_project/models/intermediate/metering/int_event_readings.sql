@@ -10,6 +10,7 @@ events as (
 charge_windows as (
 
     select * from {{ ref('int_charge_windows') }}
+    where not coalesce(is_totalled, false)
 
 ),
 
@@ -51,10 +52,8 @@ readings as (
             events.precise_total_amount_cents,
             events.properties,
             charge_windows.moment_id,
-            charge_windows.plan_code,
-            charge_windows.plan_effective_at,
+            charge_windows.metered_charge_id,
             charge_windows.charge_code,
-            charge_windows.metric_effective_at,
             charge_windows.aggregation_type,
             events.event_at >= charge_windows.usage_from_at as is_in_period,
             case
@@ -104,11 +103,7 @@ valued as (
     from readings
     left join facet_buckets
         on
-            readings.organization_id = facet_buckets.organization_id
-            and readings.plan_code = facet_buckets.plan_code
-            and readings.plan_effective_at = facet_buckets.plan_effective_at
-            and readings.charge_code = facet_buckets.charge_code
-            and readings.metric_effective_at = facet_buckets.metric_effective_at
+            readings.metered_charge_id = facet_buckets.metered_charge_id
             and readings.facets = facet_buckets.facets
 
 )

@@ -1,3 +1,7 @@
+{# As large as the events themselves: a view, which int_event_totals reads once for all that adds up or compares. #}
+{{ config(materialized='view') }}
+
+{%- set measuring = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'" -%}
 with
 
 usage_events as (
@@ -14,7 +18,10 @@ close_scope as (
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select
+        moments.*,
+        {{ level_end('moments.usage_to_at') }} as level_ends_at
+    from {{ ref('int_billing_moments') }} as moments
 
 ),
 
@@ -31,11 +38,25 @@ subscription_spans as (
 
 metered_codes as (
 
-    {# one row per moment and event code, however many charges read the code #}
-    select distinct
+    {#
+      One row per moment and event code, however many charges read the code, with what they read of an event: one
+      property at most, or none in particular when they differ.
+    #}
+    select
         metered_charges.moment_id,
-        metered_charges.event_code
+        metered_charges.event_code,
+        case
+            when min(metered_charges.field_name) = max(metered_charges.field_name)
+                then min(metered_charges.field_name)
+        end as measured_property,
+        min(
+            case when metered_charges.aggregation_type in ({{ measuring }}) then 1 else 0 end
+        ) = 1 as is_measured,
+        max(case when metered_charges.aggregation_type = 'unique_count_agg' then 1 else 0 end) = 1 as is_unique_counted,
+        max(case when metered_charges.aggregation_type = 'latest_agg' then 1 else 0 end) = 1 as is_latest_read,
+        max(case when metered_charges.aggregation_type = 'weighted_sum_agg' then 1 else 0 end) = 1 as is_weighted
     from {{ ref('int_metered_charges') }} as metered_charges
+    group by metered_charges.moment_id, metered_charges.event_code
 
 ),
 
@@ -112,6 +133,11 @@ placed as (
         usage_events.properties,
         usage_events.precise_total_amount_cents,
         facet_keys.facet_keys,
+        metered_codes.measured_property,
+        coalesce(metered_codes.is_measured, false) as is_measured,
+        coalesce(metered_codes.is_unique_counted, false) as is_unique_counted,
+        coalesce(metered_codes.is_latest_read, false) as is_latest_read,
+        case when metered_codes.is_weighted then moments.level_ends_at end as level_ends_at,
         carried_codes.event_code is not null as is_carried,
         usage_events.batch_id,
         usage_events.file_id,
@@ -198,25 +224,47 @@ read_now as (
         placed.fate in ('due', 'draft', 'running') or (placed.is_carried and placed.fate <> 'pending') as is_read
     from placed
 
+),
+
+valued as (
+
+    select
+        read_now.*,
+        case
+            when read_now.is_read and read_now.measured_property is not null
+                then {{ json_text('read_now.properties', 'read_now.measured_property') }}
+        end as value_text
+    from read_now
+
 )
 
 select
-    read_now.organization_id,
-    read_now.external_subscription_id,
-    read_now.transaction_id,
-    read_now.code,
-    read_now.event_at,
-    read_now.received_at,
-    case when read_now.is_read then read_now.properties end as properties,
+    valued.organization_id,
+    valued.external_subscription_id,
+    valued.transaction_id,
+    valued.code,
+    valued.event_at,
+    valued.received_at,
+    case when valued.is_read then valued.properties end as properties,
     case
-        when read_now.is_read and read_now.facet_keys is not null
-            then {{ json_pick('read_now.properties', 'read_now.facet_keys') }}
+        when valued.is_read and valued.facet_keys is not null
+            then {{ json_pick('valued.properties', 'valued.facet_keys') }}
     end as facets,
-    case when read_now.is_read then read_now.precise_total_amount_cents end as precise_total_amount_cents,
-    read_now.batch_id,
-    read_now.file_id,
-    read_now.line_number,
-    read_now.moment_id,
-    read_now.is_read,
-    read_now.fate
-from read_now
+    case when valued.is_read then valued.precise_total_amount_cents end as precise_total_amount_cents,
+    valued.batch_id,
+    valued.file_id,
+    valued.line_number,
+    valued.moment_id,
+    valued.level_ends_at,
+    valued.is_latest_read,
+    valued.is_read,
+    valued.is_measured,
+    {{ parse_quantity('valued.value_text') }} as quantity,
+    case when valued.is_read and valued.is_unique_counted then coalesce(valued.value_text, '') end as item,
+    coalesce(
+        valued.is_read
+        and valued.is_unique_counted
+        and {{ json_text('valued.properties', "'operation_type'") }} = 'remove', false
+    ) as is_remove,
+    valued.fate
+from valued

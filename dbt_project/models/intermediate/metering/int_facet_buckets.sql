@@ -3,6 +3,7 @@ with
 metered_charges as (
 
     select distinct
+        metered_charges.metered_charge_id,
         metered_charges.organization_id,
         metered_charges.plan_code,
         metered_charges.plan_effective_at,
@@ -36,11 +37,11 @@ group_keys as (
 facets as (
 
     select distinct
-        located.organization_id,
-        located.code as event_code,
-        located.facets
-    from {{ ref('int_events_located') }} as located
-    where located.facets is not null
+        totals.organization_id,
+        totals.code as event_code,
+        totals.facets
+    from {{ ref('int_event_totals') }} as totals
+    where totals.facets is not null
 
 ),
 
@@ -64,11 +65,8 @@ facet_values as (
 accepted_values as (
 
     select distinct
+        metered_charges.metered_charge_id,
         metered_charges.organization_id,
-        metered_charges.plan_code,
-        metered_charges.plan_effective_at,
-        metered_charges.charge_code,
-        metered_charges.metric_effective_at,
         metered_charges.event_code,
         metered_charges.is_pay_in_advance,
         filter_values.filter_position,
@@ -97,11 +95,7 @@ accepted_values as (
 filter_sizes as (
 
     select
-        accepted_values.organization_id,
-        accepted_values.plan_code,
-        accepted_values.plan_effective_at,
-        accepted_values.charge_code,
-        accepted_values.metric_effective_at,
+        accepted_values.metered_charge_id,
         accepted_values.filter_position,
         count(distinct accepted_values.filter_key) as keys_count,
         string_agg(
@@ -111,11 +105,7 @@ filter_sizes as (
         count(*) as values_count
     from accepted_values
     group by
-        accepted_values.organization_id,
-        accepted_values.plan_code,
-        accepted_values.plan_effective_at,
-        accepted_values.charge_code,
-        accepted_values.metric_effective_at,
+        accepted_values.metered_charge_id,
         accepted_values.filter_position
 
 ),
@@ -123,11 +113,7 @@ filter_sizes as (
 matched_keys as (
 
     select
-        accepted_values.organization_id,
-        accepted_values.plan_code,
-        accepted_values.plan_effective_at,
-        accepted_values.charge_code,
-        accepted_values.metric_effective_at,
+        accepted_values.metered_charge_id,
         accepted_values.is_pay_in_advance,
         accepted_values.filter_position,
         facet_values.facets,
@@ -140,11 +126,7 @@ matched_keys as (
             and accepted_values.filter_key = facet_values.facet_key
             and accepted_values.filter_value = facet_values.facet_value
     group by
-        accepted_values.organization_id,
-        accepted_values.plan_code,
-        accepted_values.plan_effective_at,
-        accepted_values.charge_code,
-        accepted_values.metric_effective_at,
+        accepted_values.metered_charge_id,
         accepted_values.is_pay_in_advance,
         accepted_values.filter_position,
         facet_values.facets
@@ -154,11 +136,7 @@ matched_keys as (
 filter_keys as (
 
     select distinct
-        accepted_values.organization_id,
-        accepted_values.plan_code,
-        accepted_values.plan_effective_at,
-        accepted_values.charge_code,
-        accepted_values.metric_effective_at,
+        accepted_values.metered_charge_id,
         accepted_values.filter_position,
         accepted_values.filter_key
     from accepted_values
@@ -169,45 +147,25 @@ filter_keys as (
 more_specific as (
 
     select
-        wider.organization_id,
-        wider.plan_code,
-        wider.plan_effective_at,
-        wider.charge_code,
-        wider.metric_effective_at,
+        wider.metered_charge_id,
         wider.filter_position,
         narrower.filter_position as specific_position
     from filter_keys as wider
     inner join filter_keys as narrower
         on
-            wider.organization_id = narrower.organization_id
-            and wider.plan_code = narrower.plan_code
-            and wider.plan_effective_at = narrower.plan_effective_at
-            and wider.charge_code = narrower.charge_code
-            and wider.metric_effective_at = narrower.metric_effective_at
+            wider.metered_charge_id = narrower.metered_charge_id
             and wider.filter_key = narrower.filter_key
     inner join filter_sizes as wider_sizes
         on
-            wider.organization_id = wider_sizes.organization_id
-            and wider.plan_code = wider_sizes.plan_code
-            and wider.plan_effective_at = wider_sizes.plan_effective_at
-            and wider.charge_code = wider_sizes.charge_code
-            and wider.metric_effective_at = wider_sizes.metric_effective_at
+            wider.metered_charge_id = wider_sizes.metered_charge_id
             and wider.filter_position = wider_sizes.filter_position
     inner join filter_sizes as narrower_sizes
         on
-            narrower.organization_id = narrower_sizes.organization_id
-            and narrower.plan_code = narrower_sizes.plan_code
-            and narrower.plan_effective_at = narrower_sizes.plan_effective_at
-            and narrower.charge_code = narrower_sizes.charge_code
-            and narrower.metric_effective_at = narrower_sizes.metric_effective_at
+            narrower.metered_charge_id = narrower_sizes.metered_charge_id
             and narrower.filter_position = narrower_sizes.filter_position
     where narrower_sizes.keys_count > wider_sizes.keys_count
     group by
-        wider.organization_id,
-        wider.plan_code,
-        wider.plan_effective_at,
-        wider.charge_code,
-        wider.metric_effective_at,
+        wider.metered_charge_id,
         wider.filter_position,
         narrower.filter_position,
         wider_sizes.keys_count
@@ -222,21 +180,13 @@ more_specific as (
 matched as (
 
     select
-        matched_keys.organization_id,
-        matched_keys.plan_code,
-        matched_keys.plan_effective_at,
-        matched_keys.charge_code,
-        matched_keys.metric_effective_at,
+        matched_keys.metered_charge_id,
         matched_keys.is_pay_in_advance,
         matched_keys.filter_position,
         matched_keys.facets,
         row_number() over (
             partition by
-                matched_keys.organization_id,
-                matched_keys.plan_code,
-                matched_keys.plan_effective_at,
-                matched_keys.charge_code,
-                matched_keys.metric_effective_at,
+                matched_keys.metered_charge_id,
                 matched_keys.facets,
                 case when matched_keys.is_pay_in_advance then '' else filter_sizes.key_set end
             order by
@@ -247,11 +197,7 @@ matched as (
     from matched_keys
     inner join filter_sizes
         on
-            matched_keys.organization_id = filter_sizes.organization_id
-            and matched_keys.plan_code = filter_sizes.plan_code
-            and matched_keys.plan_effective_at = filter_sizes.plan_effective_at
-            and matched_keys.charge_code = filter_sizes.charge_code
-            and matched_keys.metric_effective_at = filter_sizes.metric_effective_at
+            matched_keys.metered_charge_id = filter_sizes.metered_charge_id
             and matched_keys.filter_position = filter_sizes.filter_position
             and matched_keys.matched_keys_count = filter_sizes.keys_count
 
@@ -261,29 +207,17 @@ matched as (
 outdone as (
 
     select distinct
-        matched.organization_id,
-        matched.plan_code,
-        matched.plan_effective_at,
-        matched.charge_code,
-        matched.metric_effective_at,
+        matched.metered_charge_id,
         matched.facets,
         matched.filter_position
     from matched
     inner join more_specific
         on
-            matched.organization_id = more_specific.organization_id
-            and matched.plan_code = more_specific.plan_code
-            and matched.plan_effective_at = more_specific.plan_effective_at
-            and matched.charge_code = more_specific.charge_code
-            and matched.metric_effective_at = more_specific.metric_effective_at
+            matched.metered_charge_id = more_specific.metered_charge_id
             and matched.filter_position = more_specific.filter_position
     inner join matched as specific
         on
-            matched.organization_id = specific.organization_id
-            and matched.plan_code = specific.plan_code
-            and matched.plan_effective_at = specific.plan_effective_at
-            and matched.charge_code = specific.charge_code
-            and matched.metric_effective_at = specific.metric_effective_at
+            matched.metered_charge_id = specific.metered_charge_id
             and matched.facets = specific.facets
             and more_specific.specific_position = specific.filter_position
 
@@ -296,22 +230,14 @@ ranked as (
         matched.*,
         row_number() over (
             partition by
-                matched.organization_id,
-                matched.plan_code,
-                matched.plan_effective_at,
-                matched.charge_code,
-                matched.metric_effective_at,
+                matched.metered_charge_id,
                 matched.facets
             order by matched.filter_position
         ) as bucket_number
     from matched
     left join outdone
         on
-            matched.organization_id = outdone.organization_id
-            and matched.plan_code = outdone.plan_code
-            and matched.plan_effective_at = outdone.plan_effective_at
-            and matched.charge_code = outdone.charge_code
-            and matched.metric_effective_at = outdone.metric_effective_at
+            matched.metered_charge_id = outdone.metered_charge_id
             and matched.facets = outdone.facets
             and matched.filter_position = outdone.filter_position
     where matched.preference = 1 and outdone.filter_position is null
@@ -321,11 +247,11 @@ ranked as (
 placed as (
 
     select
+        metered_charges.metered_charge_id,
         metered_charges.organization_id,
         metered_charges.plan_code,
         metered_charges.plan_effective_at,
         metered_charges.charge_code,
-        metered_charges.metric_effective_at,
         metered_charges.event_code,
         facets.facets,
         coalesce(ranked.filter_position, 0) as filter_position,
@@ -337,11 +263,7 @@ placed as (
             and metered_charges.event_code = facets.event_code
     left join ranked
         on
-            metered_charges.organization_id = ranked.organization_id
-            and metered_charges.plan_code = ranked.plan_code
-            and metered_charges.plan_effective_at = ranked.plan_effective_at
-            and metered_charges.charge_code = ranked.charge_code
-            and metered_charges.metric_effective_at = ranked.metric_effective_at
+            metered_charges.metered_charge_id = ranked.metered_charge_id
             and facets.facets = ranked.facets
 
 ),
@@ -350,11 +272,7 @@ placed as (
 grouped as (
 
     select
-        placed.organization_id,
-        placed.plan_code,
-        placed.plan_effective_at,
-        placed.charge_code,
-        placed.metric_effective_at,
+        placed.metered_charge_id,
         placed.facets,
         placed.filter_position,
         '{' || string_agg(
@@ -377,22 +295,14 @@ grouped as (
             and placed.facets = facet_values.facets
             and group_keys.group_key = facet_values.facet_key
     group by
-        placed.organization_id,
-        placed.plan_code,
-        placed.plan_effective_at,
-        placed.charge_code,
-        placed.metric_effective_at,
+        placed.metered_charge_id,
         placed.facets,
         placed.filter_position
 
 )
 
 select
-    placed.organization_id,
-    placed.plan_code,
-    placed.plan_effective_at,
-    placed.charge_code,
-    placed.metric_effective_at,
+    placed.metered_charge_id,
     placed.facets,
     cast(placed.filter_position as integer) as filter_position,
     {# an event of two buckets is read twice, and counted as one event by its first #}
@@ -401,10 +311,6 @@ select
 from placed
 left join grouped
     on
-        placed.organization_id = grouped.organization_id
-        and placed.plan_code = grouped.plan_code
-        and placed.plan_effective_at = grouped.plan_effective_at
-        and placed.charge_code = grouped.charge_code
-        and placed.metric_effective_at = grouped.metric_effective_at
+        placed.metered_charge_id = grouped.metered_charge_id
         and placed.facets = grouped.facets
         and placed.filter_position = grouped.filter_position

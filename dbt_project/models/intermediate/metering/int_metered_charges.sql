@@ -51,6 +51,11 @@ metered as (
         moments.usage_full_days_count,
         moments.usage_days_count,
         moments.ended_by,
+        {# the charge with its prices and its metric, as they are in force: the key of its buckets #}
+        {{ surrogate_key([
+            'charges.organization_id', 'charges.plan_code', 'charges.effective_at', 'charges.charge_code',
+            'metric_versions.valid_from_at',
+        ]) }} as metered_charge_id,
         charges.plan_code,
         charges.effective_at as plan_effective_at,
         charges.charge_code,

@@ -7,6 +7,39 @@ readings as (
 
 ),
 
+totals as (
+
+    select * from {{ ref('int_charge_totals') }}
+    where aggregation_type = 'unique_count_agg'
+
+),
+
+operations as (
+
+    select
+        readings.moment_id,
+        readings.charge_code,
+        readings.filter_position,
+        readings.group_values,
+        readings.item,
+        case when not readings.is_remove then readings.event_at end as added_at,
+        case when readings.is_remove then readings.event_at end as removed_at
+    from readings
+
+    union all
+
+    select
+        totals.moment_id,
+        totals.charge_code,
+        totals.filter_position,
+        totals.group_values,
+        totals.item,
+        totals.last_added_at as added_at,
+        totals.last_removed_at as removed_at
+    from totals
+
+),
+
 {#
   An item counts when its last operation is an add: that is what all changes of its state add up to (semantics/rating.md
   section 3.1). Only when an add and a removal share the last instant, their order at that instant is looked at.
@@ -14,24 +47,24 @@ readings as (
 last_operations as (
 
     select
-        readings.moment_id,
-        readings.charge_code,
-        readings.filter_position,
-        readings.group_values,
-        readings.item,
-        max(case when not readings.is_remove then readings.event_at end) as last_added_at,
-        max(case when readings.is_remove then readings.event_at end) as last_removed_at
-    from readings
+        operations.moment_id,
+        operations.charge_code,
+        operations.filter_position,
+        operations.group_values,
+        operations.item,
+        max(operations.added_at) as last_added_at,
+        max(operations.removed_at) as last_removed_at
+    from operations
     group by
-        readings.moment_id,
-        readings.charge_code,
-        readings.filter_position,
-        readings.group_values,
-        readings.item
+        operations.moment_id,
+        operations.charge_code,
+        operations.filter_position,
+        operations.group_values,
+        operations.item
 
 ),
 
-tied as (
+competing as (
 
     select
         readings.moment_id,
@@ -39,28 +72,74 @@ tied as (
         readings.filter_position,
         readings.group_values,
         readings.item,
-        readings.is_remove,
-        row_number() over (
-            partition by
-                readings.moment_id,
-                readings.charge_code,
-                readings.filter_position,
-                readings.group_values,
-                readings.item
-            order by
-                readings.received_at desc,
-                {{ natural_order('readings.transaction_id') }} desc,
-                {{ binary_order('readings.transaction_id') }} desc
-        ) as recency
+        readings.event_at,
+        readings.received_at,
+        readings.transaction_id,
+        readings.is_remove
     from readings
+
+    union all
+
+    select
+        totals.moment_id,
+        totals.charge_code,
+        totals.filter_position,
+        totals.group_values,
+        totals.item,
+        located.event_at,
+        located.received_at,
+        located.transaction_id,
+        located.is_remove
+    from totals
     inner join last_operations
         on
-            readings.moment_id = last_operations.moment_id
-            and readings.charge_code = last_operations.charge_code
-            and readings.filter_position = last_operations.filter_position
-            and readings.group_values = last_operations.group_values
-            and readings.item = last_operations.item
-            and readings.event_at = last_operations.last_added_at
+            totals.moment_id = last_operations.moment_id
+            and totals.charge_code = last_operations.charge_code
+            and totals.filter_position = last_operations.filter_position
+            and totals.group_values = last_operations.group_values
+            and totals.item = last_operations.item
+            and last_operations.last_added_at = last_operations.last_removed_at
+    inner join {{ ref('int_events_located') }} as located
+        on
+            totals.moment_id = located.moment_id
+            and totals.event_code = located.code
+            and totals.item = located.item
+            and last_operations.last_added_at = located.event_at
+            and coalesce(totals.facets, '') = coalesce(located.facets, '')
+    where located.fate in ('due', 'draft', 'running')
+
+),
+
+tied as (
+
+    select
+        competing.moment_id,
+        competing.charge_code,
+        competing.filter_position,
+        competing.group_values,
+        competing.item,
+        competing.is_remove,
+        row_number() over (
+            partition by
+                competing.moment_id,
+                competing.charge_code,
+                competing.filter_position,
+                competing.group_values,
+                competing.item
+            order by
+                competing.received_at desc,
+                {{ natural_order('competing.transaction_id') }} desc,
+                {{ binary_order('competing.transaction_id') }} desc
+        ) as recency
+    from competing
+    inner join last_operations
+        on
+            competing.moment_id = last_operations.moment_id
+            and competing.charge_code = last_operations.charge_code
+            and competing.filter_position = last_operations.filter_position
+            and competing.group_values = last_operations.group_values
+            and competing.item = last_operations.item
+            and competing.event_at = last_operations.last_added_at
             and last_operations.last_added_at = last_operations.last_removed_at
 
 )

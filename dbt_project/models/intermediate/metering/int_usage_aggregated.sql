@@ -42,7 +42,7 @@ readings as (
 ),
 
 {# all aggregations that add up or compare, in one pass #}
-sums as (
+event_sums as (
 
     select
         readings.moment_id,
@@ -77,6 +77,56 @@ sums as (
     {# what the metric cannot read is invisible, and makes no group #}
     where readings.quantity is not null
     group by readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
+
+),
+
+total_sums as (
+
+    select
+        totals.moment_id,
+        totals.charge_code,
+        totals.filter_position,
+        totals.group_values,
+        sum(totals.quantities_count) as events_count,
+        sum(totals.total) as total,
+        max(totals.highest_value) as highest_value
+    from {{ ref('int_charge_totals') }} as totals
+    where totals.quantities_count > 0
+    group by totals.moment_id, totals.charge_code, totals.filter_position, totals.group_values
+
+),
+
+sums as (
+
+    select
+        event_sums.moment_id,
+        event_sums.charge_code,
+        event_sums.filter_position,
+        event_sums.group_values,
+        event_sums.events_count,
+        event_sums.period_events_count,
+        event_sums.total,
+        event_sums.highest_value,
+        event_sums.carried_total,
+        event_sums.period_unit_days,
+        event_sums.precise_total_amount_cents
+    from event_sums
+
+    union all
+
+    select
+        total_sums.moment_id,
+        total_sums.charge_code,
+        total_sums.filter_position,
+        total_sums.group_values,
+        total_sums.events_count,
+        total_sums.events_count as period_events_count,
+        total_sums.total,
+        total_sums.highest_value,
+        null as carried_total,
+        null as period_unit_days,
+        null as precise_total_amount_cents
+    from total_sums
 
 ),
 

