@@ -2,8 +2,12 @@
 
 import sys
 
+import duckdb
+import psycopg2
+from sqlalchemy.exc import SQLAlchemyError
+
 from dagster_project.command import cli
-from dagster_project.lib.errors import InputError, MeterhouseError
+from dagster_project.lib.errors import BillingError, InputError, MeterhouseError
 
 
 def main() -> None:
@@ -14,6 +18,15 @@ def main() -> None:
         sys.stdout.flush()
         print(f"meterhouse: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (duckdb.Error, psycopg2.Error, SQLAlchemyError) as error:
+        # a lost connection, a damaged file, a full disk: no step of a close is half done for any reader
+        sys.stdout.flush()
+        print(
+            f"meterhouse: the database stopped the work: {' '.join(str(error).split())}. Check the server or the disk "
+            "and run the command again: what a close has committed is kept, the rest is made then.",
+            file=sys.stderr,
+        )
+        sys.exit(BillingError.exit_code)
     except OSError as error:
         # a folder that is not there or may not be written, a full disk: what a library says of it is readable
         sys.stdout.flush()

@@ -2,12 +2,14 @@
 
 import click
 
+from dagster_project.command.audit import audit
 from dagster_project.command.close import close
 from dagster_project.command.deliver import deliver
 from dagster_project.command.dev import dev
 from dagster_project.command.doctor import doctor
 from dagster_project.command.explain import explain
 from dagster_project.command.render import render
+from dagster_project.command.reproduce import reproduce
 from dagster_project.command.verify import verify
 
 
@@ -17,5 +19,5 @@ def cli() -> None:
     """Usage-based billing that lives in the data warehouse."""
 
 
-for command in (close, verify, explain, render, deliver, dev, doctor):
+for command in (close, verify, explain, audit, reproduce, render, deliver, dev, doctor):
     cli.add_command(command)

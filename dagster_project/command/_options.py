@@ -6,6 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from dagster_project.lib.progress import Pace
 from dagster_project.lib.warehouse import Warehouse, open_warehouse
 from dagster_project.settings import Settings, load_settings
 
@@ -31,13 +32,24 @@ def chosen_warehouse(location: str | None) -> tuple[Settings, Warehouse]:
 class ConsoleProgress:
     """Progress as lines of a terminal or a log: what runs, what happened, how long it took."""
 
+    def __init__(self) -> None:
+        """Begin without a step."""
+        self._pace = Pace()
+
     def started(self, step: str) -> None:
         """See Progress."""
+        self._pace.start()
         console.print(f"[bold]{step}[/bold] …")
 
     def note(self, text: str) -> None:
         """See Progress."""
         console.print(f"  {text}", markup=False)
+
+    def advanced(self, done: int, total: int, unit: str) -> None:
+        """See Progress."""
+        line = self._pace.line(done, total, unit)
+        if line is not None:
+            console.print(f"  {line}", markup=False)
 
     def finished(self, step: str, seconds: float) -> None:
         """See Progress."""

@@ -13,8 +13,12 @@ from dagster_project.command._options import (
     console,
     warehouse_option,
 )
-from dagster_project.lib.close import CloseReport, CloseRequest, parse_time
+from dagster_project.command.reproduce import show_rederivation
+from dagster_project.lib.close import CloseReport, CloseRequest, parse_time, rederive
 from dagster_project.lib.close import close as close_period
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from dagster_project.settings import Settings
 
 
 @click.command()
@@ -33,6 +37,12 @@ from dagster_project.lib.close import close as close_period
     help="Do not render documents; the next close or `render` makes them.",
 )
 @click.option("--endpoints", type=click.Path(path_type=Path), help="endpoints.yaml: who is told of invoices.")
+@click.option(
+    "--override-incomplete",
+    metavar="REASON",
+    help="Bill periods although expected sources have not landed; the reason is kept in the ledger.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be finalised; nothing is landed or written.")
 @click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
 def close(
     book: Path | None,
@@ -42,26 +52,63 @@ def close(
     out: Path | None,
     no_documents: bool,
     endpoints: Path | None,
+    override_incomplete: str | None,
+    dry_run: bool,
     wait: float,
 ) -> None:
     """Close: bill everything that is due, finalise it and make its documents."""
     settings, warehouse = chosen_warehouse(warehouse_location)
     now = datetime.now(UTC)
+    moment = parse_time(as_of, "--as-of") if as_of else now
+    if override_incomplete is not None and not override_incomplete.strip():
+        raise click.UsageError("--override-incomplete needs a reason: it is kept in the ledger.")
+    if dry_run:
+        if book is not None:
+            raise click.UsageError("A dry run lands nothing: leave --book away, or land the book first.")
+        _try_close(settings, warehouse, moment, known_at, override_incomplete, wait)
+        return
     request = CloseRequest(
         warehouse=warehouse,
         home=settings.home,
-        as_of=parse_time(as_of, "--as-of") if as_of else now,
+        as_of=moment,
         now=now,
         book=book or settings.book,
         known_at=known_at,
         out_dir=None if no_documents else (out or settings.documents),
         endpoints=endpoints or settings.endpoints,
         lock_seconds=wait,
+        override_reason=override_incomplete,
     )
     report = close_period(request, ConsoleProgress())
     show_report(report)
     if report.failed_tests:
         raise SystemExit(1)
+
+
+def _try_close(
+    settings: Settings,
+    warehouse: Warehouse,
+    as_of: datetime,
+    known_at: str | None,
+    override_reason: str | None,
+    wait: float,
+) -> None:
+    if not warehouse.exists():
+        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    progress = ConsoleProgress()
+    with warehouse_lock(warehouse, purpose="dry run", timeout_seconds=wait, waiting=progress.note):
+        result = rederive(
+            warehouse,
+            settings.home,
+            close_id=None,
+            as_of=as_of,
+            known_at=known_at,
+            now=datetime.now(UTC),
+            progress=progress,
+            override_reason=override_reason,
+        )
+    console.print(f"Close {result.scope.close_id} would finalise {len(result.differences)} invoices:")
+    show_rederivation(result)
 
 
 def show_report(report: CloseReport) -> None:
@@ -106,5 +153,6 @@ def show_report(report: CloseReport) -> None:
     table.add_row("outbox", f"{report.messages_count} messages queued")
     if report.published is not None:
         table.add_row("marts", str(report.published))
+    table.add_row("report", str(report.report))
     table.add_row("time", ", ".join(f"{step} {seconds:.1f} s" for step, seconds in report.seconds.items()))
     console.print(table)

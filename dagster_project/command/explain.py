@@ -9,7 +9,7 @@ from dagster_project.command._options import (
     warehouse_option,
 )
 from dagster_project.lib.errors import InputError
-from dagster_project.lib.explain import InvoiceExplanation, explain_invoice
+from dagster_project.lib.explain import InvoiceExplanation, LineExplanation, explain_invoice
 from dagster_project.lib.warehouse import warehouse_lock
 
 
@@ -26,7 +26,10 @@ def explain(
     events_shown: int,
     warehouse_location: str | None,
 ) -> None:
-    """Show how each amount of an invoice came about, and compute it again from the events."""
+    """Show how each amount of an invoice came about, and compute it again from the events.
+
+    Ends with exit code 1 when anything that is computed again differs from the invoice.
+    """
     _, warehouse = chosen_warehouse(warehouse_location)
     if not warehouse.exists():
         raise InputError(f"There is no warehouse at {warehouse}.")
@@ -39,7 +42,7 @@ def explain(
             events_shown=events_shown,
         )
     _show(explanation, whole=line is None)
-    if not all(explained.agrees for explained in explanation.lines):
+    if not explanation.agrees:
         raise SystemExit(1)
 
 
@@ -50,31 +53,49 @@ def _show(explanation: InvoiceExplanation, *, whole: bool) -> None:
     def money(cents: int) -> str:
         return f"{amount_text(int(cents), exponent)} {invoice['currency']}"
 
+    kind = invoice["invoice_type"].replace("_", " ")
     console.print(
-        f"[bold]{invoice['invoice_number']}[/bold] of {invoice['organization_id']}, customer "
-        f"{invoice['external_customer_id']}, issued {invoice['issuing_date']}"
+        f"{invoice['invoice_number']} ({kind}) of {invoice['organization_id']}, customer "
+        f"{invoice['external_customer_id']}, issued {invoice['issuing_date']}",
+        markup=False,
+        style="bold",
     )
     for explained in explanation.lines:
         fee = explained.fee
-        console.print(f"\n[bold]line {explained.line_number}[/bold] {fee['fee_name']}: {money(fee['amount_cents'])}")
+        console.print(
+            f"\nline {explained.line_number}  {fee['fee_name']}: {money(fee['amount_cents'])}",
+            markup=False,
+            style="bold",
+        )
         for sentence in explained.sentences:
             console.print(f"  {sentence}", markup=False)
-        verdict = "agrees" if explained.agrees else "DIFFERS"
-        console.print(f"  computed again: {money(explained.recomputed_cents)} ({verdict})")
-        for event in explained.events:
-            console.print(
-                f"    {event.event_at} {event.transaction_id} quantity {event.quantity} "
-                f"({event.file_path}:{event.line_number})",
-                markup=False,
-            )
-        if explained.events_total > len(explained.events):
-            console.print(f"    and {explained.events_total - len(explained.events):,} more events")
-    if whole:
-        console.print(f"\nfees {money(invoice['fees_amount_cents'])}")
-        for tax in explanation.taxes:
-            console.print(
-                f"  {tax['tax_name']} {tax['tax_rate'].normalize():f} % of {money(tax['taxable_amount_cents'])}: "
-                f"{money(tax['tax_amount_cents'])}"
-            )
-        console.print(f"taxes {money(invoice['taxes_amount_cents'])}")
-        console.print(f"[bold]total {money(invoice['total_amount_cents'])}[/bold]")
+        _show_verdict(explained, money(explained.recomputed_cents or 0))
+        _show_events(explained)
+    if not whole:
+        return
+    console.print(f"\nfees {money(invoice['fees_amount_cents'])}")
+    for posting in explanation.postings:
+        verdict = "" if posting.agrees else f" (DIFFERS: computed again {money(posting.recomputed_cents or 0)})"
+        style = "bold" if posting.kind == "total" else None
+        console.print(f"{posting.title} {money(posting.amount_cents)}{verdict}", markup=False, style=style)
+        for sentence in posting.sentences:
+            console.print(f"  {sentence}", markup=False)
+
+
+def _show_verdict(explained: LineExplanation, recomputed: str) -> None:
+    if explained.open_point is not None:
+        console.print(f"  not computed again, as the rules leave this open: {explained.open_point}", markup=False)
+        return
+    verdict = "agrees" if explained.agrees else "DIFFERS"
+    units = explained.recomputed_units
+    if units is not None and units != explained.fee["units"]:
+        recomputed += f" for {units} units in place of {explained.fee['units'].normalize():f}"
+    console.print(f"  computed again: {recomputed} ({verdict})", markup=False)
+
+
+def _show_events(explained: LineExplanation) -> None:
+    for event in explained.events:
+        place = f"{event.file_path}:{event.line_number}" if event.file_path else "no file"
+        console.print(f"    {event.event_at}  {event.transaction_id}  {event.value}  ({place})", markup=False)
+    if explained.events_total > len(explained.events):
+        console.print(f"    and {explained.events_total - len(explained.events):,} more events")

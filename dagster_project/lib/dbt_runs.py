@@ -23,7 +23,12 @@ BUILD = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection"
 BUILD_LAST = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "eager")
 
 # the models that a close runs, in the order of the close (BLUEPRINT: build, gate, append, commit, marts)
-RATING_SELECTION = ("path:models/staging/ledger", "+path:models/intermediate", "+gate_held_customers")
+RATING_SELECTION = (
+    "path:models/staging/ledger",
+    "path:models/staging/events",
+    "+path:models/intermediate",
+    "+gate_held_customers",
+)
 CANDIDATES_SELECTION = (*RATING_SELECTION, "+path:models/gate", "+path:models/marts")
 CANDIDATES_EXCLUSION = ("path:models/ledger", "path:models/marts")
 LEDGER_SELECTION = ("path:models/ledger",)
@@ -54,7 +59,8 @@ class DbtRuns:
 
     warehouse: Warehouse
     target_path: Path
-    on_node: Callable[[str], None] | None = None
+    on_node: Callable[[int, int, str], None] | None = None
+    """Told how many of how many models and tests of a run have begun."""
     _manifest: Any = field(default=None, init=False)
 
     def build(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
@@ -80,6 +86,10 @@ class DbtRuns:
         """The data tests (or those of another type) of a selection; failures are in the results, nothing is raised."""
         arguments = ["test", "--resource-type", resource_type, "--select", *selection]
         return self._invoke([*arguments, "--exclude", *exclude] if exclude else arguments)
+
+    def unit_test(self, selection: Sequence[str]) -> list[NodeResult]:
+        """The unit tests of a selection over models that are built; failures are in the results."""
+        return self._invoke(["test", "--select", *(f"test_type:unit,{part}" for part in selection)])
 
     def manifest(self) -> Any:
         """dbt's manifest of the project for this warehouse."""
@@ -141,8 +151,8 @@ class DbtRuns:
         return outcome
 
     def _tell(self, event: Any) -> None:
-        if self.on_node is not None and event.info.name == "NodeFinished":
-            self.on_node(event.data.node_info.node_name)
+        if self.on_node is not None and event.info.name == "LogStartLine":
+            self.on_node(event.data.index, event.data.total, "models and tests")
 
 
 def _release_connections() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.lib.close import CloseRequest, CloseRun
+from dagster_project.lib.progress import Pace
 from dagster_project.lib.warehouse import Warehouse, open_warehouse, warehouse_lock
 from dagster_project.settings import load_settings
 
@@ -20,14 +21,22 @@ class LogProgress:
     def __init__(self, log: dg.DagsterLogManager) -> None:
         """Write to a run's log."""
         self._log = log
+        self._pace = Pace()
 
     def started(self, step: str) -> None:
         """See Progress."""
+        self._pace.start()
         self._log.info(f"{step} …")
 
     def note(self, text: str) -> None:
         """See Progress."""
         self._log.info(text)
+
+    def advanced(self, done: int, total: int, unit: str) -> None:
+        """See Progress."""
+        line = self._pace.line(done, total, unit)
+        if line is not None:
+            self._log.info(line)
 
     def finished(self, step: str, seconds: float) -> None:
         """See Progress."""
@@ -64,6 +73,7 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
         *,
         as_of: datetime | None = None,
         known_at: str | None = None,
+        override_reason: str | None = None,
     ) -> CloseRun:
         """The steps of a close over this warehouse."""
         settings = load_settings()
@@ -77,5 +87,6 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
             known_at=known_at,
             out_dir=Path(self.documents) if self.documents else settings.documents,
             endpoints=settings.endpoints,
+            override_reason=override_reason,
         )
         return CloseRun(request, LogProgress(log))

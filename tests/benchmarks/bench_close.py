@@ -53,7 +53,13 @@ def whole(events: int, runs: int) -> list[Ratio]:
             taken["bare"].cpu + taken["reference"].cpu,
             goal="≤ 2.5",
         ),
-        Ratio("empty_close_s", "an empty close, second run, CPU", round(taken["empty"].cpu, 1), taken["empty"].cpu, goal="≤ 15 s"),
+        Ratio(
+            "empty_close_s",
+            "an empty close, second run, CPU",
+            round(taken["empty"].cpu, 1),
+            taken["empty"].cpu,
+            goal="≤ 15 s",
+        ),
     ]
 
 
@@ -90,7 +96,11 @@ def memory(events: int) -> list[Ratio]:
     peak = close_book(_book(events_of(events), name), BUILD / f"home-memory-{name}", memory=MEMORY_LIMIT).peak
     return [
         Ratio(
-            f"peak_memory_gb_{name}", f"peak memory of landing and closing {name} at 2 GB", round(peak, 2), 0, goal="≤ 2.5 GB"
+            f"peak_memory_gb_{name}",
+            f"peak memory of landing and closing {name} at 2 GB",
+            round(peak, 2),
+            0,
+            goal="≤ 2.5 GB",
         )
     ]
 

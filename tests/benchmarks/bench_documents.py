@@ -1,6 +1,5 @@
 """Documents: invoices a CPU second by WeasyPrint alone on the same HTML ÷ ours with all cores, JSON and HTML included."""
 
-
 from measuring import BUILD, Ratio, medians, task
 
 INVOICES = 200
@@ -25,5 +24,3 @@ def documents(runs: int) -> list[Ratio]:
             "≥ 0.9",
         )
     ]
-
-

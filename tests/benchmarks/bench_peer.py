@@ -85,7 +85,9 @@ class Prepared:
             return self
         if sql not in self.names:
             parts = sql.split("%s")
-            numbered = "".join(part + (f"${place}" if place < len(parts) else "") for place, part in enumerate(parts, 1))
+            numbered = "".join(
+                part + (f"${place}" if place < len(parts) else "") for place, part in enumerate(parts, 1)
+            )
             self.names[sql] = f"peer_{len(self.names)}"
             self.cursor.execute(f"prepare {self.names[sql]} as {numbered}")
         self.cursor.execute(f"execute {self.names[sql]}({', '.join(['%s'] * len(arguments))})", list(arguments))

@@ -43,7 +43,9 @@ select
     ((hash(number) % 100000000)::bigint // [1, 10, 100, 1000][1 + hash(number, 1) % 4] / 1000)::decimal(38, 12) as units
 from range({rows}) as n (number)
 """
-_FLOOR = "select point_id, round(units::decimal(28, 6) * 0.05::decimal(18, 9), 2) as amount from {schema}.int_price_points"
+_FLOOR = (
+    "select point_id, round(units::decimal(28, 6) * 0.05::decimal(18, 9), 2) as amount from {schema}.int_price_points"
+)
 _MOVES = """
 create table moves as
 select
@@ -91,5 +93,7 @@ def graduated(rows: int, runs: int) -> list[Ratio]:
     ways = {"floor": _FLOOR.format(schema=schema), "ours": model}
     taken = timed(connection, runs, ways)
     return [
-        ratio("rating_graduated_1m", "graduated tiers of 1 M unit rows ÷ floor", taken["ours"], taken["floor"], goal="≤ 2")
+        ratio(
+            "rating_graduated_1m", "graduated tiers of 1 M unit rows ÷ floor", taken["ours"], taken["floor"], goal="≤ 2"
+        )
     ]

@@ -31,7 +31,11 @@ class Events:
 
 def events_of(events: int, *, subscriptions: int = 1000, months: int = 1, first_month: str = "2026-01") -> Events:
     """The folder with so many events, generated when it is missing."""
-    name = size_name(events) + (f"-{months}mo" if months > 1 else "") + (f"-{subscriptions}s" if subscriptions != 1000 else "")
+    name = (
+        size_name(events)
+        + (f"-{months}mo" if months > 1 else "")
+        + (f"-{subscriptions}s" if subscriptions != 1000 else "")
+    )
     path = BUILD / "data" / name
     if not (path / "manifest.json").exists():
         large = events // months > LINES_AT_MOST

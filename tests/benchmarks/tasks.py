@@ -13,7 +13,10 @@ from typing import Any
 import duckdb
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
-_FIELDS = "transaction_id: 'VARCHAR', external_subscription_id: 'VARCHAR', code: 'VARCHAR', timestamp: 'VARCHAR', properties: 'JSON'"
+_FIELDS = (
+    "transaction_id: 'VARCHAR', external_subscription_id: 'VARCHAR', code: 'VARCHAR', timestamp: 'VARCHAR', "
+    "properties: 'JSON'"
+)
 # what gives units from landed events; the models after these price them
 METERING_MODELS = "path:models/intermediate/metering"
 
@@ -142,7 +145,12 @@ def _invoices(count: int) -> list[Any]:
     def invoice(number: int) -> dict[str, Any]:
         lines = [line(number, place) for place in range(12)]
         fees = sum(int(row["amount_cents"]) for row in lines)
-        party = {"name": f"Customer {number}", "address_lines": [f"{number} Main Street"], "city": "Berlin", "country_code": "DE"}
+        party = {
+            "name": f"Customer {number}",
+            "address_lines": [f"{number} Main Street"],
+            "city": "Berlin",
+            "country_code": "DE",
+        }
         nothing = ("progressive_billing_credit", "coupons", "credit_notes", "prepaid_credit", "taxes")
         sums = ("fees", "sub_total_excluding_taxes", "sub_total_including_taxes", "total")
         return {

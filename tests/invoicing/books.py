@@ -1,30 +1,30 @@
-"""Random books about money: coupons, taxes, credit notes and wallets in any order, with what the oracle makes of them."""
+"""Random books about money (coupons, taxes, credit notes, wallets in any order) and what the oracle makes of them."""
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from tests.invoicing.oracle import Coupon, Customer, Fee, Invoice, Wallet, half_away
 
-START = datetime(2024, 1, 1)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 MONTHS = 5
-AS_OF = datetime(2024, 6, 1, 6)
+AS_OF = datetime(2024, 6, 1, 6, tzinfo=UTC)
 PRICES = ("0.01", "0.0137", "0.004", "1.255")
 RATES = ("0", "5.5", "7", "10", "19", "20", "23.33")
 
 
 def stamp(moment: datetime) -> str:
     """An instant as a book writes it."""
-    return moment.isoformat(timespec="seconds") + "Z"
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def month(number: int) -> datetime:
     """The first instant of a month, counted from the start."""
-    return datetime(2024, 1 + number, 1)
+    return datetime(2024, 1 + number, 1, tzinfo=UTC)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """From fees to the total by exact fractions, one customer and one step at a time: what settlement must give.
 
-Written from semantics/invoice.md alone. Amounts are minor units; shares are cut to five decimals where the text says so.
+Written from semantics/invoice.md alone. Amounts are minor units; shares have five decimals where the text says so.
 """
 
 from collections.abc import Iterable

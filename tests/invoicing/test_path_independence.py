@@ -1,4 +1,4 @@
-"""Closing in many steps gives the invoices, notes, numbers, moves and balances that one close gives, on both engines."""
+"""Closing in many steps gives the invoices, notes, numbers, moves and balances of one close, on both engines."""
 
 import json
 from collections.abc import Sequence
@@ -68,18 +68,17 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
     folder = tmp_path / "books"
     folder.mkdir()
     cases = []
-    for case in books(3, 25):
+    for case in books(3, 8):
         path = folder / f"{case['case']}.json"
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))
-    as_of = AS_OF.replace(tzinfo=UTC)
-    steps = [START.replace(tzinfo=UTC) + timedelta(days=days, hours=6) for days in (20, 31, 40, 70, 91, 121, 135)]
-    at_once = closed(cases, warehouse, tmp_path / "once", [as_of])
+    steps = [START + timedelta(days=days, hours=6) for days in (20, 40, 91, 135)]
+    at_once = closed(cases, warehouse, tmp_path / "once", [AS_OF])
     other: Warehouse
     if isinstance(warehouse, PostgresWarehouse):
         other = PostgresWarehouse(warehouse.url, f"{warehouse.schema}s")
     else:
         other = DuckDBWarehouse(tmp_path / "steps" / "warehouse.duckdb")
-    step_by_step = closed(cases, other, tmp_path / "steps_home", [*steps, as_of])
+    step_by_step = closed(cases, other, tmp_path / "steps_home", [*steps, AS_OF])
     for table, rows in at_once.items():
         assert step_by_step[table] == rows, table

@@ -14,7 +14,7 @@ from tests.lifecycle.random_lineages import as_book, closer, land, random_book
 
 FIRST = datetime(2023, 10, 20, tzinfo=UTC)
 LAST = datetime(2024, 4, 10, tzinfo=UTC)
-BOOKS = 60
+BOOKS = 40
 STEPS = 5
 # what names a row by its organisation, or says in which close it was written
 _KEYS = {"close_id", "organization_id", "invoice_id", "moment_id", "fee_id", "posting_id", "source_id", "round_no"}

@@ -13,9 +13,19 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dagster_project.lib.exact import (
+    ALL_FILTER_VALUES,
+    UnsettledError,
+    as_text,
+    beats,
+    bucket_list,
+    decimal_text,
+    instant,
+    midnight,
+    numeric,
+)
 from tests.rating.expectations import expectation
-from tests.rating.oracle import ALL_FILTER_VALUES, EXPONENTS, beats, bucket_list, instant, midnight, rate
-from tests.rating.oracle_numbers import UnsettledError, as_text, decimal_text, numeric
+from tests.rating.oracle import EXPONENTS, rate
 
 ZONES = (
     *["UTC"] * 4,

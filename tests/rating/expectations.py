@@ -7,10 +7,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from dagster_project.lib.exact import decimal_text, has_decimals
 from dagster_project.lib.verify._compare import compare
 from dagster_project.lib.verify._outcome import CaseOutcome
 from tests.rating.oracle import Fee, Outcome
-from tests.rating.oracle_numbers import decimal_text, has_decimals
 
 # what is asserted exactly: sizes of quantities, and the decimals with which exact amounts are stored
 _UNIT_DECIMALS, _PRECISE_DECIMALS = 12, 15

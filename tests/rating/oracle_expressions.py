@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from tests.rating.oracle_numbers import as_text, decimal_text, half_away, numeric, up
+from dagster_project.lib.exact import as_text, decimal_text, half_away, numeric, up
 
 _TOKEN = re.compile(r"\s*(?:([0-9]+(?:\.[0-9]+)?)|'([^']*)'|\"([^\"]*)\"|([A-Za-z_][\w.]*)|(.))")
 

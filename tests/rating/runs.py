@@ -8,7 +8,7 @@ from typing import Any
 
 from dagster_project.lib.book import Case, read_case
 from dagster_project.lib.progress import SilentProgress
-from dagster_project.lib.verify import VerifyRequest, verify_cases
+from dagster_project.lib.verify import CaseResult, VerifyRequest, verify_cases
 from dagster_project.lib.verify._outcome import CaseOutcome
 from dagster_project.lib.verify._run import _run
 from dagster_project.lib.warehouse import Warehouse
@@ -26,12 +26,16 @@ def write_cases(cases: Iterable[Mapping[str, Any]], folder: Path) -> None:
 
 def wrong_cases(folder: Path, warehouse: Warehouse, home: Path) -> dict[str, list[str]]:
     """The cases of a folder that do not give what they expect, by name; a case that is held is wrong as well."""
-    results = verify_cases(VerifyRequest((folder,), warehouse, home, NOW), SilentProgress())
     return {
         result.path.stem: [*([result.problem] if result.problem else []), *map(str, result.differences)]
-        for result in results
+        for result in verified(folder, warehouse, home)
         if not result.passed
     }
+
+
+def verified(folder: Path, warehouse: Warehouse, home: Path) -> list[CaseResult]:
+    """The cases of a folder, run at once."""
+    return verify_cases(VerifyRequest((folder,), warehouse, home, NOW), SilentProgress())
 
 
 def outcomes(cases: Iterable[Case], warehouse: Warehouse, home: Path) -> dict[str, CaseOutcome]:

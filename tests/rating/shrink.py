@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dagster_project.lib.exact import UnsettledError
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
 from tests.rating.books import with_expectation
-from tests.rating.oracle_numbers import UnsettledError
 from tests.rating.runs import write_cases, wrong_cases
 
 Row = dict[str, Any]

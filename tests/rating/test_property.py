@@ -4,20 +4,25 @@
 book is kept as a case in build/rating; `python -m tests.rating.shrink CASE` makes it small.
 """
 
+import dataclasses
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.rating.oracle_numbers import UnsettledError
 
 from dagster_project.lib.warehouse import Warehouse
-from tests.rating.books import KINDS, books, fees_count
-from tests.rating.runs import write_cases, wrong_cases
+from tests.rating.books import KINDS, Kind, books, fees_count, with_expectation
+from tests.rating.oracle import event_code
+from tests.rating.runs import verified, write_cases, wrong_cases
 
 FEES = int(os.environ.get("METERHOUSE_RATED_FEES", "2000"))
 SEED = int(os.environ.get("METERHOUSE_RATING_SEED", "1"))
 KEPT = Path(__file__).resolve().parents[2] / "build" / "rating"
+KINDS_OF_VALUES = tuple(kind for kind in KINDS if kind.aggregation not in {"count_agg", "unique_count_agg"})
 
 
 def drawn_books() -> list[dict]:
@@ -40,6 +45,43 @@ def test_random_books_are_rated_as_the_oracle_rates_them(warehouse: Warehouse, t
     write_cases((case for case in cases if case["case"] in wrong), KEPT)
     shown = {f"build/rating/{name}.json": differences[:3] for name, differences in wrong.items()}
     assert shown == {}, f"{len(wrong)} of {len(cases)} books, on {warehouse.kind}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_totals_beyond_the_sizes_of_quantities_stop_no_other_customer(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Each event is as large as a quantity may be; their sums are not bounded: billed exactly, or held alone."""
+    others = [{**case, "case": f"other_{number}"} for number, case in enumerate(itertools.islice(books(SEED), 5))]
+    write_cases([*others, *map(giant, KINDS_OF_VALUES)], tmp_path / "books")
+    results = {result.path.stem: result for result in verified(tmp_path / "books", warehouse, tmp_path / "home")}
+    assert {name for name, result in results.items() if name.startswith("other_") and not result.passed} == set()
+    assert [result.problem for result in results.values() if "not read" in (result.problem or "")] == []
+    wrong = {
+        name: list(map(str, result.differences[:3]))
+        for name, result in results.items()
+        if not result.passed and result.problem is None
+    }
+    assert wrong == {}
+
+
+def giant(kind: Kind) -> dict:
+    """A book of one kind of charge, all of whose values are as large as they may be."""
+    for case in books(SEED, (kind,)):
+        given = case["given"]
+        for metric in given["billable_metrics"]:
+            metric.pop("expression", None)
+            for event in given["events"]:
+                if event["code"] == event_code(metric):
+                    event["properties"][metric["field_name"]] = "9" * 15 if kind.prorated else f"{'9' * 15}.{'9' * 12}"
+        try:
+            made = with_expectation({**case, "case": "_".join(map(str, dataclasses.astuple(kind)))})
+        except UnsettledError:
+            continue
+        # a figure beyond the sizes of money cannot be written: such a customer can only be held
+        invoices, usage = made["expect"]["invoices"], made["expect"]["usage"]
+        amounts = [*(row["fees_amount_cents"] for row in invoices), *(row["amount_cents"] for row in usage)]
+        return made if max(map(abs, amounts), default=0) < 10**15 else {**made, "expect": {}}
+    raise AssertionError("books never end")
 
 
 def test_every_kind_of_charge_is_drawn() -> None:

@@ -17,7 +17,9 @@ _COMMITTED = dg.AssetKey("closes")
 )
 def published_marts(context: dg.AssetExecutionContext, meterhouse: MeterhouseResource) -> dg.MaterializeResult[Any]:
     """A read-only copy of the marts in a file of its own, swapped in by a rename."""
-    path = meterhouse.close_run(context.log).publish()
+    run = meterhouse.close_run(context.log)
+    run.record_totals()
+    path = run.publish()
     return dg.MaterializeResult(metadata={"path": str(path) if path else "the database itself"})
 
 

@@ -22,15 +22,19 @@ def _landed_specs() -> list[dg.AssetSpec]:
             ["raw", table.name], description=table.description, group_name="landing", kinds={"table"}, skippable=True
         )
         for table in RAW_TABLES
-        if table.name != "close_scope"
+        if table.name not in {"close_scope", "close_steps"}
     ]
 
 
 class CloseConfig(dg.Config):
-    """Up to when to bill and what to know; empty values mean the partition's end (or now) and everything landed."""
+    """Up to when to bill and what to know; empty values mean the partition's end (or now) and everything landed.
+
+    `override_incomplete`: why to bill periods although expected sources have not landed; kept in the ledger.
+    """
 
     as_of: str = ""
     known_at: str = ""
+    override_incomplete: str = ""
 
 
 @dg.multi_asset(specs=_landed_specs(), name="landed_book", pool=POOL)
@@ -64,7 +68,13 @@ def close_scope(
     """The scope of the close: every organisation, billed to the end of the month (or to now while it lasts)."""
     end = context.partition_time_window.end.astimezone(UTC)
     as_of = parse_time(config.as_of, "as_of") if config.as_of else partition_as_of(end, datetime.now(UTC))
-    scope = meterhouse.close_run(context.log, as_of=as_of, known_at=config.known_at or None).open()
+    run = meterhouse.close_run(
+        context.log,
+        as_of=as_of,
+        known_at=config.known_at or None,
+        override_reason=config.override_incomplete or None,
+    )
+    scope = run.open()
     return dg.MaterializeResult(
         metadata={
             "close_id": scope.close_id,

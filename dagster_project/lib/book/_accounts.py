@@ -24,6 +24,7 @@ from dagster_project.lib.book._types import (
     Credits,
     Currency,
     Date,
+    Granted,
     ListOf,
     Object,
     PositiveCount,
@@ -274,12 +275,12 @@ class EventCorrection(Row):
 
 
 class ExpectedSource(Row):
-    """A source that must have landed before a period may close."""
+    """A source that must have landed before a period may close; complete_by is the time granted after an interval."""
 
     path: Text | None = None
     relation: Text | None = None
     cadence: Literal["hourly", "daily", "weekly", "monthly"] | None = None
-    complete_by: Text | None = None
+    complete_by: Granted | None = None
 
 
 ACCOUNT_MODELS: dict[str, type[Row]] = {

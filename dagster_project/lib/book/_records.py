@@ -15,7 +15,7 @@ from dagster_project.lib.book._overrides import private_plan_code
 from dagster_project.lib.book._places import Place
 from dagster_project.lib.book._plan_rows import plan_children, threshold_rows
 from dagster_project.lib.book._reference import is_vat_number, vat_number_country
-from dagster_project.lib.book._types import canonical_json
+from dagster_project.lib.book._types import canonical_json, granted_seconds
 from dagster_project.lib.expressions import parse_aggregator
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES_BY_NAME
 
@@ -410,6 +410,7 @@ class _Maker:
             "expected_source": model.path or model.relation,
             "source_kind": "path" if model.path else "relation",
             **_values(model, "cadence complete_by"),
+            "complete_within_seconds": None if model.complete_by is None else granted_seconds(model.complete_by),
         }
         return self._record("expected_sources", row, entry.place)
 

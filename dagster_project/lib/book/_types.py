@@ -53,6 +53,36 @@ def _text(value: object) -> str:
     return value
 
 
+_GRANTED = re.compile(
+    r"(\d+)\s*(m|min|h|d|w)|(\d{1,2}):(\d{2})|P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", re.ASCII
+)
+_SECONDS = {"m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def granted_seconds(text: str) -> int | None:
+    """The seconds after an interval's end that `complete_by` grants; None for a text of another form.
+
+    `6h`, `90m`, `2d`, an ISO duration (`PT6H`, `P1D`), or a time of day in UTC (`06:00`) of the day that begins when the
+    interval ends.
+    """
+    found = _GRANTED.fullmatch(text.strip())
+    if found is None or text.strip() in {"P", "PT"} or text.strip().endswith("T"):
+        return None
+    count, unit, hour, minute, *iso = found.groups()
+    if count is not None:
+        return int(count) * _SECONDS[unit]
+    if hour is not None:
+        return int(hour) * 3600 + int(minute) * 60 if int(hour) < 24 and int(minute) < 60 else None
+    return sum(int(part or 0) * _SECONDS[name] for part, name in zip(iso, ("w", "d", "h", "m"), strict=True))
+
+
+def _granted(value: object) -> str:
+    text = _text(value)
+    if granted_seconds(text) is None:
+        raise wrong("how long after the interval its data may arrive, such as 6h, 2d, PT6H or 06:00 (UTC)")
+    return text
+
+
 def _integer(value: object, info: ValidationInfo) -> int:
     if is_text_format(info) and isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
@@ -217,6 +247,7 @@ def _nested(value: Any, info: ValidationInfo, kind: type, expected: str) -> Any:
 T = TypeVar("T")
 
 Text = Annotated[str, BeforeValidator(_text)]
+Granted = Annotated[str, BeforeValidator(_granted)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Integer = Annotated[int, BeforeValidator(_bounded(-_MAX_INTEGER, _MAX_INTEGER, "an integer of at most 9 digits"))]
 Count = Annotated[int, BeforeValidator(_bounded(0, _MAX_INTEGER, "an integer of 0 or more"))]

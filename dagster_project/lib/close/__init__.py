@@ -10,28 +10,38 @@ from dagster_project.lib.close._close import (
 from dagster_project.lib.close._documents import render_documents
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._publish import published_path
+from dagster_project.lib.close._rederive import InvoiceDifference, Rederivation, rederive
 from dagster_project.lib.close._scope import (
     CloseScope,
+    known_batch,
     naive_utc,
     open_close,
     parse_time,
     prepare_warehouse,
 )
+from dagster_project.lib.close._totals import check_totals, lost_totals, record_totals
 
 __all__ = [
     "CloseReport",
     "CloseRequest",
     "CloseRun",
     "CloseScope",
+    "InvoiceDifference",
     "LandingReport",
+    "Rederivation",
+    "check_totals",
     "close",
+    "known_batch",
     "land_books",
     "land_calendar",
+    "lost_totals",
     "naive_utc",
     "open_close",
     "parse_time",
     "prepare_warehouse",
     "published_path",
+    "record_totals",
+    "rederive",
     "render_documents",
     "seed_reference",
 ]

@@ -14,7 +14,10 @@ from dagster_project.lib.close._documents import render_documents
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
+from dagster_project.lib.close._report import write_report
 from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
+from dagster_project.lib.close._steps import known_seconds, record_steps
+from dagster_project.lib.close._totals import check_totals, record_totals
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
     CANDIDATES_SELECTION,
@@ -27,13 +30,16 @@ from dagster_project.lib.errors import BillingError
 from dagster_project.lib.gate import GateReport, run_gate
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import Progress, Steps
-from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from dagster_project.lib.warehouse import Warehouse, require_lock, warehouse_lock
 from dagster_project.lib.webhooks import load_endpoints
 
 
 @dataclass(frozen=True, slots=True)
 class CloseRequest:
-    """What to close: the book to land first (if any), up to when, knowing what, and where documents go."""
+    """What to close: the book to land first (if any), up to when, knowing what, and where documents go.
+
+    `override_reason`: why periods are closed although expected sources have not landed; it is kept in the ledger.
+    """
 
     warehouse: Warehouse
     home: Path
@@ -44,6 +50,7 @@ class CloseRequest:
     out_dir: Path | None = None
     endpoints: Path | None = None
     lock_seconds: float = 0
+    override_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,8 @@ class CloseReport:
     documents_count: int
     messages_count: int
     published: Path | None
+    report: Path
+    """The page about the close and how long it took."""
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -75,17 +84,33 @@ class CloseRun:
 
     def __post_init__(self) -> None:
         """Prepare dbt for the warehouse."""
-        self.runs = DbtRuns(self.request.warehouse, self.request.home / "dbt" / self.request.warehouse.kind)
+        self.runs = DbtRuns(
+            self.request.warehouse,
+            self.request.home / "dbt" / self.request.warehouse.kind,
+            on_node=self.progress.advanced,
+        )
 
     def land(self) -> LandingReport | None:
-        """Read the book and land it, with the time tables for its zones. Raises BookError before anything is landed."""
+        """Read the book and land it, with the time tables for its zones.
+
+        Raises BookError, or BillingError when the warehouse lacks what the totals kept outside of it say, before
+        anything is landed.
+        """
         landing = None
         books: list[Book] = [read_book(self.request.book)] if self.request.book is not None else []
         prepare_warehouse(self.request.warehouse)
+        with open_store(self.request.warehouse.operations_url) as store:
+            check_totals(self.request.warehouse, store)
         if books:
             landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
         land_calendar(self.request.warehouse, last_year=self.request.as_of.year)
+        self.record_totals()
         return landing
+
+    def record_totals(self) -> None:
+        """Write down outside of the warehouse what it holds now."""
+        with open_store(self.request.warehouse.operations_url) as store:
+            record_totals(self.request.warehouse, store, now=self.request.now)
 
     def open(self) -> CloseScope:
         """Write the scope of the close."""
@@ -95,6 +120,7 @@ class CloseRun:
                 as_of=self.request.as_of,
                 known_at=self.request.known_at,
                 started_at=self.request.now,
+                override_reasons=self.request.override_reason,
             )
 
     def rate(self) -> None:
@@ -114,6 +140,7 @@ class CloseRun:
     def finalize(self) -> None:
         """Append to the ledger; the commit row comes last, after the tests of all other tables passed."""
         self.runs.build(LEDGER_SELECTION)
+        self.record_totals()
 
     def marts(self) -> tuple[str, ...]:
         """Build the marts and run their tests; returns the tests that failed."""
@@ -155,7 +182,6 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
     Raises InputError (also BookError) before anything is landed, BillingError when a step failed: the ledger is then
     as it was after the last committed close, or, after the commit, complete with documents still to come.
     """
-    steps = Steps(progress)
     run = CloseRun(request, progress)
     with warehouse_lock(
         request.warehouse,
@@ -163,8 +189,10 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
         timeout_seconds=request.lock_seconds,
         waiting=progress.note,
     ):
+        steps = Steps(progress, known_seconds(request.warehouse), before=lambda: require_lock(request.warehouse))
         with steps.step("land"):
             landing = run.land()
+            steps.count("land", sum(file.lines_count for file in landing.files) if landing is not None else 0)
         with steps.step("scope"):
             scope = run.open()
         with steps.step("rate"):
@@ -175,15 +203,21 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
                 raise BillingError(gate.blocking_message())
         with steps.step("finalize"):
             run.finalize()
+            figures = close_figures(request.warehouse, scope.close_id)
+            steps.count("finalize", sum(count for _, count, _, _ in figures["invoices"]))
+        record_steps(request.warehouse, scope.close_id, steps.times)
         with steps.step("marts"):
             failed_tests = run.marts()
         with steps.step("publish"):
             published = run.publish()
         with steps.step("documents"):
             documents_count = run.documents()
+            steps.count("documents", documents_count)
         with steps.step("outbox"):
             messages_count = run.queue()
-        figures = close_figures(request.warehouse, scope.close_id)
+            steps.count("outbox", messages_count)
+        record_steps(request.warehouse, scope.close_id, steps.times)
+        report = write_report(request.warehouse, scope.close_id, reports_dir=request.home / "reports")
     return CloseReport(
         scope=scope,
         landing=landing,
@@ -192,6 +226,7 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
         documents_count=documents_count,
         messages_count=messages_count,
         published=published,
+        report=report,
         seconds=steps.seconds,
         **figures,
     )

@@ -43,7 +43,7 @@ def render_documents(
         with warehouse.connect(read_only=True) as session:
             chunk = issued_invoices(session, wanted[begin : begin + _CHUNK])
         store.record_documents(_render(chunk, out_dir=out_dir, now=now))
-        progress.note(f"{min(begin + _CHUNK, len(wanted))} of {len(wanted)} invoices rendered")
+        progress.advanced(min(begin + _CHUNK, len(wanted)), len(wanted), "invoices")
     return len(wanted)
 
 

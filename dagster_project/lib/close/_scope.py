@@ -11,7 +11,7 @@ from dagster_project.lib.warehouse import Session, Warehouse
 # the columns of the model `closes`: the table exists before the first close, so that a missing one is noticed
 _CLOSES_COLUMNS = (
     "close_id bigint, started_at timestamp, book_version varchar, code_version varchar, "
-    "organizations_count bigint, invoices_count bigint"
+    "organizations_count bigint, invoices_count bigint, engine varchar"
 )
 
 
@@ -89,13 +89,17 @@ def open_close(
     as_of: datetime | Mapping[str, datetime],
     known_at: str | None,
     started_at: datetime,
+    known_batch_id: int | None = None,
+    override_reasons: Mapping[str, str | None] | str | None = None,
 ) -> CloseScope:
     """Write the scope of the next close: every organisation known, or those named in `as_of`.
 
-    Raises InputError when no organisation has landed.
+    `known_batch_id` goes before `known_at`. `override_reasons`: why incomplete sources are no reason to
+    wait, for all organisations or by organisation. Raises
+    InputError when no organisation has landed.
     """
     raw, ledger = session.schema("raw"), session.schema("ledger")
-    batch = known_batch(session, known_at)
+    batch = known_batch(session, known_at) if known_batch_id is None else known_batch_id
     organizations = [
         name
         for (name,) in session.rows(
@@ -126,6 +130,7 @@ def open_close(
                 "started_at",
                 "book_version",
                 "code_version",
+                "override_reason",
             ],
             [
                 (
@@ -136,6 +141,7 @@ def open_close(
                     naive_utc(started_at),
                     scope.book_version,
                     code_version(),
+                    override_reasons.get(name) if isinstance(override_reasons, Mapping) else override_reasons,
                 )
                 for name, moment in moments.items()
             ],

@@ -154,6 +154,15 @@ INVOICES_DUE: tuple[Check, ...] = (
         "No customer's book asks for something that billing cannot do yet.",
         "These customers are billed by the first close that can do what they ask for; the others are not concerned.",
     ),
+    Check(
+        "source_incomplete",
+        "invoices_due",
+        "holds",
+        "finding",
+        "Every source that the book expects has landed for the periods that are billed.",
+        "Land the missing files and close again (marts.rpt_source_completeness lists them), or close without them and "
+        "say why: --override-incomplete REASON.",
+    ),
     *_findings(
         "invoices_due",
         {

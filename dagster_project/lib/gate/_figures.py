@@ -29,6 +29,7 @@ _REQUIRED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "gate": {
         "gate_findings": ("rule", *_FINDING),
         "gate_held_customers": ("organization_id", "external_customer_id"),
+        "gate_source_completeness": (),
         "gate_emptiness": _EMPTINESS,
         "gate_control_totals": _CONTROL,
         "gate_landed_files": (*_FILE, "is_tied"),

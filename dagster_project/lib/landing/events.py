@@ -8,9 +8,10 @@ share a transaction. Empty lines are not counted; line numbers are those of the 
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import duckdb
@@ -68,6 +69,23 @@ class LandedFile:
 
 
 @dataclass(slots=True)
+class _Taken:
+    """How many files are taken, how many lines a second, and when the rest will be."""
+
+    files_count: int
+    _began: float = field(default_factory=time.monotonic)
+
+    def line(self, files_count: int, lines_count: int) -> str:
+        """One line for the progress."""
+        elapsed = time.monotonic() - self._began
+        left = elapsed * (self.files_count - files_count) / max(files_count, 1)
+        return (
+            f"{files_count:,} of {self.files_count:,} files, {lines_count:,} lines, "
+            f"{lines_count / max(elapsed, 0.001):,.0f} lines a second, about {left:,.0f} s left"
+        )
+
+
+@dataclass(slots=True)
 class _Marks:
     """What was landed before: the marks by content, and the sizes that they have."""
 
@@ -108,8 +126,11 @@ def land_events(
             formulas=read_formulas(session),
         )
         landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note)
+        taken = _Taken(len(origins))
         for group in _groups(origins, marks, landed, vanished):
             landed += landing.land(group, marks)
+            if len(landed) < len(origins):
+                note(taken.line(len(landed), sum(file.lines_count for file in landed)))
     if vanished:
         raise InputError(
             f"{len(vanished)} of the event files vanished before they could be read: "

@@ -216,6 +216,26 @@ class EndpointSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LandingTotal:
+    """What one landing batch of a warehouse took, by the marks of its files."""
+
+    batch_id: int
+    book_version: str
+    files_count: int
+    lines_count: int
+    landed_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseSeal:
+    """The hash that seals a committed close of an organisation and all its closes before."""
+
+    close_id: int
+    organization_id: str
+    close_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One file of a finalised invoice: `sha256` in hexadecimal, `bytes` its length."""
 

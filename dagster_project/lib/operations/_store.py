@@ -4,10 +4,11 @@ from dagster_project.lib.operations._documents import Documents
 from dagster_project.lib.operations._endpoints import Endpoints
 from dagster_project.lib.operations._engine import open_engine
 from dagster_project.lib.operations._outbox import Outbox
+from dagster_project.lib.operations._totals import Totals
 
 
-class OperationsStore(Endpoints, Outbox, Documents):
-    """The outbox of webhooks and the register of documents, shared by any number of processes.
+class OperationsStore(Endpoints, Outbox, Documents, Totals):
+    """The outbox of webhooks, the register of documents and the control totals, shared by any number of processes.
 
     It has no clock: moments are arguments, aware, and come back in UTC.
     """

@@ -126,6 +126,30 @@ attempts = Table(
     ),
 )
 
+# Control totals of a warehouse, kept outside of it: a warehouse file that was truncated, or restored from an old
+# backup, lacks something that is written here. `warehouse` tells the schemas of one database apart.
+landing_totals = Table(
+    "landing_totals",
+    metadata,
+    Column("warehouse", Text, primary_key=True),
+    Column("batch_id", BigInteger, primary_key=True),
+    Column("book_version", Text, nullable=False),
+    Column("files_count", BigInteger, nullable=False),
+    Column("lines_count", BigInteger, nullable=False),
+    Column("landed_count", BigInteger, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+close_seals = Table(
+    "close_seals",
+    metadata,
+    Column("warehouse", Text, primary_key=True),
+    Column("close_id", BigInteger, primary_key=True),
+    Column("organization_id", Text, primary_key=True),
+    Column("close_hash", Text, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
 documents = Table(
     "documents",
     metadata,

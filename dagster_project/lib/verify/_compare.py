@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from dagster_project.lib.verify._outcome import CaseOutcome, Row
 
 _MISSING = "nothing"
+# sums of quantities have more digits than decimals keep by default
+_DIGITS = 60
 _NO_CODE = {"commitment", "credit"}
 _TOTALS = (
     "fees_amount_cents",
@@ -193,7 +195,8 @@ def _compare_usage(expected: Mapping[str, Any], usage: Sequence[Row]) -> list[Di
         ]
     if not rows:
         return [Difference(where, "usage", _MISSING)]
-    totals = {column: sum(row[column] for row in rows) for column in _USAGE_COLUMNS}
+    with localcontext(prec=_DIGITS):
+        totals = {column: sum(row[column] for row in rows) for column in _USAGE_COLUMNS}
     return [
         Difference(f"{where}, {column}", expected[column], _shown(totals[column]))
         for column in _USAGE_COLUMNS

@@ -1,7 +1,7 @@
 """The warehouse: one DuckDB file or one PostgreSQL database, behind one small interface."""
 
-from dagster_project.lib.warehouse._lock import warehouse_lock
-from dagster_project.lib.warehouse._session import Session, split_schema
+from dagster_project.lib.warehouse._lock import require_lock, warehouse_lock
+from dagster_project.lib.warehouse._session import Session, named_rows, split_schema
 from dagster_project.lib.warehouse._warehouse import (
     DuckDBWarehouse,
     PostgresWarehouse,
@@ -14,7 +14,9 @@ __all__ = [
     "PostgresWarehouse",
     "Session",
     "Warehouse",
+    "named_rows",
     "open_warehouse",
+    "require_lock",
     "split_schema",
     "warehouse_lock",
 ]

@@ -1,7 +1,9 @@
 """One writer at a time: the lock that every entry point (command, UI, schedule) takes before it touches a warehouse.
 
 DuckDB: an exclusive lock on a file beside the warehouse, which the system releases when its holder dies.
-PostgreSQL: a session-level advisory lock, held on a connection of its own for as long as the work lasts.
+PostgreSQL: a session-level advisory lock, held on a connection of its own for as long as the work lasts. Who takes it
+first ends what a dead holder left running in the server: sessions that write carry the warehouse's name. A holder that
+lost its lock, because that connection broke, is told by `require_lock` before its next step and writes no more.
 In both cases a second taker in the same process joins the first.
 """
 
@@ -9,17 +11,21 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 
-from dagster_project.lib.errors import WarehouseBusyError
+from dagster_project.lib.errors import BillingError, WarehouseBusyError
 
 _POLL_SECONDS = 0.25
+# how long the server may take to end the statement of a dead holder
+_ORPHAN_SECONDS = 30
 _held: dict[str, int] = {}
+_checks: dict[str, Callable[[], None]] = {}
 
 
 @contextmanager
@@ -29,8 +35,11 @@ def file_lock(
     purpose: str,
     timeout_seconds: float,
     waiting: Callable[[str], None] | None = None,
-) -> Iterator[None]:
-    """Hold the lock file `path`; wait up to `timeout_seconds`, then raise WarehouseBusyError naming the holder."""
+) -> Iterator[Callable[[], None]]:
+    """Hold the lock file `path`; wait up to `timeout_seconds`, then raise WarehouseBusyError naming the holder.
+
+    Yields a function that does nothing: the system keeps a file's lock for as long as its holder lives.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path, thread_local=False)
     holder_file = path.with_suffix(path.suffix + ".holder")
@@ -53,7 +62,7 @@ def file_lock(
             time.sleep(_POLL_SECONDS)
     try:
         holder_file.write_text(json.dumps({"pid": os.getpid(), "purpose": purpose}))
-        yield
+        yield lambda: None
     finally:
         holder_file.unlink(missing_ok=True)
         lock.release()
@@ -73,10 +82,15 @@ def advisory_lock(
     key: str,
     *,
     purpose: str,
+    writers: str,
     timeout_seconds: float,
     waiting: Callable[[str], None] | None = None,
-) -> Iterator[None]:
-    """Hold PostgreSQL's advisory lock for `key`; wait up to `timeout_seconds`, then raise WarehouseBusyError."""
+) -> Iterator[Callable[[], None]]:
+    """Hold PostgreSQL's advisory lock for `key`; wait up to `timeout_seconds`, then raise WarehouseBusyError.
+
+    Sessions named `writers` that are there when the lock is granted belong to a dead holder and are ended. Yields a
+    function that raises BillingError when the lock was lost.
+    """
     connection = connect()
     try:
         deadline = time.monotonic() + timeout_seconds
@@ -105,9 +119,46 @@ def advisory_lock(
                         "Wait until it has ended, or end that session, and run the command again."
                     )
                 time.sleep(_POLL_SECONDS)
-        yield
+            _end_orphans(cursor, writers, waiting)
+
+        def check() -> None:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("select 1")
+            except psycopg2.Error as error:
+                raise BillingError(
+                    f"The connection that holds the lock of schema {key!r} was lost ({str(error).strip()}), so another "
+                    "close may have begun: this one stops. The ledger is as it was after the last committed close; "
+                    "run the close again."
+                ) from error
+
+        yield check
     finally:
         connection.close()
+
+
+def _end_orphans(cursor: psycopg2.extensions.cursor, writers: str, waiting: Callable[[str], None] | None) -> None:
+    """End the statements of a dead holder, which the server goes on with until it looks for its client."""
+    others = "from pg_stat_activity where datname = current_database() and application_name = %s"
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    told = False
+    while True:
+        cursor.execute(f"select pid {others} order by pid", (writers,))
+        found = [pid for (pid,) in cursor.fetchall()]
+        if not found:
+            return
+        if not told and waiting is not None:
+            waiting(f"ending what a dead process left running in the server: {', '.join(map(str, found))}")
+        told = True
+        # another role's ends by itself
+        with suppress(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(f"select pg_terminate_backend(pid) {others}", (writers,))
+        if time.monotonic() >= deadline:
+            raise WarehouseBusyError(
+                f"The server still runs what a dead process left: server processes {', '.join(map(str, found))}. "
+                "Wait until they have ended, or end them (pg_terminate_backend), and run the command again."
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 @contextmanager
@@ -127,9 +178,15 @@ def warehouse_lock(
         finally:
             _held[key] -= 1
         return
-    with warehouse.lock(purpose=purpose, timeout_seconds=timeout_seconds, waiting=waiting):  # type: ignore[attr-defined]
-        _held[key] = 1
+    with warehouse.lock(purpose=purpose, timeout_seconds=timeout_seconds, waiting=waiting) as check:  # type: ignore[attr-defined]
+        _held[key], _checks[key] = 1, check
         try:
             yield
         finally:
             _held[key] = 0
+            del _checks[key]
+
+
+def require_lock(warehouse: "object") -> None:
+    """Make sure that this process still holds the warehouse that it locked. Raises BillingError when it does not."""
+    _checks[str(warehouse)]()

@@ -1,6 +1,7 @@
 """Where billing data lives, and what differs by engine outside of SQL: connections, locks, dbt's profile."""
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,12 +13,14 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from dagster_project.lib.errors import InputError
+from dagster_project.lib.errors import InputError, WarehouseBusyError
 from dagster_project.lib.warehouse._lock import advisory_lock, file_lock
 from dagster_project.lib.warehouse._session import DuckDBSession, PostgresSession, Session
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 
 Waiting = Callable[[str], None]
+# how long a program that has the file open without our lock is waited for
+_FOREIGN_SECONDS = 5.0
 
 
 class Warehouse(ABC):
@@ -30,8 +33,10 @@ class Warehouse(ABC):
         """Open a session; closed at the end of the `with` block. Open late and close early."""
 
     @abstractmethod
-    def lock(self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None) -> AbstractContextManager[None]:
-        """The one writer's lock; use `warehouse_lock`, which can be nested."""
+    def lock(
+        self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """The one writer's lock, with a check that it is still held; use `warehouse_lock`, which can be nested."""
 
     @abstractmethod
     def dbt_environment(self) -> dict[str, str]:
@@ -79,10 +84,11 @@ class Warehouse(ABC):
 
 @dataclass(frozen=True, slots=True)
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file."""
+    """A DuckDB file; `schema` other than `main` prefixes every schema of the house."""
 
     path: Path
     memory_limit: str | None = None
+    schema: str = "main"
     kind = "duckdb"
 
     def __str__(self) -> str:
@@ -93,15 +99,33 @@ class DuckDBWarehouse(Warehouse):
     def connect(self, *, read_only: bool = False) -> Iterator[Session]:
         """See Warehouse. Times are UTC; no extension is ever downloaded."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            connection = duckdb.connect(str(self.path), read_only=read_only, config=self.settings)
-        except duckdb.IOException as error:
-            raise InputError(f"The warehouse {self.path} cannot be opened: {error}") from error
+        connection = self._opened(read_only=read_only)
         try:
             connection.execute("set TimeZone = 'UTC'")
-            yield DuckDBSession(connection, "main")
+            yield DuckDBSession(connection, self.schema)
         finally:
             connection.close()
+
+    def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """A connection; a process that has the file open without our lock (a shell, a BI tool) is given some seconds."""
+        deadline = time.monotonic() + _FOREIGN_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=self.settings)
+            except duckdb.Error as error:
+                if "Could not set lock" not in str(error):
+                    raise InputError(
+                        f"The warehouse {self.path} cannot be opened: {error}. If the file is damaged, restore it from a "
+                        "backup; nothing is billed from it meanwhile."
+                    ) from error
+                if time.monotonic() >= deadline:
+                    raise WarehouseBusyError(
+                        f"The warehouse {self.path} is open in another program: {error} "
+                        "Close it there (the published marts can be read at any time) and run the command again."
+                    ) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
 
     @property
     def settings(self) -> dict[str, str | bool | int | float | list[str]]:
@@ -112,7 +136,9 @@ class DuckDBWarehouse(Warehouse):
             settings["memory_limit"] = limit
         return settings
 
-    def lock(self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None) -> AbstractContextManager[None]:
+    def lock(
+        self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None
+    ) -> AbstractContextManager[Callable[[], None]]:
         """See Warehouse."""
         path = self.path.with_suffix(self.path.suffix + ".lock")
         return file_lock(path, purpose=purpose, timeout_seconds=timeout_seconds, waiting=waiting)
@@ -122,7 +148,7 @@ class DuckDBWarehouse(Warehouse):
         return {
             "METERHOUSE_TARGET": "duckdb",
             "METERHOUSE_DUCKDB_PATH": str(self.path.resolve()),
-            "METERHOUSE_SCHEMA": "main",
+            "METERHOUSE_SCHEMA": self.schema,
             "METERHOUSE_MEMORY_LIMIT": self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT", ""),
         }
 
@@ -134,7 +160,7 @@ class DuckDBWarehouse(Warehouse):
     @property
     def schema_prefix(self) -> str:
         """See Warehouse."""
-        return "main"
+        return self.schema
 
     def exists(self) -> bool:
         """See Warehouse."""
@@ -155,10 +181,15 @@ class PostgresWarehouse(Warehouse):
         place = f"{parts.get('host', 'local')}:{parts.get('port', '5432')}"
         return f"postgresql://{place}/{parts.get('dbname', '')}#{self.schema}"
 
-    def raw_connection(self) -> psycopg2.extensions.connection:
-        """A plain connection in autocommit mode, UTC, without parallel surprises."""
+    @property
+    def writers(self) -> str:
+        """The name of the sessions that write here, dbt's as well: who takes the lock ends what a dead one left."""
+        return f"meterhouse writes {self.schema}"[:63]
+
+    def raw_connection(self, name: str = "meterhouse") -> psycopg2.extensions.connection:
+        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it."""
         try:
-            connection = psycopg2.connect(self.url)
+            connection = psycopg2.connect(self.url, application_name=name)
         except psycopg2.OperationalError as error:
             raise InputError(
                 f"The PostgreSQL warehouse {self} cannot be reached: {str(error).strip()}. "
@@ -172,7 +203,7 @@ class PostgresWarehouse(Warehouse):
     @contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[Session]:
         """See Warehouse."""
-        connection = self.raw_connection()
+        connection = self.raw_connection("meterhouse reads" if read_only else self.writers)
         try:
             if read_only:
                 connection.set_session(readonly=True)
@@ -180,12 +211,15 @@ class PostgresWarehouse(Warehouse):
         finally:
             connection.close()
 
-    def lock(self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None) -> AbstractContextManager[None]:
+    def lock(
+        self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None
+    ) -> AbstractContextManager[Callable[[], None]]:
         """See Warehouse."""
         return advisory_lock(
             self.raw_connection,
             f"meterhouse:{self.schema}",
             purpose=purpose,
+            writers=self.writers,
             timeout_seconds=timeout_seconds,
             waiting=waiting,
         )
@@ -200,6 +234,7 @@ class PostgresWarehouse(Warehouse):
             "METERHOUSE_PG_USER": parts.get("user", os.environ.get("PGUSER", "postgres")),
             "METERHOUSE_PG_PASSWORD": parts.get("password", os.environ.get("PGPASSWORD", "")),
             "METERHOUSE_PG_DATABASE": parts.get("dbname", parts.get("user", "postgres")),
+            "METERHOUSE_PG_SESSION": self.writers,
             "METERHOUSE_SCHEMA": self.schema,
         }
 
@@ -220,7 +255,7 @@ class PostgresWarehouse(Warehouse):
 
     def exists(self) -> bool:
         """See Warehouse."""
-        with self.connect() as session:
+        with self.connect(read_only=True) as session:
             found = session.rows(
                 "select 1 from information_schema.schemata where schema_name = ?",
                 [session.schema("raw")],

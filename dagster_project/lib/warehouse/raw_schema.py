@@ -630,6 +630,7 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
         source_kind="varchar",
         cadence="varchar",
         complete_by="varchar",
+        complete_within_seconds="bigint",
     ),
 )
 
@@ -748,6 +749,20 @@ LANDING_TABLES: tuple[RawTable, ...] = (
         started_at="timestamp",
         book_version="varchar",
         code_version="varchar",
+        override_reason="varchar",
+    ),
+    _landing(
+        "close_steps",
+        "One row per close and step with how long it took, written as the steps end; a close that was killed and run "
+        "again keeps the last times of each step.",
+        ("close_id", "step"),
+        close_id="bigint",
+        step_position="integer",
+        step="varchar",
+        started_at="timestamp",
+        wall_seconds="decimal(12,3)",
+        cpu_seconds="decimal(12,3)",
+        rows_count="bigint",
     ),
 )
 

@@ -96,6 +96,50 @@ subscribers as (
 
 ),
 
+{# from here on a source of the organisation has not landed: the first one by time and name #}
+incomplete_sources as (
+
+    select ranked.*
+    from (
+        select
+            completeness.*,
+            row_number() over (
+                partition by completeness.organization_id
+                order by completeness.from_at, {{ binary_order('completeness.expected_source') }}
+            ) as position
+        from {{ ref('gate_source_completeness') }} as completeness
+        inner join {{ ref('stg_events__close_scope') }} as close_scope
+            on completeness.organization_id = close_scope.organization_id
+        where completeness.completeness_state <> 'landed' and close_scope.override_reason is null
+    ) as ranked
+    where ranked.position = 1
+
+),
+
+{# customers with usage to be billed of a time for which a source is missing #}
+waiting_customers as (
+
+    select
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        incomplete_sources.expected_source,
+        incomplete_sources.from_at,
+        incomplete_sources.completeness_state
+    from metered_charges
+    inner join incomplete_sources
+        on
+            metered_charges.organization_id = incomplete_sources.organization_id
+            and metered_charges.usage_to_at > incomplete_sources.from_at
+    where metered_charges.moment_state = 'due' and metered_charges.usage_from_at < metered_charges.usage_to_at
+    group by
+        metered_charges.organization_id,
+        metered_charges.external_customer_id,
+        incomplete_sources.expected_source,
+        incomplete_sources.from_at,
+        incomplete_sources.completeness_state
+
+),
+
 keyless_events as (
 
     select
@@ -476,6 +520,18 @@ findings as (
         'the total is ' || cast(invoices.total_amount_cents as varchar) as detail
     from invoices
     where invoices.total_amount_cents < 0
+
+    union all
+
+    select
+        waiting_customers.organization_id,
+        waiting_customers.external_customer_id,
+        'source_incomplete' as rule,
+        'gate_source_completeness' as relation,
+        waiting_customers.expected_source || ' ' || cast(waiting_customers.from_at as varchar) as row_key,
+        'the source ' || waiting_customers.expected_source || ' is ' || waiting_customers.completeness_state
+        || ' for the time from ' || cast(waiting_customers.from_at as varchar) as detail
+    from waiting_customers
 
     union all
 

@@ -15,6 +15,7 @@
 -- depends_on: {{ ref('ledger_held_customers') }}
 -- depends_on: {{ ref('ledger_moment_fates') }}
 -- depends_on: {{ ref('ledger_event_fates') }}
+-- depends_on: {{ ref('ledger_output_hashes') }}
 with
 
 close_scope as (
@@ -36,7 +37,8 @@ select
     min(close_scope.book_version) as book_version,
     min(close_scope.code_version) as code_version,
     count(*) as organizations_count,
-    cast(sum(organizations.invoices_count) as bigint) as invoices_count
+    cast(sum(organizations.invoices_count) as bigint) as invoices_count,
+    cast('{{ target.type }}' as varchar) as engine
 from close_scope
 inner join organizations
     on

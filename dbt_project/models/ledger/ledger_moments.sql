@@ -20,10 +20,36 @@ billing as (
 
 ),
 
-{# a progressive invoice bills a period that still runs: its beginning tells which #}
+{#
+  An event paid in advance and the crossing of a threshold are billed while their period runs: that period, as it stood
+  when they were billed.
+#}
 progressive as (
 
     select * from {{ ref('int_progressive_moments') }}
+
+),
+
+advance as (
+
+    select * from {{ ref('int_advance_moments') }}
+
+),
+
+{# what was asked for, or the event that was billed #}
+requests as (
+
+    select
+        one_offs.moment_id,
+        one_offs.request_id
+    from {{ ref('int_one_off_moments') }} as one_offs
+
+    union all
+
+    select
+        advance.moment_id,
+        advance.transaction_id as request_id
+    from advance
 
 )
 
@@ -34,7 +60,7 @@ select
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,
-    coalesce(billing.subscription_created_at, progressive.subscription_created_at) as subscription_created_at,
+    coalesce(billing.subscription_created_at, periods.subscription_created_at) as subscription_created_at,
     moments.subscription_name,
     moments.plan_code,
     moments.plan_effective_at,
@@ -44,27 +70,27 @@ select
     billing.to_date,
     billing.full_from_date,
     cast(billing.full_days_count as integer) as full_days_count,
-    coalesce(billing.usage_from_at, progressive.usage_from_at) as usage_from_at,
-    billing.usage_to_at,
+    coalesce(billing.usage_from_at, periods.usage_from_at) as usage_from_at,
+    coalesce(billing.usage_to_at, periods.usage_to_at) as usage_to_at,
     scheduled.known_batch_id,
     moments.base_plan_code,
     moments.purchase_order_number,
-    billing.timezone,
+    coalesce(billing.timezone, periods.timezone) as timezone,
     moments.billing_date,
     moments.finalizes_at,
     moments.invoice_group,
-    billing.row_started_at,
-    billing.has_previous_row,
+    coalesce(billing.row_started_at, periods.row_started_at) as row_started_at,
+    coalesce(billing.has_previous_row, periods.has_previous_row) as has_previous_row,
     billing.ended_by,
     billing.next_plan_code,
     billing.next_plan_effective_at,
     billing.has_plan_fee,
     cast(billing.days_count as integer) as days_count,
-    billing.full_started_at,
-    billing.usage_from_date,
-    billing.usage_to_date,
-    cast(billing.usage_full_days_count as integer) as usage_full_days_count,
-    cast(billing.usage_days_count as integer) as usage_days_count,
+    coalesce(billing.full_started_at, periods.full_started_at) as full_started_at,
+    coalesce(billing.usage_from_date, periods.usage_from_date) as usage_from_date,
+    coalesce(billing.usage_to_date, periods.usage_to_date) as usage_to_date,
+    cast(coalesce(billing.usage_full_days_count, periods.usage_full_days_count) as integer) as usage_full_days_count,
+    cast(coalesce(billing.usage_days_count, periods.usage_days_count) as integer) as usage_days_count,
     billing.fee_plan_code,
     billing.fee_plan_effective_at,
     billing.closed_date,
@@ -74,7 +100,8 @@ select
     billing.commitment_from_date,
     billing.commitment_to_date,
     cast(billing.commitment_days_count as integer) as commitment_days_count,
-    cast(billing.commitment_full_days_count as integer) as commitment_full_days_count
+    cast(billing.commitment_full_days_count as integer) as commitment_full_days_count,
+    requests.request_id
 from invoices
 inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id
@@ -84,3 +111,9 @@ left join billing
     on moments.moment_id = billing.moment_id
 left join progressive
     on moments.moment_id = progressive.moment_id
+left join advance
+    on moments.moment_id = advance.moment_id
+left join billing as periods
+    on coalesce(progressive.period_moment_id, advance.period_moment_id) = periods.moment_id
+left join requests
+    on moments.moment_id = requests.moment_id

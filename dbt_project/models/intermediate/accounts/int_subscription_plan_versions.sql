@@ -79,6 +79,16 @@ phase_steps as (
 
 ),
 
+{# only plans with phases need the age of their subscriptions; one row per plan, however many phases it has #}
+phased_plans as (
+
+    select distinct
+        phase_steps.organization_id,
+        phase_steps.plan_code
+    from phase_steps
+
+),
+
 row_periods as (
 
     select
@@ -92,13 +102,7 @@ row_periods as (
             order by period_calendars.from_date
         ) - 1 as periods_before
     from subscriptions
-    inner join (
-        {# only plans with phases need the age of their subscriptions #}
-        select distinct
-            phase_steps.organization_id,
-            phase_steps.plan_code
-        from phase_steps
-    ) as phased_plans
+    inner join phased_plans
         on
             subscriptions.organization_id = phased_plans.organization_id
             and subscriptions.plan_code = phased_plans.plan_code
@@ -130,34 +134,39 @@ phases as (
 
 ),
 
+agreed as (
+
+    {# one row per rate card, however many versions and phases of the plan it changes #}
+    select distinct
+        variants.organization_id,
+        variants.agreed_external_customer_id as external_customer_id,
+        variants.variant_of_plan_code as plan_code,
+        variants.agreed_from_at,
+        variants.agreed_to_at
+    from variants
+    where variants.agreed_from_at is not null
+
+),
+
+{# a later card ends the one before it #}
 cards as (
 
-    {# one row per rate card, however many versions and phases of the plan it changes; a later card ends it #}
     select
-        dated.organization_id,
-        dated.external_customer_id,
-        dated.plan_code,
-        dated.agreed_from_at,
+        agreed.organization_id,
+        agreed.external_customer_id,
+        agreed.plan_code,
+        agreed.agreed_from_at,
         least(
-            coalesce(dated.agreed_to_at, {{ end_of_time() }}),
+            coalesce(agreed.agreed_to_at, {{ end_of_time() }}),
             coalesce(
-                lead(dated.agreed_from_at) over (
-                    partition by dated.organization_id, dated.external_customer_id, dated.plan_code
-                    order by dated.agreed_from_at
+                lead(agreed.agreed_from_at) over (
+                    partition by agreed.organization_id, agreed.external_customer_id, agreed.plan_code
+                    order by agreed.agreed_from_at
                 ),
                 {{ end_of_time() }}
             )
         ) as agreed_to_at
-    from (
-        select distinct
-            variants.organization_id,
-            variants.agreed_external_customer_id as external_customer_id,
-            variants.variant_of_plan_code as plan_code,
-            variants.agreed_from_at,
-            variants.agreed_to_at
-        from variants
-        where variants.agreed_from_at is not null
-    ) as dated
+    from agreed
 
 ),
 

@@ -96,12 +96,12 @@ asked as (
         credited.amount_cents,
         sum(credited.amount_cents) over (
             partition by credited.credit_note_id, items.item_position
-            order by credited.amount_cents desc, credited.fee_id
+            order by credited.amount_cents desc, credited.fee_id asc
             rows between unbounded preceding and current row
         ) - credited.amount_cents as amount_before_cents,
         row_number() over (
             partition by credited.credit_note_id, items.item_position
-            order by credited.amount_cents desc, credited.fee_id
+            order by credited.amount_cents desc, credited.fee_id asc
         ) as place,
         sum(credited.amount_cents) over (
             partition by credited.credit_note_id, items.item_position
@@ -115,10 +115,10 @@ asked as (
                 (
                     items.fee_code = 'subscription'
                     and credited.fee_type = 'subscription'
-                    and credited.external_subscription_id
-                    = coalesce(credited.match_external_subscription_id, credited.external_subscription_id)
+                    and coalesce(credited.match_external_subscription_id, credited.external_subscription_id)
+                    = credited.external_subscription_id
                 )
-                or (items.fee_code <> 'subscription' and items.fee_code = credited.fee_code)
+                or (items.fee_code <> 'subscription' and credited.fee_code = items.fee_code)
             )
 
 ),

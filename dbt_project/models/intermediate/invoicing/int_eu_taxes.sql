@@ -82,8 +82,12 @@ decided as (
         placed.external_customer_id,
         case
             when placed.is_in_union and placed.territory_name is not null then 'territory'
-            when placed.is_vat_confirmed and placed.vat_country = placed.seller_country then
-                case when placed.seller_territory_name is null then 'standard' else 'seller_territory' end
+            when
+                placed.is_vat_confirmed
+                and placed.vat_country = placed.seller_country
+                and placed.seller_territory_name is not null
+                then 'seller_territory'
+            when placed.is_vat_confirmed and placed.vat_country = placed.seller_country then 'standard'
             when placed.is_vat_confirmed then 'reverse_charge'
             when placed.country is null then 'standard'
             when placed.is_in_union then 'standard'

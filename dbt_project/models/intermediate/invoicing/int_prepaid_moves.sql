@@ -99,7 +99,8 @@ asked as (
             totals.total_cents,
             case
                 when
-                    {{ cents_to_e10('totals.total_cents') }} - caps.caps_e10 between 1 and caps.buckets_count * 10000000000
+                    {{ cents_to_e10('totals.total_cents') }} - caps.caps_e10
+                    between 1 and caps.buckets_count * 10000000000
                     then totals.total_cents
                 else cast({{ divide_half_away('caps.caps_e10', power_of_ten(10)) }} as bigint)
             end

@@ -103,8 +103,8 @@ linked as (
             and open_moments.subscription_created_at = crossed_before.subscription_created_at
             and open_moments.usage_from_at = crossed_before.usage_from_at
             and (
-                crossed_before.billing_at < open_moments.billing_at
-                or (crossed_before.billing_at = open_moments.billing_at and open_moments.instant_rank > 6)
+                open_moments.billing_at > crossed_before.billing_at
+                or (open_moments.billing_at = crossed_before.billing_at and open_moments.instant_rank > 6)
             )
 
 )

@@ -27,6 +27,7 @@ timezone_offsets as (
 
 select
     crossings.window_id as moment_id,
+    windows.period_moment_id,
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,

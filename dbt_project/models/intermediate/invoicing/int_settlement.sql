@@ -280,7 +280,7 @@ issue_fees as (
                             - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0)
                         ) over (
                             partition by issues.credit_note_id
-                            order by credited.amount_cents desc, credited.fee_id
+                            order by credited.amount_cents desc, credited.fee_id asc
                             rows between unbounded preceding and current row
                         )
                         - (

@@ -143,8 +143,7 @@ ordered_customers as (
 
 single_invoices as (
 
-    select
-        invoices.*
+    select invoices.*
     from invoices
     left join ordered_customers
         on invoices.customer_key = ordered_customers.chain_id
@@ -285,7 +284,7 @@ entries as (
         1 as entry_place,
         single_invoices.order_key as entry_key
     from single_invoices
-    where exists (select 1 from sources where sources.chain_id = single_invoices.customer_key)
+    where single_invoices.customer_key in (select sources.chain_id from sources)
 
     union all
 

@@ -25,7 +25,10 @@ expected as (
 finalized_moments as (
 
     select * from {{ ref('stg_ledger__moments') }}
-    where reason in ('renewal', 'start', 'trial_end', 'upgrade', 'downgrade', 'termination', 'fixed_charge_units', 'resume')
+    where
+        reason in (
+            'renewal', 'start', 'trial_end', 'resume', 'upgrade', 'downgrade', 'termination', 'fixed_charge_units'
+        )
 
 ),
 
@@ -59,21 +62,6 @@ pauses as (
 
 ),
 
-{# moments in a pause, however many pauses lie over them #}
-paused_moments as (
-
-    select distinct expected.moment_id
-    from expected
-    inner join pauses
-        on
-            expected.organization_id = pauses.organization_id
-            and expected.external_subscription_id = pauses.external_subscription_id
-            and expected.created_at = pauses.created_at
-            and expected.billing_at >= pauses.paused_from_at
-            and expected.billing_at < pauses.paused_to_at
-
-),
-
 {# up to when each subscription has been billed #}
 billed_up_to as (
 
@@ -98,8 +86,7 @@ open_moments as (
         subscriptions.plan_code as row_plan_code,
         subscriptions.base_plan_code,
         subscriptions.plan_interval,
-        case when subscriptions.is_usage_billed_monthly then 'monthly' else subscriptions.plan_interval end
-            as usage_interval,
+        subscriptions.usage_interval,
         subscriptions.is_pay_in_advance,
         subscriptions.subscription_name,
         subscriptions.purchase_order_number,
@@ -110,7 +97,7 @@ open_moments as (
         subscriptions.started_date,
         subscriptions.local_started_at,
         subscriptions.usage_started_at,
-        subscriptions.started_by in ('upgrade', 'downgrade') as has_previous_row,
+        subscriptions.has_previous_row,
         subscriptions.trial_ended_at,
         subscriptions.local_trial_ended_at,
         cast(subscriptions.local_trial_ended_at as date) as trial_ended_date,
@@ -123,7 +110,6 @@ open_moments as (
         subscriptions.close_id,
         subscriptions.as_of,
         subscriptions.known_batch_id,
-        paused_moments.moment_id is not null as is_paused,
         case when expected.reason in ('upgrade', 'downgrade', 'termination') then expected.reason end as ended_by
     from expected
     inner join subscriptions
@@ -131,8 +117,6 @@ open_moments as (
             expected.organization_id = subscriptions.organization_id
             and expected.external_subscription_id = subscriptions.external_subscription_id
             and expected.created_at = subscriptions.created_at
-    left join paused_moments
-        on expected.moment_id = paused_moments.moment_id
     left join billed_up_to
         on
             expected.organization_id = billed_up_to.organization_id
@@ -146,17 +130,14 @@ placed as (
     select
         open_moments.*,
         local_offsets.timezone,
-        {# the period of the plan that ends with the moment #}
         closed_periods.from_date as closed_from_date,
         closed_periods.to_date as closed_to_date,
         closed_periods.started_at as closed_started_at,
         closed_periods.days_count as closed_days_count,
-        {# the period of the plan that the moment opens #}
         opened_periods.from_date as opened_from_date,
         opened_periods.to_date as opened_to_date,
         opened_periods.started_at as opened_started_at,
         opened_periods.days_count as opened_days_count,
-        {# the period of usage that ends with the moment #}
         usage_periods.from_date as full_usage_from_date,
         usage_periods.to_date as full_usage_to_date,
         usage_periods.started_at as full_usage_started_at,

@@ -340,6 +340,25 @@ expected as (
         {% endif %}
     {%- endfor %}
 
+),
+
+{# moments in a pause, however many pauses lie over them #}
+paused as (
+
+    select distinct
+        expected.organization_id,
+        expected.external_subscription_id,
+        expected.created_at,
+        expected.billing_at
+    from expected
+    inner join pauses
+        on
+            expected.organization_id = pauses.organization_id
+            and expected.external_subscription_id = pauses.external_subscription_id
+            and expected.created_at = pauses.created_at
+            and expected.billing_at >= pauses.paused_from_at
+            and expected.billing_at < pauses.paused_to_at
+
 )
 
 {# a row starts and ends once, whatever a later book says of the instant; renewals and changed units are told apart #}
@@ -357,5 +376,12 @@ select
     expected.billing_at,
     expected.billing_date,
     expected.closed_date,
-    expected.opened_date
+    expected.opened_date,
+    paused.billing_at is not null as is_paused
 from expected
+left join paused
+    on
+        expected.organization_id = paused.organization_id
+        and expected.external_subscription_id = paused.external_subscription_id
+        and expected.created_at = paused.created_at
+        and expected.billing_at = paused.billing_at

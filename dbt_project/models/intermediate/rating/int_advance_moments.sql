@@ -33,6 +33,7 @@ billed as (
 
     select
         advance.advance_id as moment_id,
+        advance.transaction_id,
         advance.moment_id as period_moment_id,
         moments.organization_id,
         moments.external_customer_id,

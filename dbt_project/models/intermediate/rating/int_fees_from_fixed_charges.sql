@@ -1,3 +1,5 @@
+{{ config(pre_hook='{{ prefer_hash_joins() }}') }}
+
 with
 
 priced as (

@@ -1,3 +1,5 @@
+{{ config(pre_hook='{{ prefer_hash_joins() }}') }}
+
 {#
   Which fixed charges a billing moment bills, for which days and how many units: those in arrears with the period that
   the moment closes, those in advance with the period that it opens (semantics/lifecycle.md section 9).

@@ -12,6 +12,7 @@ select
     expected_sources.source_kind,
     expected_sources.cadence,
     expected_sources.complete_by,
+    expected_sources.complete_within_seconds,
     expected_sources.batch_id,
     expected_sources.source_file,
     expected_sources.source_line

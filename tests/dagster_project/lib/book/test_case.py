@@ -89,7 +89,7 @@ def test_taxes_are_listed_by_their_owner(case, write):
 def test_missing_keys_have_their_defaults(case, write):
     book = read_book(write(case))
 
-    always = datetime(1, 1, 1)  # noqa: DTZ001
+    always = datetime(1, 1, 1)
     (plan,) = rows(book, "plans")
     assert plan["effective_at"] == always
     assert (plan["is_pay_in_advance"], plan["bill_charges_monthly"]) == (False, False)

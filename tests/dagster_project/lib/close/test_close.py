@@ -165,7 +165,7 @@ def written_trace(folder: Path) -> Path:
     """A trace in the shape of the real one: seven decimals of a second, no final line break."""
     source = random.Random(7)
     for name, rows in (("code", 300), ("conv", 500)):
-        began = datetime(2023, 11, 16, 18, 15, 46)  # noqa: DTZ001
+        began = datetime(2023, 11, 16, 18, 15, 46)
         lines = [
             f"{began + timedelta(milliseconds=137 * i):%Y-%m-%d %H:%M:%S}.{source.randrange(10**7):07d},"
             f"{source.randrange(60_000)},{source.randrange(900)}"

@@ -155,7 +155,7 @@ def test_columns_of_expressions_are_found() -> None:
 
 
 def test_parquet_with_the_names_of_events(lander: Lander) -> None:
-    moments = [datetime(2024, 3, 5, 12, 0, 0, 123456, tzinfo=UTC), datetime(2024, 3, 5, 12)]  # noqa: DTZ001
+    moments = [datetime(2024, 3, 5, 12, 0, 0, 123456, tzinfo=UTC), datetime(2024, 3, 5, 12)]
     path = _parquet(
         lander,
         "a.parquet",

@@ -11,7 +11,7 @@ from dagster_project.lib.book import read_book
 from dagster_project.lib.landing.records import VanishedRecord, land_records
 from dagster_project.lib.warehouse import Session, Warehouse
 
-ALWAYS = datetime(1, 1, 1)  # noqa: DTZ001
+ALWAYS = datetime(1, 1, 1)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_the_first_landing_is_all_new_and_exact(session, land, given):
         (1, Decimal(2), None),
     ]
     assert rows(session, "select created_at, ending_at from raw.subscriptions") == [
-        (datetime(2024, 3, 1, 0, 0, 0, 123456), None)  # noqa: DTZ001
+        (datetime(2024, 3, 1, 0, 0, 0, 123456), None)
     ]
     ((hash_length, line),) = rows(session, "select length(record_hash), source_line from raw.subscriptions")
     assert (hash_length, line) == (64, 1)
@@ -144,7 +144,7 @@ def test_vanished_rows_are_reported_and_never_deleted(session, land, given):
 
     counts = land(smaller, 2)
 
-    created_at = datetime(2024, 3, 1, 0, 0, 0, 123456)  # noqa: DTZ001
+    created_at = datetime(2024, 3, 1, 0, 0, 0, 123456)
     assert counts.vanished == (
         VanishedRecord("customers", "acme", ("b",)),
         VanishedRecord("subscriptions", "acme", ("s", created_at)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from tests.rating.oracle_numbers import UnsettledError, up
+from dagster_project.lib.exact._numbers import UnsettledError, up
 
 Properties = Mapping[str, Any]
 
@@ -15,7 +15,8 @@ class Quantity:
     """What a bucket's model is applied to.
 
     `units` are the full ones, `priced` those that are priced (they differ in a prorated charge), `values` those of the
-    events in time order, `steps` the changes of level with their weight per unit (prorated graduated).
+    events in time order, `steps` the changes of level with their weight per unit (prorated graduated), `custom_amount`
+    what a custom metric's own expression gives.
     """
 
     units: Fraction
@@ -24,6 +25,7 @@ class Quantity:
     values: Sequence[Fraction] = ()
     precise_cents: Fraction = Fraction(0)
     steps: Sequence[tuple[Fraction, Fraction]] = ()
+    custom_amount: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ def amount(model: str, properties: Properties, q: Quantity, *, prorated: bool, s
         return percentage(properties, q)
     if model == "dynamic":
         return Fraction(0) if q.priced == 0 else q.precise_cents / subunits
-    raise UnsettledError(f"no oracle for a {model} price")
+    if model == "custom" and q.custom_amount is not None:
+        return q.custom_amount
+    raise UnsettledError(f"a {model} price")
 
 
 def visited(found: Sequence[Range], units: Fraction) -> list[Range]:
@@ -97,15 +101,21 @@ def visited(found: Sequence[Range], units: Fraction) -> list[Range]:
     return walk
 
 
-def graduated(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -> Fraction:
-    """Sections 6.2 and 6.3."""
+def sections(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -> list[tuple[Range, Fraction]]:
+    """The ranges that units reach, with the units in each: sections 6.2 and 6.3."""
     touching = all_may_touch and all(item.begin == item.below for item in found[1:])
-    total = Fraction(0)
+    parts = []
     for item in visited(found, units):
         top = units if item.end is None else min(units, item.end)
         shared_bound = 0 if item.begin == 0 or touching else 1
-        total += (top - item.begin + shared_bound) * item.price + item.flat
-    return total
+        parts.append((item, top - item.begin + shared_bound))
+    return parts
+
+
+def graduated(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -> Fraction:
+    """Sections 6.2 and 6.3."""
+    parts = sections(found, units, all_may_touch=all_may_touch)
+    return sum((inside * item.price + item.flat for item, inside in parts), Fraction(0))
 
 
 def package(properties: Properties, units: Fraction) -> Fraction:
@@ -116,23 +126,33 @@ def package(properties: Properties, units: Fraction) -> Fraction:
     return up(paid / number(properties, "package_size")) * number(properties, "amount")
 
 
-def volume(found: Sequence[Range], chosen_by: Fraction, units: Fraction) -> Fraction:
-    """Section 6.5."""
+def volume_range(found: Sequence[Range], chosen_by: Fraction) -> Range | None:
+    """The range that prices all units."""
     for item in found:
         if item.begin <= up(chosen_by) and (item.end is None or chosen_by <= item.end):
-            return units * item.price + item.flat
+            return item
+    return None
+
+
+def volume(found: Sequence[Range], chosen_by: Fraction, units: Fraction) -> Fraction:
+    """Section 6.5."""
+    item = volume_range(found, chosen_by)
+    if item is not None:
+        return units * item.price + item.flat
     if chosen_by < 0:
         return chosen_by
     raise UnsettledError("no volume range holds the units")
 
 
-def percentage(properties: Properties, q: Quantity) -> Fraction:
-    """Section 6.6."""
-    rate, fixed = number(properties, "rate") / 100, number(properties, "fixed_amount")
+def has_limits(properties: Properties) -> bool:
+    """Whether each event has a least or a most that it pays."""
+    return bool(properties.get("per_transaction_min_amount") or properties.get("per_transaction_max_amount"))
+
+
+def allowance(properties: Properties, q: Quantity) -> tuple[Fraction, int]:
+    """The free units, and the events that pay the fixed amount: section 6.6."""
     free_events = int(number(properties, "free_units_per_events"))
     free_total = number(properties, "free_units_per_total_aggregation")
-    if properties.get("per_transaction_min_amount") or properties.get("per_transaction_max_amount"):
-        return sum(event_amounts(properties, q.values), Fraction(0))
     totals: list[Fraction] = []
     running = Fraction(0)
     for value in q.values:
@@ -147,7 +167,15 @@ def percentage(properties: Properties, q: Quantity) -> Fraction:
         free_units = totals[-1] if not free_total or totals[-1] <= free_total else free_total
     limits = [free_events, sum(total < free_total for total in totals) if free_total else 0]
     spared = min((limit for limit in limits if limit), default=0)
-    paying = max(0, q.events_count - spared) if q.priced else 0
+    return free_units, max(0, q.events_count - spared) if q.priced else 0
+
+
+def percentage(properties: Properties, q: Quantity) -> Fraction:
+    """Section 6.6."""
+    if has_limits(properties):
+        return sum(event_amounts(properties, q.values), Fraction(0))
+    free_units, paying = allowance(properties, q)
+    rate, fixed = number(properties, "rate") / 100, number(properties, "fixed_amount")
     return max(Fraction(0), q.priced - free_units) * rate + paying * fixed
 
 
@@ -183,22 +211,26 @@ def prorated_graduated(found: Sequence[Range], q: Quantity) -> Fraction:
     if q.priced == 0:
         return found[0].flat
     integer_style = not all(item.begin == item.below for item in found[1:])
-    level = highest = money = Fraction(0)
-    for change, weight in q.steps:
+    level = highest = Fraction(0)
+    for change, _ in q.steps:
         if integer_style and change.denominator != 1:
             raise UnsettledError("fractional positions between integer-style bounds")
-        money += between(found, level, level + change) * weight
         level += change
         highest = max(highest, level)
+    money = sum((inside * item.price for item, inside in positions(found, q.steps)), Fraction(0))
     return max(Fraction(0), money) + sum((item.flat for item in visited(found, highest)), Fraction(0))
 
 
-def between(found: Sequence[Range], start: Fraction, stop: Fraction) -> Fraction:
-    """The price of the positions between two levels, negative for a decrease."""
-    low, high = min(start, stop), max(start, stop)
-    total = Fraction(0)
-    for item in found:
-        begin = low if item.below is None else max(low, item.below)
-        end = high if item.end is None else min(high, item.end)
-        total += max(Fraction(0), end - begin) * item.price
-    return total if stop > start else -total
+def positions(found: Sequence[Range], steps: Sequence[tuple[Fraction, Fraction]]) -> list[tuple[Range, Fraction]]:
+    """The weighted units that changes of level put into each range, less those that they took out again."""
+    inside = [Fraction(0)] * len(found)
+    level = Fraction(0)
+    for change, weight in steps:
+        low, high = min(level, level + change), max(level, level + change)
+        for i, item in enumerate(found):
+            begin = low if item.below is None else max(low, item.below)
+            end = high if item.end is None else min(high, item.end)
+            units = max(Fraction(0), end - begin) * weight
+            inside[i] += units if change > 0 else -units
+        level += change
+    return list(zip(found, inside, strict=True))

@@ -1,4 +1,4 @@
-"""Exact numbers for the oracle: fractions, the three roundings, and text."""
+"""Exact numbers: fractions, the three roundings, and text."""
 
 import math
 import re
@@ -57,7 +57,7 @@ def numeric(text: str | None) -> Fraction | None:
 
 def has_decimals(number: Fraction, most: int) -> bool:
     """Whether the number is a decimal with at most so many digits after the point."""
-    return (number * 10**most).denominator == 1
+    return bool((number * 10**most).denominator == 1)
 
 
 def decimal_text(number: Fraction) -> str:

@@ -1,0 +1,46 @@
+"""`meterhouse audit`: verify ledger, chain and documents."""
+
+import click
+
+from dagster_project.command._options import ConsoleProgress, chosen_warehouse, console, warehouse_option
+from dagster_project.lib.audit import audit as audit_warehouse
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.operations import open_store
+from dagster_project.lib.warehouse import warehouse_lock
+
+_SHOWN = 20
+
+
+@click.command()
+@warehouse_option
+@click.option("--no-documents", is_flag=True, help="Do not read the files of the documents.")
+@click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
+def audit(warehouse_location: str | None, no_documents: bool, wait: float) -> None:
+    """Prove that nothing finalised was changed since: rows, hash chain, totals kept outside, documents."""
+    _, warehouse = chosen_warehouse(warehouse_location)
+    if not warehouse.exists():
+        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    progress = ConsoleProgress()
+    with (
+        warehouse_lock(warehouse, purpose="audit", timeout_seconds=wait, waiting=progress.note),
+        open_store(warehouse.operations_url) as store,
+    ):
+        report = audit_warehouse(warehouse, store, progress=progress, with_documents=not no_documents)
+    console.print(
+        f"{report.closes_count} closes, {report.rows_count:,} rows of the ledger and "
+        f"{report.documents_count:,} documents verified"
+    )
+    if report.unsealed_count:
+        console.print(f"{report.unsealed_count} closes were made by a version without seals and are not covered")
+    if not report.wrong:
+        console.print("[green]Everything is as it was finalised.[/green]")
+        return
+    for number, row in enumerate(report.wrong[:_SHOWN]):
+        place = f"close {row.close_id}, organisation {row.organization_id}, " if row.close_id is not None else ""
+        subject = f"{row.relation} {row.row_key}".strip()
+        lead = "First wrong row" if number == 0 else "also"
+        console.print(f"{lead}: {place}{subject}: {row.finding}", markup=False)
+    if len(report.wrong) > _SHOWN:
+        console.print(f"and {len(report.wrong) - _SHOWN} more")
+    console.print("Restore the warehouse, or the files, from a backup of before the change (docs/architecture.md).")
+    raise SystemExit(1)

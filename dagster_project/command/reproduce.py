@@ -1,0 +1,116 @@
+"""`meterhouse reproduce`: derive a past close again, without touching the ledger."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+from rich.table import Table
+
+from dagster_project.command._options import (
+    ConsoleProgress,
+    amount_text,
+    chosen_warehouse,
+    console,
+    warehouse_option,
+)
+from dagster_project.lib.close import Rederivation, parse_time, rederive
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.operations import open_store
+from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from invoice_renderer import FORMATS, load_invoice, render_many
+
+_SHOWN = 30
+
+
+@click.command()
+@click.argument("close_id", type=int, metavar="CLOSE")
+@click.option("--as-of", metavar="TIME", help="Bill up to another time than the close did.")
+@click.option(
+    "--known-at", metavar="CLOSE_OR_TIME", help="Know what another close, or a time, knew (`now`: everything)."
+)
+@warehouse_option
+@click.option("--out", type=click.Path(path_type=Path), help="Write the documents that come out, and compare them.")
+@click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
+def reproduce(
+    close_id: int,
+    as_of: str | None,
+    known_at: str | None,
+    warehouse_location: str | None,
+    out: Path | None,
+    wait: float,
+) -> None:
+    """Derive a past close again from what it knew, or from what is known now, and compare to the byte."""
+    settings, warehouse = chosen_warehouse(warehouse_location)
+    if not warehouse.exists():
+        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    progress = ConsoleProgress()
+    now = datetime.now(UTC)
+    with warehouse_lock(warehouse, purpose="reproduce", timeout_seconds=wait, waiting=progress.note):
+        result = rederive(
+            warehouse,
+            settings.home,
+            close_id=close_id,
+            as_of=parse_time(as_of, "--as-of") if as_of else None,
+            known_at=now.isoformat() if known_at == "now" else known_at,
+            now=now,
+            progress=progress,
+        )
+        show_rederivation(result)
+        differing = _documents(result, warehouse, out) if out is not None else 0
+    if differing or not result.is_equal:
+        raise SystemExit(1)
+
+
+def show_rederivation(result: Rederivation) -> None:
+    """Print what came out, invoice by invoice where it differs."""
+    if result.is_past and result.is_equal:
+        rows = sum(count for count, _ in result.derived.values())
+        console.print(
+            f"Close {result.scope.close_id} came out again to the byte: {rows:,} rows, every hash as recorded."
+        )
+        return
+    if result.is_past:
+        tables = sorted(
+            {
+                table
+                for organization, table in result.recorded.keys() | result.derived.keys()
+                if result.recorded.get((organization, table)) != result.derived.get((organization, table))
+            }
+        )
+        console.print(f"Close {result.scope.close_id} comes out otherwise in {', '.join(tables)}.")
+    table = Table("organisation", "customer", "invoice", "recorded", "derived")
+    for row in result.differences[:_SHOWN]:
+        amounts = [
+            "" if cents is None else f"{amount_text(cents, row.exponent)} {row.currency}"
+            for cents in (row.recorded_total_cents, row.derived_total_cents)
+        ]
+        table.add_row(row.organization_id, row.external_customer_id, row.number or "", *amounts)
+    console.print(table if result.differences else "No invoice differs.")
+    if len(result.differences) > _SHOWN:
+        console.print(f"and {len(result.differences) - _SHOWN} more invoices")
+
+
+def _documents(result: Rederivation, warehouse: Warehouse, out: Path) -> int:
+    """Write the documents that came out; returns how many differ from the ones on record."""
+    by_organization: dict[str, list[int]] = {}
+    for place, invoice in enumerate(result.invoices):
+        by_organization.setdefault(invoice.organization_id, []).append(place)
+    with open_store(warehouse.operations_url) as store:
+        recorded = {(row.invoice_id, row.format): row.sha256 for row in store.documents()}
+    equal = differing = 0
+    for organization_id, places in by_organization.items():
+        directory = out / quote(organization_id, safe="")
+        render_many([load_invoice(result.invoices[place].document) for place in places], directory, formats=FORMATS)
+        for place in places:
+            invoice = result.invoices[place]
+            for format_ in FORMATS:
+                content = (directory / f"{quote(invoice.number, safe='')}.{format_}").read_bytes()
+                known = recorded.get((invoice.invoice_id, format_))
+                if known == hashlib.sha256(content).hexdigest():
+                    equal += 1
+                elif known is not None:
+                    differing += 1
+    console.print(f"{equal} documents equal those on record, {differing} differ; written to {out}")
+    return differing

@@ -1,0 +1,277 @@
+"""The audit reads everything that was finalised and proves it against the seals of the closes.
+
+- rows: the sha256 of every row of the ledger, worked out again here and not by the models that wrote it, against
+  ledger_row_hashes: a row that was changed, added or taken away is named;
+- outputs and chain: the hashes by table against the sorted hashes of their rows, each close's seal against its own
+  content and the seal before it;
+- totals: the seals and landing batches that the operations store keeps outside of the warehouse;
+- documents: the sha256 of every file on record, and that each issued invoice has its files.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dagster_project.lib.close import lost_totals
+from dagster_project.lib.dbt_runs import DBT_PROJECT_DIR
+from dagster_project.lib.ledger import issued_invoice_ids
+from dagster_project.lib.operations import OperationsStore
+from dagster_project.lib.progress import Progress
+from dagster_project.lib.warehouse import Session, Warehouse, named_rows
+
+# what the seals themselves are made of, and what is no output of a close
+_SEALS = ("closes", "ledger_close_organizations", "ledger_output_hashes", "ledger_row_hashes")
+_CLOSE = (
+    "close_id",
+    "organization_id",
+    "as_of",
+    "known_batch_id",
+    "invoices_count",
+    "book_version",
+    "code_version",
+    "override_reason",
+    "inputs_hash",
+    "outputs_hash",
+    "previous_close_hash",
+)
+_ROWS_NAMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WrongRow:
+    """Something that is not as a close left it: where it is, which row, and what is wrong with it."""
+
+    close_id: int | None
+    organization_id: str
+    relation: str
+    row_key: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What was looked at, and what is wrong, the first wrong row first (at most 100 a kind)."""
+
+    closes_count: int
+    unsealed_count: int
+    rows_count: int
+    documents_count: int
+    wrong: tuple[WrongRow, ...]
+
+
+def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, with_documents: bool) -> AuditReport:
+    """Verify ledger, chain, totals and documents. Nothing is written; the caller holds the warehouse's lock."""
+    wrong: list[WrongRow] = []
+    with warehouse.connect(read_only=True) as session:
+        closes = _sealed_closes(session)
+        [(all_closes,)] = session.rows(f"select count(*) from {session.schema('ledger')}.closes")
+        sealed = {row["close_id"] for row in closes}
+        tables = _tables(session) if closes else {}
+        rows_count = 0
+        for number, (table, columns) in enumerate(tables.items(), start=1):
+            count, differing = _check_rows(session, table, columns)
+            rows_count += count
+            wrong += differing
+            progress.advanced(number, len(tables), "tables of the ledger")
+        wrong.sort(key=lambda row: (row.close_id or 0, row.organization_id, row.relation, row.row_key))
+        if closes:
+            wrong += _check_outputs(session)
+            wrong += _check_chain(closes, _outputs(session))
+        issued = issued_invoice_ids(session) if with_documents else []
+    wrong += [
+        WrongRow(None, "", "control totals outside of the warehouse", "", text)
+        for text in lost_totals(warehouse, store)
+    ]
+    documents_count = 0
+    if with_documents:
+        documents_count, differing = _check_documents(store, issued, progress)
+        wrong += differing
+    return AuditReport(len(sealed), int(all_closes) - len(sealed), rows_count, documents_count, tuple(wrong))
+
+
+def _sealed_closes(session: Session) -> list[dict[str, Any]]:
+    ledger = session.schema("ledger")
+    if not session.rows(
+        "select 1 from information_schema.columns "
+        "where table_schema = ? and table_name = 'ledger_close_organizations' and column_name = 'close_hash'",
+        [ledger],
+    ):
+        return []
+    columns = (*_CLOSE, "close_hash")
+    text = [f"cast({name} as varchar)" if name in {"as_of"} else name for name in columns]
+    return named_rows(
+        session,
+        f"select {', '.join(text)} from {ledger}.ledger_close_organizations "
+        f"where close_hash is not null and close_id in (select close_id from {ledger}.closes) "
+        "order by close_id, organization_id",
+        columns,
+    )
+
+
+def _tables(session: Session) -> dict[str, list[str]]:
+    """The tables of the ledger that seals cover, with their columns by name."""
+    tables: dict[str, list[str]] = {}
+    for table, column in session.rows(
+        "select table_name, column_name from information_schema.columns where table_schema = ? order by 1, 2",
+        [session.schema("ledger")],
+    ):
+        if table in _grains() and table not in _SEALS:
+            tables.setdefault(table, []).append(column)
+    return {table: sorted(columns) for table, columns in tables.items()}
+
+
+def _check_rows(session: Session, table: str, columns: Sequence[str]) -> tuple[int, list[WrongRow]]:
+    """Each row's hash against the one that its close wrote, both ways."""
+    ledger = session.schema("ledger")
+    sealed = (
+        f"(select close_id from {ledger}.ledger_close_organizations where close_hash is not null "
+        f"and close_id in (select close_id from {ledger}.closes))"
+    )
+    text = " || ".join(_part(name) for name in columns if name != "close_id")
+    hashed = f"sha256({text})" if session.kind == "duckdb" else f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
+    key = " || ".join(_part(name) for name in _key(table))
+    [(count,)] = session.rows(f"select count(*) from {ledger}.{table} where close_id in {sealed}")
+    found = session.rows(
+        f"""
+        select
+            coalesce(there.close_id, written.close_id),
+            coalesce(there.organization_id, written.organization_id),
+            coalesce(there.row_key, written.row_key),
+            case
+                when there.row_key is null then 'is missing'
+                when written.row_key is null then 'was not written by its close'
+                else 'was changed'
+            end
+        from (
+            select close_id, organization_id, {key} as row_key, {hashed} as row_hash
+            from {ledger}.{table} where close_id in {sealed}
+        ) as there
+        full outer join (
+            select close_id, organization_id, row_key, row_hash
+            from {ledger}.ledger_row_hashes where table_name = ? and close_id in {sealed}
+        ) as written
+            on there.close_id = written.close_id and there.organization_id = written.organization_id
+            and there.row_key = written.row_key
+        where there.row_hash is distinct from written.row_hash
+        order by 1, 2, 3 limit {_ROWS_NAMED}
+        """,
+        [table],
+    )
+    return int(count), [
+        WrongRow(close, organization, table, row_key, finding) for close, organization, row_key, finding in found
+    ]
+
+
+def _part(column: str) -> str:
+    """A column of a row's text: nothing when it is null."""
+    return (
+        f"""coalesce('{column}=' || replace(replace(cast({column} as varchar), '\\', '\\\\'), '|', '\\|') || '|', '')"""
+    )
+
+
+def _key(table: str) -> list[str]:
+    """The columns of a ledger table's key, by name, as its contract says."""
+    grain = _grains()[table]
+    return sorted(set(grain) - {"close_id", "organization_id"}) or ["organization_id"]
+
+
+@cache
+def _grains() -> dict[str, list[str]]:
+    contracts = yaml.safe_load((DBT_PROJECT_DIR / "models" / "ledger" / "_ledger__contracts.yml").read_text())
+    return {model["name"]: model["config"]["meta"]["grain"] for model in contracts["models"]}
+
+
+def _outputs(session: Session) -> dict[tuple[int, str], list[tuple[str, int, str]]]:
+    """What each close says that it wrote: table, rows and hash, by table."""
+    outputs: dict[tuple[int, str], list[tuple[str, int, str]]] = {}
+    for close_id, organization, table, rows, hash_ in session.rows(
+        "select close_id, organization_id, table_name, rows_count, output_hash "
+        f"from {session.schema('ledger')}.ledger_output_hashes"
+    ):
+        outputs.setdefault((close_id, organization), []).append((table, int(rows), hash_))
+    return {key: sorted(rows) for key, rows in outputs.items()}
+
+
+def _check_outputs(session: Session) -> Iterator[WrongRow]:
+    """The hash of each output against the hashes of its rows."""
+    ledger = session.schema("ledger")
+    order = "row_hash" if session.kind == "duckdb" else 'row_hash collate "C"'
+    joined = f"string_agg(row_hash, '' order by {order})"
+    hashed = f"sha256({joined})" if session.kind == "duckdb" else f"encode(sha256(convert_to({joined}, 'UTF8')), 'hex')"
+    for close_id, organization, table in session.rows(
+        f"""
+        select coalesce(s.close_id, w.close_id), coalesce(s.organization_id, w.organization_id),
+            coalesce(s.table_name, w.table_name)
+        from (
+            select close_id, organization_id, table_name, count(*) as rows_count, {hashed} as output_hash
+            from {ledger}.ledger_row_hashes where close_id in (select close_id from {ledger}.closes)
+            group by close_id, organization_id, table_name
+        ) as s
+        full outer join (
+            select * from {ledger}.ledger_output_hashes where close_id in (select close_id from {ledger}.closes)
+        ) as w
+            on s.close_id = w.close_id and s.organization_id = w.organization_id and s.table_name = w.table_name
+        where s.output_hash is distinct from w.output_hash or s.rows_count is distinct from w.rows_count
+        order by 1, 2, 3 limit {_ROWS_NAMED}
+        """
+    ):
+        yield WrongRow(
+            close_id, organization, "ledger_output_hashes", table, "is not the hash of the rows that the close wrote"
+        )
+
+
+def _check_chain(
+    closes: Sequence[Mapping[str, Any]], outputs: Mapping[tuple[int, str], list[tuple[str, int, str]]]
+) -> Iterator[WrongRow]:
+    """Each close's seal against its content and the seal before it."""
+    previous: dict[str, str] = {}
+    for row in closes:
+        close_id, organization = row["close_id"], row["organization_id"]
+
+        def wrong(finding: str, close_id: int = close_id, organization: str = organization) -> WrongRow:
+            return WrongRow(close_id, organization, "ledger_close_organizations", f"close {close_id}", finding)
+
+        written = "".join(
+            f"{table} {rows} {hash_}|" for table, rows, hash_ in outputs.get((close_id, organization), [])
+        )
+        if _sha256(written) != row["outputs_hash"]:
+            yield wrong("its outputs are not those that it was sealed with")
+        if row["previous_close_hash"] != previous.get(organization):
+            yield wrong("does not follow the close before it")
+        text = "".join(
+            f"{name}={str(row[name]).replace(chr(92), chr(92) * 2).replace('|', chr(92) + '|')}|"
+            for name in sorted(_CLOSE)
+            if row[name] is not None
+        )
+        if _sha256(text) != row["close_hash"]:
+            yield wrong("its seal is not that of its content")
+        previous[organization] = row["close_hash"]
+
+
+def _check_documents(store: OperationsStore, issued: Sequence[str], progress: Progress) -> tuple[int, list[WrongRow]]:
+    """Every file on record against its hash; every issued invoice that has files at all has all of them."""
+    wrong = []
+    documents = store.documents()
+    mine = set(issued)
+    of_warehouse = [document for document in documents if document.invoice_id in mine]
+    for number, document in enumerate(of_warehouse, start=1):
+        path = Path(document.path)
+        finding = None
+        if not path.is_file():
+            finding = "is missing"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != document.sha256:
+            finding = "is not the file that was issued"
+        if finding is not None:
+            key = f"{document.number} ({document.format}: {document.path})"
+            wrong.append(WrongRow(None, document.organization_id, "documents", key, finding))
+        progress.advanced(number, len(of_warehouse), "documents")
+    return len(of_warehouse), wrong
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,97 @@
+"""The warehouse against the control totals that are kept outside of it, before anything is billed."""
+
+from datetime import datetime
+
+from dagster_project.lib.errors import BillingError
+from dagster_project.lib.operations import CloseSeal, LandingTotal, OperationsStore
+from dagster_project.lib.warehouse import Session, Warehouse
+
+_SHOWN = 5
+
+
+def check_totals(warehouse: Warehouse, store: OperationsStore) -> None:
+    """Compare the warehouse with what the operations store knows of it.
+
+    Raises BillingError when a batch or a close on record is missing or has changed: the file was truncated, damaged or
+    restored from a backup that is too old.
+    """
+    differences = lost_totals(warehouse, store)
+    if differences:
+        more = f", and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        raise BillingError(
+            f"The warehouse {warehouse} does not hold what was recorded outside of it: "
+            f"{'; '.join(differences[:_SHOWN])}{more}. Nothing was landed or billed. Restore the warehouse from a backup "
+            "that holds it. If you replaced the warehouse on purpose, move its operations store away as well."
+        )
+
+
+def lost_totals(warehouse: Warehouse, store: OperationsStore) -> list[str]:
+    """What the operations store knows of the warehouse and the warehouse does not say any more, in words."""
+    landings, seals = store.landing_totals(warehouse.schema_prefix), store.close_seals(warehouse.schema_prefix)
+    if not landings and not seals:
+        return []
+    with warehouse.connect(read_only=True) as session:
+        landed = {total.batch_id: total for total in landing_totals(session)}
+        sealed = {(seal.close_id, seal.organization_id): seal.close_hash for seal in close_seals(session)}
+    differences = []
+    for total in landings:
+        found = landed.get(total.batch_id)
+        if found is None:
+            differences.append(
+                f"landing batch {total.batch_id} ({total.files_count} files, {total.landed_count:,} events) is missing"
+            )
+        elif found != total:
+            differences.append(
+                f"landing batch {total.batch_id} had {total.files_count} files with {total.landed_count:,} events, "
+                f"now {found.files_count} with {found.landed_count:,}"
+            )
+    for seal in seals:
+        hash_ = sealed.get((seal.close_id, seal.organization_id))
+        if hash_ != seal.close_hash:
+            state = "is missing" if hash_ is None else "has another seal"
+            differences.append(f"close {seal.close_id} of organisation {seal.organization_id} {state}")
+    return differences
+
+
+def record_totals(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> None:
+    """Write down outside of the warehouse what it holds: complete batches and committed closes."""
+    with warehouse.connect(read_only=True) as session:
+        landings, seals = landing_totals(session), close_seals(session)
+    store.record_totals(warehouse.schema_prefix, landings=landings, seals=seals, now=now)
+
+
+def landing_totals(session: Session) -> list[LandingTotal]:
+    """The complete batches of a warehouse, by the marks of their files."""
+    raw = session.schema("raw")
+    return [
+        LandingTotal(
+            batch_id=batch_id,
+            book_version=version or "",
+            files_count=int(files),
+            lines_count=int(lines),
+            landed_count=int(landed),
+        )
+        for batch_id, version, files, lines, landed in session.rows(
+            "select b.batch_id, b.book_version, count(f.file_id), coalesce(sum(f.lines_count), 0), "
+            f"coalesce(sum(f.landed_count), 0) from {raw}.landing_batches b "
+            f"left join {raw}.landed_files f on f.batch_id = b.batch_id group by b.batch_id, b.book_version order by 1"
+        )
+    ]
+
+
+def close_seals(session: Session) -> list[CloseSeal]:
+    """The seals of committed closes; closes of a version without seals have none."""
+    ledger = session.schema("ledger")
+    if not session.rows(
+        "select 1 from information_schema.columns "
+        "where table_schema = ? and table_name = 'ledger_close_organizations' and column_name = 'close_hash'",
+        [ledger],
+    ):
+        return []
+    return [
+        CloseSeal(close_id=close_id, organization_id=organization_id, close_hash=close_hash)
+        for close_id, organization_id, close_hash in session.rows(
+            f"select close_id, organization_id, close_hash from {ledger}.ledger_close_organizations "
+            f"where close_hash is not null and close_id in (select close_id from {ledger}.closes) order by 1, 2"
+        )
+    ]

@@ -1,0 +1,138 @@
+"""From an invoice's line to its price row, its units and its very events, recomputed on the way.
+
+What is explained was finalised, perhaps by an earlier close: the ledger and the raw tables are read, as they were known
+then. The amounts are computed again by `lib.exact`, which knows the rules and not the models.
+"""
+
+from typing import Any
+
+from dagster_project.lib.errors import InputError
+from dagster_project.lib.exact import UnsettledError
+from dagster_project.lib.explain._book import KnownBook
+from dagster_project.lib.explain._explanation import (
+    EventRow,
+    InvoiceExplanation,
+    LineExplanation,
+    PostingExplanation,
+)
+from dagster_project.lib.explain._fixed import explain_fixed_charge
+from dagster_project.lib.explain._lines import (
+    explain_commitment,
+    explain_one_off,
+    explain_plan_fee,
+    explain_purchase,
+    explain_true_up,
+)
+from dagster_project.lib.explain._postings import explain_postings
+from dagster_project.lib.explain._usage import UsageReader, explain_usage
+from dagster_project.lib.explain._words import Money
+from dagster_project.lib.ledger import find_invoice
+from dagster_project.lib.warehouse import Session, named_rows
+
+__all__ = ["EventRow", "InvoiceExplanation", "LineExplanation", "PostingExplanation", "explain_invoice"]
+
+Row = dict[str, Any]
+_INVOICE = (
+    "invoice_id", "organization_id", "external_customer_id", "invoice_number", "invoice_type", "currency",
+    "currency_exponent", "issuing_date", "fees_amount_cents", "taxes_amount_cents", "total_amount_cents",
+)  # fmt: skip
+_FEE = (
+    "fee_id", "invoice_id", "moment_id", "external_subscription_id", "line_number", "fee_type", "fee_code", "fee_name",
+    "charge_model", "filter_values", "group_values", "from_date", "to_date", "units", "events_count", "unit_price",
+    "currency", "currency_exponent", "amount_cents", "precise_amount_cents", "taxes_rate",
+    "precise_coupons_amount_cents",
+)  # fmt: skip
+_MOMENT = (
+    "moment_id", "organization_id", "external_customer_id", "external_subscription_id", "subscription_created_at",
+    "plan_code", "plan_effective_at", "fee_plan_code", "fee_plan_effective_at", "reason", "billing_at", "finalizes_at",
+    "timezone", "row_started_at", "has_previous_row", "ended_by", "days_count", "full_days_count", "full_started_at",
+    "usage_from_at", "usage_to_at", "usage_from_date", "usage_to_date", "usage_full_days_count", "usage_days_count",
+    "commitment_plan_effective_at", "commitment_from_date", "commitment_to_date", "commitment_days_count",
+    "commitment_full_days_count", "request_id", "known_batch_id",
+)  # fmt: skip
+
+
+def explain_invoice(
+    session: Session,
+    number: str,
+    *,
+    line: int | None = None,
+    organization_id: str | None = None,
+    events_shown: int = 10,
+) -> InvoiceExplanation:
+    """Explain a committed invoice, or one of its lines.
+
+    Raises InputError when there is no such invoice or line, or when several organisations have the number.
+    """
+    invoice = _found_invoice(session, number, organization_id)
+    fees = _ledger_rows(session, "ledger_fees", _FEE, invoice["invoice_id"], "line_number")
+    moments = {
+        row["moment_id"]: row
+        for row in _ledger_rows(session, "ledger_moments", _MOMENT, invoice["invoice_id"], "moment_id")
+    }
+    books = {
+        batch: KnownBook(session, invoice["organization_id"], batch)
+        for batch in {int(moment["known_batch_id"]) for moment in moments.values()}
+    }
+    chosen = [fee for fee in fees if line is None or fee["line_number"] == line]
+    if line is not None and not chosen:
+        raise InputError(f"Invoice {number} has no line {line}.")
+    reader = UsageReader(session)
+    lines = []
+    for fee in chosen:
+        moment = moments[fee["moment_id"]]
+        book = books[int(moment["known_batch_id"])]
+        lines.append(_explain_line(session, reader, book, moment, fee, fees, events_shown))
+    postings = explain_postings(session, books, invoice, fees, moments) if line is None else []
+    return InvoiceExplanation(invoice, tuple(lines), tuple(postings))
+
+
+def _explain_line(
+    session: Session, reader: UsageReader, book: KnownBook, moment: Row, fee: Row, fees: list[Row], events_shown: int
+) -> LineExplanation:
+    money = Money(fee["currency"], int(fee["currency_exponent"]))
+    try:
+        match fee["fee_type"]:
+            case "subscription":
+                return explain_plan_fee(book, moment, fee, money)
+            case "charge":
+                return explain_usage(reader, book, moment, fee, money, events_shown)
+            case "true_up":
+                return explain_true_up(book, moment, fee, money, fees)
+            case "commitment":
+                return explain_commitment(session, book, moment, fee, money)
+            case "fixed_charge":
+                return explain_fixed_charge(session, book, moment, fee, money)
+            case "add_on":
+                own = [other["fee_id"] for other in fees if other["moment_id"] == fee["moment_id"]]
+                return explain_one_off(book, moment, fee, money, own.index(fee["fee_id"]))
+            case "credit":
+                return explain_purchase(book, moment, fee, money)
+    except UnsettledError as open_point:
+        return LineExplanation(int(fee["line_number"]), fee, (), (), 0, None, open_point=str(open_point))
+    raise LookupError(f"a line of type {fee['fee_type']}")
+
+
+def _found_invoice(session: Session, number: str, organization_id: str | None) -> Row:
+    found = [
+        row
+        for key in find_invoice(session, number)
+        for row in _ledger_rows(session, "ledger_invoices", _INVOICE, key, "invoice_id")
+        if organization_id in {None, row["organization_id"]}
+    ]
+    if not found:
+        raise InputError(
+            f"There is no invoice {number} in this warehouse. `select * from marts.fct_invoice` lists them."
+        )
+    if len(found) > 1:
+        raise InputError(f"{len(found)} organisations have an invoice {number}: name one with --organization.")
+    return found[0]
+
+
+def _ledger_rows(session: Session, table: str, columns: tuple[str, ...], invoice_id: str, order: str) -> list[Row]:
+    return named_rows(
+        session,
+        f"select {', '.join(columns)} from {session.schema('ledger')}.{table} where invoice_id = ? order by {order}",
+        columns,
+        [invoice_id],
+    )

@@ -1,0 +1,90 @@
+{#
+  The double entry of every document and wallet movement: each line debits or credits one account, and the lines of one
+  document add up to nothing. Zero lines are left out.
+#}
+{%- set documents = [
+    ('invoice', 'invoices', 'invoice_id', 'finalized_at', [
+        ('receivables', 'invoices.total_amount_cents'),
+        ('coupons', 'invoices.coupons_amount_cents'),
+        ('progressive_billing', 'invoices.progressive_billing_credit_amount_cents'),
+        ('credit_notes_payable', 'invoices.credit_notes_amount_cents'),
+        ('prepaid_credits', 'invoices.prepaid_credit_amount_cents'),
+        ('taxes_payable', '-invoices.taxes_amount_cents'),
+        ('revenue', "case when invoices.invoice_type = 'credit' then 0 else -invoices.fees_amount_cents end"),
+        ('prepaid_credits', "case when invoices.invoice_type = 'credit' then -invoices.fees_amount_cents else 0 end"),
+    ]),
+    ('credit_note', 'notes', 'credit_note_id', 'issued_at', [
+        ('revenue', 'notes.total_amount_cents - notes.taxes_amount_cents'),
+        ('taxes_payable', 'notes.taxes_amount_cents'),
+        ('credit_notes_payable', '-notes.credit_amount_cents'),
+        ('refunds_payable', '-notes.refund_amount_cents'),
+        ('receivables', '-notes.offset_amount_cents'),
+    ]),
+    ('wallet_transaction', 'moves', 'wallet_move_id', 'moved_at', [
+        ('prepaid_credits', '-moves.amount_cents'),
+        ("case when moves.move_kind in ('granted', 'voided') then 'promotional_credits' else 'breakage' end",
+            'moves.amount_cents'),
+    ]),
+] -%}
+with
+
+invoices as (
+
+    select * from {{ ref('fct_invoice') }}
+
+),
+
+notes as (
+
+    select * from {{ ref('fct_credit_note') }}
+
+),
+
+{# what is bought or consumed is booked with its invoice #}
+moves as (
+
+    select * from {{ ref('fct_wallet_transaction') }}
+    where move_kind in ('granted', 'voided', 'expired', 'terminated')
+
+),
+
+lines as (
+
+    {% for document_type, relation, key, instant, accounts in documents -%}
+        {% set outer_loop = loop -%}
+        {% for account, amount in accounts -%}
+            select
+                '{{ document_type }}' as document_type,
+                {{ relation }}.{{ key }} as document_id,
+                {{ loop.index }} as line_number,
+                {{ relation }}.organization_id,
+                {{ relation }}.external_customer_id,
+                {{ relation }}.{{ instant }} as booked_at,
+                {% if 'case' in account %}{{ account }}{% else %}'{{ account }}'{% endif %} as account,
+                {{ relation }}.currency,
+                {{ amount }} as amount_cents,
+                {{ relation }}.close_id
+            from {{ relation }}
+            {% if not (loop.last and outer_loop.last) %}
+                union all
+
+            {% endif -%}
+        {%- endfor %}
+    {%- endfor %}
+
+)
+
+select
+    lines.document_type,
+    lines.document_id,
+    cast(lines.line_number as integer) as line_number,
+    lines.organization_id,
+    lines.external_customer_id,
+    lines.booked_at,
+    lines.account,
+    lines.currency,
+    cast(greatest(lines.amount_cents, 0) as bigint) as debit_cents,
+    cast(greatest(-lines.amount_cents, 0) as bigint) as credit_cents,
+    lines.close_id
+from lines
+where lines.amount_cents <> 0

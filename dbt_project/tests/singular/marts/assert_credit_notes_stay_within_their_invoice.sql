@@ -1,0 +1,44 @@
+{# All notes of an invoice together give back at most what it asked for, and no fee is credited beyond its amount. #}
+with
+
+noted as (
+
+    select
+        notes.invoice_id,
+        sum(notes.total_amount_cents) as noted_cents
+    from {{ ref('fct_credit_note') }} as notes
+    group by notes.invoice_id
+
+),
+
+credited as (
+
+    select
+        items.fee_id,
+        sum(items.precise_amount_cents) as credited_cents
+    from {{ ref('fct_credit_note_item') }} as items
+    group by items.fee_id
+
+)
+
+select
+    invoices.invoice_id as row_id,
+    noted.noted_cents as given_back_cents,
+    invoices.sub_total_including_taxes_amount_cents as asked_cents
+from noted
+inner join {{ ref('fct_invoice') }} as invoices
+    on noted.invoice_id = invoices.invoice_id
+where
+    noted.noted_cents
+    > invoices.sub_total_including_taxes_amount_cents + invoices.progressive_billing_credit_amount_cents
+
+union all
+
+select
+    lines.fee_id as row_id,
+    credited.credited_cents as given_back_cents,
+    lines.amount_cents as asked_cents
+from credited
+inner join {{ ref('fct_invoice_line') }} as lines
+    on credited.fee_id = lines.fee_id
+where credited.credited_cents > lines.amount_cents

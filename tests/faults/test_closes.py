@@ -1,0 +1,229 @@
+"""Months closed among repeated, late, shuffled and missing events, on both engines.
+
+Experiments 12 to 15 of the fault list, closing by completeness, reproduction by known_at, immutability and the audit:
+one story of three closes, told once for each engine.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from dagster_project.lib.audit import AuditReport, audit
+from dagster_project.lib.close import CloseReport, close, rederive
+from dagster_project.lib.operations import open_store
+from dagster_project.lib.progress import SilentProgress
+from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse, warehouse_lock
+from tests.faults.world import (
+    APRIL,
+    FEBRUARY,
+    MARCH,
+    PLAN_CENTS,
+    UNIT_CENTS,
+    add_lines,
+    events,
+    numbers_have_no_gap,
+    query,
+    request_of,
+    seals,
+    totals,
+    units,
+    write_book,
+    write_dirty,
+)
+
+pytestmark = pytest.mark.slow
+FEBRUARY_CENTS = PLAN_CENTS + UNIT_CENTS * units(FEBRUARY)
+MARCH_CENTS = PLAN_CENTS + UNIT_CENTS * units(MARCH)
+REASON = "the feed of March is lost; agreed with finance on 2 April"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A warehouse after its three closes."""
+
+    warehouse: Warehouse
+    home: Path
+    reports: tuple[CloseReport, ...]
+
+
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def story(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, dbt_home: Path, postgres_url: str
+) -> Story:
+    folder = tmp_path_factory.mktemp(request.param)
+    warehouse: Warehouse = (
+        DuckDBWarehouse(folder / "warehouse.duckdb")
+        if request.param == "duckdb"
+        else PostgresWarehouse(postgres_url, "faults")
+    )
+    book = write_book(folder / "book")
+    reports = [close(request_of(warehouse, dbt_home, "2024-03-01T12:00:00Z", book=book), SilentProgress())]
+    # the same usage once more in other files, and a late event of February for `clean`
+    write_dirty(book / "events", seed=2)
+    late = {**events("clean")[0], "transaction_id": "late"}
+    add_lines(book / "events" / "clean-late.jsonl", [late])
+    reports.append(close(request_of(warehouse, dbt_home, "2024-04-01T12:00:00Z", book=book), SilentProgress()))
+    reports.append(
+        close(
+            request_of(warehouse, dbt_home, "2024-04-01T12:00:00Z", override_reason=REASON, out=folder / "documents"),
+            SilentProgress(),
+        )
+    )
+    return Story(warehouse, dbt_home, tuple(reports))
+
+
+def test_repeated_shuffled_and_split_events_are_billed_once(story: Story) -> None:
+    """12, 14: one to five copies of each event over files and landings; 13: leap day, change of clocks, future."""
+    assert totals(story.warehouse, "clean") == [FEBRUARY_CENTS, MARCH_CENTS]
+    assert totals(story.warehouse, "dirty") == [FEBRUARY_CENTS, MARCH_CENTS]
+    [(landed,)] = query(story.warehouse, "select count(*) from {raw}.usage_events where organization_id = 'dirty'")
+    assert landed == len(events("dirty"))
+    [(duplicates,)] = query(story.warehouse, "select sum(duplicates_count) from {raw}.landed_files")
+    [(repeated,)] = query(story.warehouse, "select count(*) from {raw}.duplicate_events")
+    assert duplicates == repeated > landed
+
+
+def test_broken_lines_are_listed_and_every_line_has_its_place(story: Story) -> None:
+    """15: good rows in, broken ones in quarantine with their reason; lines = landed + duplicates + rejected."""
+    rejected = query(story.warehouse, "select reason_code, raw_text from {raw}.quarantined_events")
+    assert len(rejected) == 2 * 5 - 5 or len(rejected) == 10
+    assert all(reason for reason, _ in rejected)
+    untied = query(
+        story.warehouse,
+        "select file_path from {raw}.landed_files "
+        "where lines_count <> landed_count + duplicates_count + conflicts_count + rejected_count",
+    )
+    assert untied == []
+
+
+def test_a_late_event_is_listed_and_changes_nothing_that_is_final(story: Story) -> None:
+    """13: landed after its month was closed, so it is late, by name."""
+    fates = query(
+        story.warehouse,
+        "select events_count from {ledger}.ledger_event_fates "
+        "where close_id = 2 and organization_id = 'clean' and fate = 'late'",
+    )
+    assert fates == [(1,)]
+    assert totals(story.warehouse, "clean")[0] == FEBRUARY_CENTS
+    waiting = query(
+        story.warehouse,
+        "select sum(events_count) from {ledger}.ledger_event_fates "
+        "where close_id = 3 and organization_id = 'clean' and fate = 'pending'",
+    )
+    # April's event and the one of the future
+    assert waiting == [(len(APRIL) + 1,)]
+
+
+def test_a_period_waits_for_its_sources_unless_an_operator_says_why_not(story: Story) -> None:
+    first, second, third = story.reports
+    assert first.held == ()
+    assert second.held == (("watched", "cust", "source_incomplete", 1),)
+    assert third.held == ()
+    # closed without March's file: the plan alone
+    assert totals(story.warehouse, "watched") == [FEBRUARY_CENTS, PLAN_CENTS]
+    reasons = query(
+        story.warehouse,
+        "select close_id, override_reason from {marts}.fct_close where organization_id = 'watched' order by 1",
+    )
+    assert reasons == [(1, None), (2, None), (3, REASON)]
+    states = query(
+        story.warehouse,
+        "select from_at, completeness_state from {marts}.rpt_source_completeness order by 1",
+    )
+    assert [(moment.month, state) for moment, state in states] == [(2, "landed"), (3, "awaited"), (4, "open")]
+
+
+def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
+    """From the ledger before it and the batches that it knew: every hash, although more has landed since."""
+    before = seals(story.warehouse)
+    with warehouse_lock(story.warehouse, purpose="test"):
+        again = rederive(
+            story.warehouse,
+            story.home,
+            close_id=1,
+            as_of=None,
+            known_at=None,
+            now=story.reports[0].scope.as_of["clean"],
+            progress=SilentProgress(),
+        )
+        assert again.derived == again.recorded
+        assert again.differences == ()
+        # with what is known now, the late event is on the invoice of `clean`, and nothing else changes
+        now = rederive(
+            story.warehouse,
+            story.home,
+            close_id=1,
+            as_of=None,
+            known_at="2",
+            now=story.reports[0].scope.as_of["clean"],
+            progress=SilentProgress(),
+        )
+    assert [(row.organization_id, row.recorded_total_cents, row.derived_total_cents) for row in now.differences] == [
+        ("clean", FEBRUARY_CENTS, FEBRUARY_CENTS + 2 * UNIT_CENTS)
+    ]
+    assert seals(story.warehouse) == before
+    assert query(story.warehouse, "select count(*) from {ledger}.closes") == [(3,)]
+
+
+def test_the_close_tells_how_long_its_steps_took(story: Story) -> None:
+    steps = query(story.warehouse, "select step from {marts}.rpt_close_steps where close_id = 3 order by step_position")
+    assert [step for (step,) in steps] == [
+        "land", "scope", "rate", "gate", "finalize", "marts", "publish", "documents", "outbox",
+    ]  # fmt: skip
+    page = story.reports[2].report.read_text()
+    assert page.count("<rect") > 9
+    assert REASON in page
+
+
+def checked(story: Story) -> AuditReport:
+    with warehouse_lock(story.warehouse, purpose="test"), open_store(story.warehouse.operations_url) as store:
+        return audit(story.warehouse, store, progress=SilentProgress(), with_documents=True)
+
+
+def test_the_audit_names_the_first_wrong_row(story: Story) -> None:
+    """The last test of the story: it damages the warehouse."""
+    report = checked(story)
+    assert report.wrong == ()
+    assert report.closes_count == 3
+    assert report.documents_count >= 6 * 3
+    assert numbers_have_no_gap(story.warehouse)
+
+    with open_store(story.warehouse.operations_url) as store:
+        document = next(row for row in store.documents() if row.organization_id == "clean")
+    content = Path(document.path).read_bytes()
+    Path(document.path).write_bytes(content + b" ")
+    [wrong] = checked(story).wrong
+    assert (wrong.relation, wrong.finding) == ("documents", "is not the file that was issued")
+    assert document.number in wrong.row_key
+    Path(document.path).write_bytes(content)
+
+    [(fee_id,)] = query(
+        story.warehouse,
+        "select fee_id from {ledger}.ledger_fees where organization_id = 'clean' and close_id = 1 and fee_type = 'charge'",
+    )
+    damage = f"update {{ledger}}.ledger_fees set amount_cents = amount_cents + 1 where fee_id = '{fee_id}'"
+    if isinstance(story.warehouse, PostgresWarehouse):
+        refused = [
+            damage,
+            f"delete from {{ledger}}.ledger_fees where fee_id = '{fee_id}'",
+            "update {ledger}.closes set invoices_count = 0",
+            "delete from {ledger}.closes",
+            "truncate {ledger}.ledger_fees",
+        ]
+        for statement in refused:
+            with pytest.raises(psycopg2.errors.RaiseException, match="The ledger is final"):
+                change(story.warehouse, statement)
+        assert checked(story).wrong == ()
+        # what only the owner of the tables can do, on purpose
+        damage = f"alter table {{ledger}}.ledger_fees disable trigger user; {damage}"
+    change(story.warehouse, damage)
+    [wrong] = checked(story).wrong
+    assert (wrong.close_id, wrong.organization_id, wrong.relation) == (1, "clean", "ledger_fees")
+    assert (wrong.row_key, wrong.finding) == (f"fee_id={fee_id}|", "was changed")
+
+
+def change(warehouse: Warehouse, sql: str) -> None:
+    with warehouse.connect() as session:
+        session.execute(sql.format(ledger=session.schema("ledger")))

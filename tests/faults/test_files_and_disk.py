@@ -1,0 +1,230 @@
+"""Full disks, truncated and damaged warehouses, bombs, and a gate that must stop a close.
+
+Experiments 16, 17, 19, 20 and 22 of the fault list.
+"""
+
+import gzip
+import json
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dagster_project.lib.book import BookError, read_book
+from dagster_project.lib.close import close, land_books
+from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.operations import open_store
+from dagster_project.lib.progress import SilentProgress
+from dagster_project.lib.warehouse import DuckDBWarehouse
+from tests.faults.test_kills import Rated, rated, run_with
+from tests.faults.world import add_lines, die, events, failed, killed, query, request_of, run_of, seals, write_book
+
+pytestmark = pytest.mark.slow
+AS_OF = "2024-03-01T12:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path) -> Rated:
+    """A DuckDB warehouse whose candidates are built and judged."""
+    folder = tmp_path_factory.mktemp("ready")
+    return rated(DuckDBWarehouse(folder / "warehouse.duckdb"), dbt_home, folder)
+
+
+def limited(work: Callable[[], object], *, megabytes: float) -> Callable[[], object]:
+    """The same work in a process whose files may not grow beyond a size: writing more fails as on a full disk."""
+
+    def run() -> None:
+        size = int(megabytes * 2**20)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        work()
+
+    return run
+
+
+def test_a_full_disk_while_landing_leaves_nothing_half_done(tmp_path: Path, dbt_home: Path) -> None:
+    """19: the error is readable, what was landed before is intact, the next landing takes the rest."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    book = write_book(tmp_path / "book")
+    run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    before = query(warehouse, "select count(*), max(batch_id) from {raw}.usage_events")
+    many = [
+        {**events("clean")[0], "transaction_id": f"m{number}", "properties": {"n": "1", "text": os.urandom(40).hex()}}
+        for number in range(60_000)
+    ]
+    add_lines(book / "events" / "clean-many.jsonl", many)
+    size = warehouse.path.stat().st_size / 2**20
+    failed(limited(run_of(warehouse, dbt_home, AS_OF, book=book).land, megabytes=size + 0.5), words="")
+    assert query(warehouse, "select count(*), max(batch_id) from {raw}.usage_events") == before
+    landing = run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    assert landing is not None
+    assert sum(file.landed_count for file in landing.files) == len(many)
+
+
+def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_one_ends_it(
+    ready: Rated, tmp_path: Path
+) -> None:
+    """19: nothing is committed, or all of it is, and documents follow."""
+    own = ready.copy(tmp_path)
+    size = own.warehouse.path.stat().st_size / 2**20  # type: ignore[attr-defined]
+    failed(limited(own.run.finalize, megabytes=size / 2), words="")
+    assert query(own.warehouse, "select count(*) from {ledger}.closes") == [(0,)]
+    own.run.finalize()
+    sealed = seals(own.warehouse)
+    assert len(sealed) == 3
+    run = run_with(own.warehouse, own.home, own.run, tmp_path / "documents")
+    failed(limited(run.documents, megabytes=0.001), words="")
+    with open_store(own.warehouse.operations_url) as store:
+        assert store.documents() == []
+    assert run.documents() == 3
+    assert seals(own.warehouse) == sealed
+
+
+def test_a_truncated_write_ahead_log_is_noticed_before_anything_is_billed(tmp_path: Path, dbt_home: Path) -> None:
+    """20: DuckDB opens the file silently without the tail; the totals outside of it know what is missing."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    book = write_book(tmp_path / "book")
+    run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    add_lines(book / "events" / "clean-2.jsonl", [{**events("clean")[0], "transaction_id": "second"}])
+
+    def land_and_die() -> None:
+        # the process ends while the log holds the batch: the log is folded into the file when it is closed
+        with warehouse.connect() as session:
+            session.execute("pragma disable_checkpoint_on_shutdown")
+            session.execute("set checkpoint_threshold = '1GB'")
+            run_of(warehouse, dbt_home, AS_OF, book=book).land()
+            die()
+
+    killed(land_and_die)
+    log = warehouse.path.with_suffix(".duckdb.wal")
+    content = log.read_bytes()
+    kept = tmp_path / "kept.wal"
+    shutil.copy(log, kept)
+    log.write_bytes(content[: len(content) // 3])
+    with pytest.raises((BillingError, InputError), match=r"landing batch 2 .* is missing|cannot be opened"):
+        run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    # the way back: the files as they were
+    log.unlink(missing_ok=True)
+
+
+def test_a_warehouse_from_an_old_backup_or_with_flipped_bytes_is_refused(ready: Rated, tmp_path: Path) -> None:
+    """20: a close on record is missing in the backup; damage is told as damage, never billed from."""
+    own = ready.copy(tmp_path)
+    assert isinstance(own.warehouse, DuckDBWarehouse)
+    backup = tmp_path / "backup.duckdb"
+    shutil.copy(own.warehouse.path, backup)
+    own.run.finalize()
+    whole = own.warehouse.path.read_bytes()
+    shutil.copy(backup, own.warehouse.path)
+    with pytest.raises(BillingError, match=r"close 1 of organisation clean is missing.*Restore the warehouse"):
+        run_with(own.warehouse, own.home, own.run).land()
+    own.warehouse.path.write_bytes(whole[: len(whole) // 2])
+    told = failed(run_with(own.warehouse, own.home, own.run).land, words="")
+    assert "Traceback" not in told
+    flipped = bytearray(whole)
+    for place in range(4096, 12288):
+        flipped[place] ^= 0xFF
+    own.warehouse.path.write_bytes(bytes(flipped))
+    failed(run_with(own.warehouse, own.home, own.run).land, words="")
+    own.warehouse.path.write_bytes(whole)
+    run_with(own.warehouse, own.home, own.run).land()
+
+
+def test_bombs_and_crowds_end_in_time_and_are_told_by_name(tmp_path: Path, dbt_home: Path) -> None:
+    """16: a packed line of 200 MB, JSON nested 100,000 deep, 2,000 tiny files; the good event among them lands."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    book = write_book(tmp_path / "book")
+    folder = book / "events"
+    with gzip.open(folder / "bomb.jsonl.gz", "wb", compresslevel=9) as file:
+        for _ in range(200):
+            file.write(b" " * 2**20)
+        file.write(b"\n")
+    (folder / "deep.jsonl").write_text('{"properties": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    for number in range(2_000):
+        (folder / f"tiny-{number}.jsonl").write_text(
+            json.dumps({**events("clean")[0], "transaction_id": f"tiny{number}"}) + "\n"
+        )
+    began = time.monotonic()
+    run = run_of(warehouse, dbt_home, AS_OF, book=book)
+    landing = run.land()
+    assert time.monotonic() - began < 90
+    assert landing is not None
+    by_name = {Path(file.file_path).name: file for file in landing.files}
+    assert by_name["deep.jsonl"].rejected_count == 1
+    assert by_name["bomb.jsonl.gz"].landed_count == 0
+    assert sum(file.landed_count for name, file in by_name.items() if name.startswith("tiny")) == 2_000
+    assert by_name["clean.jsonl"].landed_count == len(events("clean"))
+
+
+def test_a_file_replaced_under_its_name_is_taken_by_its_content_and_one_that_vanished_is_named(
+    tmp_path: Path, dbt_home: Path
+) -> None:
+    """17."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    book = write_book(tmp_path / "book")
+    run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    add_lines(book / "events" / "clean.jsonl", [*events("clean"), {**events("clean")[0], "transaction_id": "more"}])
+    landing = run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    assert landing is not None
+    [replaced] = [file for file in landing.files if not file.is_known]
+    assert (replaced.landed_count, replaced.duplicates_count) == (1, len(events("clean")))
+
+    add_lines(book / "events" / "gone.jsonl", [{**events("clean")[0], "transaction_id": "gone"}])
+    add_lines(book / "events" / "stays.jsonl", [{**events("clean")[0], "transaction_id": "stays"}])
+    listed = read_book(book)
+    (book / "events" / "gone.jsonl").unlink()
+    with pytest.raises(InputError, match=r"gone\.jsonl"):
+        land_books(
+            warehouse, [listed], landed_at=run_of(warehouse, dbt_home, AS_OF).request.now, progress=SilentProgress()
+        )
+    assert query(warehouse, "select count(*) from {raw}.usage_events where transaction_id = 'stays'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("delete from raw.usage_events where transaction_id = 't1'", "events_of_files"),
+        ("delete from raw.usage_events", "events_relations_filled"),
+        ("alter table intermediate.int_fees_taxed drop column amount_cents", "finalize"),
+        ("drop table gate.gate_held_customers", "relations_present"),
+    ],
+)
+def test_the_gate_stops_a_close_on_a_failing_suite_an_empty_table_and_a_missing_relation(
+    ready: Rated, tmp_path: Path, damage: str, words: str
+) -> None:
+    """22: nothing is finalised in any of them."""
+    own = ready.copy(tmp_path)
+    with own.warehouse.connect() as session:
+        session.execute(damage)
+    own.run.runs.run(("gate_events_counted", "gate_landed_files", "gate_emptiness", "gate_control_totals")) if (
+        "usage_events" in damage
+    ) else None
+    report = own.run.judge()
+    if words == "finalize":
+        with pytest.raises(BillingError):
+            own.run.finalize()
+    else:
+        assert report.blocking
+        assert words in report.blocking_message()
+    assert query(own.warehouse, "select count(*) from {ledger}.closes") == [(0,)]
+
+
+def test_a_close_that_the_gate_stopped_commits_nothing_and_the_next_one_does(
+    tmp_path: Path, dbt_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A book with a mistake lands nothing; the mended one closes."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    book = write_book(tmp_path / "book")
+    plans = book / "catalog" / "plans.yaml"
+    whole = plans.read_text()
+    plans.write_text(whole.replace("amount_cents: 1000", "amount_cents: ten"))
+    with pytest.raises(BookError, match="amount_cents"):
+        close(request_of(warehouse, dbt_home, AS_OF, book=book), SilentProgress())
+    plans.write_text(whole)
+    assert not warehouse.exists() or query(warehouse, "select 1 where false") == []
+    landing = run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    assert landing is not None
+    assert landing.batch_id == 1

@@ -1,0 +1,359 @@
+"""SIGKILL in the middle of finalising, rendering and queueing; orphans, lost connections and two closes at once.
+
+Experiments 1 to 4, 18 and 21 of the fault list. What comes before finalising is done once for each engine; every kill is
+a real one, of a forked child at the beginning of a model or a test, and the next run must give the ledger of DuckDB's
+undisturbed close, seal for seal.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import psycopg2
+import pytest
+
+from dagster_project.lib.close import _close as close_module
+from dagster_project.lib.close import _documents as documents_module
+from dagster_project.lib.close import close
+from dagster_project.lib.close._close import CloseRun
+from dagster_project.lib.close._outbox import queue_messages
+from dagster_project.lib.errors import BillingError, WarehouseBusyError
+from dagster_project.lib.operations import OperationsStore, open_store
+from dagster_project.lib.progress import SilentProgress
+from dagster_project.lib.warehouse import (
+    DuckDBWarehouse,
+    PostgresWarehouse,
+    Warehouse,
+    require_lock,
+    warehouse_lock,
+)
+from tests.faults.world import (
+    die,
+    killed,
+    numbers_have_no_gap,
+    query,
+    request_of,
+    run_of,
+    seals,
+    write_book,
+)
+
+pytestmark = pytest.mark.slow
+AS_OF = "2024-03-01T12:00:00Z"
+
+
+@dataclass(slots=True)
+class Rated:
+    """A warehouse whose candidates are built and judged: only finalising is to come."""
+
+    warehouse: Warehouse
+    home: Path
+    run: CloseRun
+
+    def copy(self, folder: Path) -> "Rated":
+        """The same in files of its own (DuckDB)."""
+        assert isinstance(self.warehouse, DuckDBWarehouse)
+        # always the same name: dbt names the database after the file
+        own = DuckDBWarehouse(folder / "warehouse.duckdb")
+        shutil.copy(self.warehouse.path, own.path)
+        return Rated(own, self.home, run_with(own, self.home, self.run))
+
+
+def run_with(warehouse: Warehouse, home: Path, like: CloseRun | None = None, out: Path | None = None) -> CloseRun:
+    """The steps of the close; dbt's manifest of another run of the same engine is taken over."""
+    run = run_of(warehouse, home, AS_OF, out=out)
+    if like is not None:
+        run.runs._manifest = like.runs.manifest()
+    return run
+
+
+def rated(warehouse: Warehouse, home: Path, folder: Path) -> Rated:
+    run = run_of(warehouse, home, AS_OF, book=write_book(folder / "book"))
+    with warehouse_lock(warehouse, purpose="test"):
+        run.land()
+        run.open()
+        run.rate()
+        assert not run.judge().blocking
+    return Rated(warehouse, home, run)
+
+
+@pytest.fixture(scope="module")
+def on_duckdb(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path) -> Rated:
+    folder = tmp_path_factory.mktemp("duckdb")
+    return rated(DuckDBWarehouse(folder / "warehouse.duckdb"), dbt_home, folder)
+
+
+@pytest.fixture(scope="module")
+def on_postgres(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path, postgres_url: str) -> Rated:
+    folder = tmp_path_factory.mktemp("postgres")
+    return rated(PostgresWarehouse(postgres_url, "kills"), dbt_home, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """A close that nobody disturbed: its warehouse, its seals, and how many models and tests finalising has."""
+
+    rated: Rated
+    seals: Mapping[tuple[int, str], str]
+    nodes_count: int
+
+
+@pytest.fixture(scope="module")
+def undisturbed(on_duckdb: Rated, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    own = on_duckdb.copy(tmp_path_factory.mktemp("undisturbed"))
+    counted: list[int] = []
+    own.run.runs.on_node = lambda _number, total, _unit: counted.append(total)
+    own.run.finalize()
+    assert len(seals(own.warehouse)) == 3
+    return Undisturbed(own, seals(own.warehouse), counted[0])
+
+
+def dies_at(run: CloseRun, node: int) -> Callable[[], None]:
+    """Finalising that kills itself when the given model or test begins."""
+
+    def tell(number: int, _total: int, _unit: str) -> None:
+        if number >= node:
+            die()
+
+    def work() -> None:
+        run.runs.on_node = tell
+        with warehouse_lock(run.request.warehouse, purpose="a child", timeout_seconds=30):
+            run.finalize()
+
+    return work
+
+
+def dies_after(run: CloseRun, seconds: float) -> Callable[[], None]:
+    """Finalising that is killed after some time, in the middle of whatever it does then."""
+
+    def work() -> None:
+        threading.Timer(seconds, die).start()
+        with warehouse_lock(run.request.warehouse, purpose="a child", timeout_seconds=30):
+            while True:
+                run.finalize()
+
+    return work
+
+
+def committed(warehouse: Warehouse) -> int:
+    [(count,)] = query(warehouse, "select count(*) from {ledger}.closes")
+    return int(count)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_killed_at_each_model_of_the_ledger_and_run_again_gives_the_same_ledger(
+    engine: str, request: pytest.FixtureRequest, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    """1, 2, 3: one kill after the other on one warehouse; no reader sees a half close, no number is lost or doubled."""
+    own: Rated = request.getfixturevalue(f"on_{engine}")
+    if engine == "duckdb":
+        own = own.copy(tmp_path)
+    for node in range(1, undisturbed.nodes_count + 1, 5):
+        killed(dies_at(own.run, node))
+        assert committed(own.warehouse) == 0
+    killed(dies_after(own.run, 1.5))
+    run = run_with(own.warehouse, own.home, own.run)
+    with warehouse_lock(own.warehouse, purpose="test", timeout_seconds=30):
+        run.finalize()
+    assert seals(own.warehouse) == undisturbed.seals
+    assert numbers_have_no_gap(own.warehouse)
+    # run once more: a committed close is not repeated
+    run.finalize()
+    assert seals(own.warehouse) == undisturbed.seals
+
+
+def test_killed_while_rendering_the_same_bytes_appear_and_nothing_was_sent_before(
+    undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4, 21: between finalising and documents, between documents and their record, and queueing twice at once."""
+    own = undisturbed.rated
+    assert isinstance(own.warehouse, DuckDBWarehouse)
+    out = tmp_path / "documents"
+    run = run_with(own.warehouse, own.home, own.run, out)
+
+    def die_before_the_record() -> None:
+        monkeypatch.setattr(OperationsStore, "record_documents", lambda *_: die())
+        run.documents()
+
+    def die_while_rendering() -> None:
+        real = documents_module.render_many
+
+        def one_then_die(invoices: list[object], *arguments: object, **options: object) -> None:
+            real(invoices[:1], *arguments, **options)
+            die()
+
+        monkeypatch.setattr(documents_module, "render_many", one_then_die)
+        run.documents()
+
+    killed(die_while_rendering)
+    first = {path.name: path.read_bytes() for path in out.rglob("*.pdf")}
+    assert len(first) == 1
+    killed(die_before_the_record)
+    with open_store(own.warehouse.operations_url) as store:
+        assert store.documents() == []
+        assert store.message_ids("invoice.finalized") == set()
+    assert run.documents() == 3
+    again = {path.name: path.read_bytes() for path in out.rglob("*.pdf")}
+    assert first.items() <= again.items()
+    with open_store(own.warehouse.operations_url) as store:
+        recorded = store.documents()
+        assert len(recorded) == 9
+        # a step that is retried, and two that run at once, queue each message once
+        killed(lambda: (queue_messages(own.warehouse, store, now=datetime.now(UTC)), die()))
+        assert len(store.message_ids("invoice.finalized")) == 3
+        assert queue_messages(own.warehouse, store, now=datetime.now(UTC)) == 0
+
+
+@pytest.mark.postgres
+def test_what_a_dead_close_left_running_in_the_server_is_ended_by_the_next(postgres_url: str) -> None:
+    """2: the client is gone, its statement and its locks are not."""
+    warehouse = PostgresWarehouse(postgres_url, "orphan")
+
+    def leave_an_orphan() -> None:
+        with warehouse_lock(warehouse, purpose="dead close"), warehouse.connect() as session:
+            session.execute("create schema if not exists orphan_raw")
+            session.execute("begin")
+            session.execute("create table orphan_raw.held (number bigint)")
+            threading.Timer(0.5, die).start()
+            session.execute("select pg_sleep(600)")
+
+    killed(leave_an_orphan)
+    told: list[str] = []
+    began = time.monotonic()
+    with (
+        warehouse_lock(warehouse, purpose="next close", timeout_seconds=20, waiting=told.append),
+        warehouse.connect() as session,
+    ):
+        session.execute("create table orphan_raw.held (number bigint)")
+        session.execute("drop schema orphan_raw cascade")
+    assert time.monotonic() - began < 20
+    assert any("dead process" in text for text in told)
+
+
+@pytest.mark.postgres
+def test_a_close_that_lost_its_lock_writes_no_more(postgres_url: str) -> None:
+    """A broken connection frees the advisory lock: the holder is told before its next step."""
+    warehouse = PostgresWarehouse(postgres_url, "fence")
+    with warehouse_lock(warehouse, purpose="first close"):
+        require_lock(warehouse)
+        with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'meterhouse first close'"
+            )
+        with pytest.raises(BillingError, match="another close may have begun"):
+            require_lock(warehouse)
+
+
+@pytest.mark.postgres
+def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(
+    on_postgres: Rated, undisturbed: Undisturbed
+) -> None:
+    """The server ends the session that writes; the next run closes."""
+    warehouse = on_postgres.warehouse
+    assert isinstance(warehouse, PostgresWarehouse)
+    run = run_with(warehouse, on_postgres.home, on_postgres.run)
+    before = committed(warehouse)
+
+    def cut(number: int, _total: int, _unit: str) -> None:
+        if number == 8:
+            with psycopg2.connect(warehouse.url) as connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
+                    (warehouse.writers,),
+                )
+
+    run.runs.on_node = cut
+    with warehouse_lock(warehouse, purpose="test"):
+        if before == 0:
+            with pytest.raises(BillingError, match="dbt build"):
+                run.finalize()
+            assert committed(warehouse) == 0
+        run.runs.on_node = None
+        run.finalize()
+    assert seals(warehouse) == undisturbed.seals
+
+
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_the_second_of_two_closes_is_told_who_holds_the_warehouse_or_waits(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path, dbt_home: Path
+) -> None:
+    warehouse: Warehouse = (
+        DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+        if engine == "duckdb"
+        else PostgresWarehouse(request.getfixturevalue("postgres_url"), "busy")
+    )
+    context = multiprocessing.get_context("fork")
+    held, release = context.Event(), context.Event()
+
+    def hold() -> None:
+        with warehouse_lock(warehouse, purpose="a long close"):
+            held.set()
+            release.wait(60)
+
+    holder = context.Process(target=hold, daemon=True)
+    holder.start()
+    assert held.wait(30)
+    with pytest.raises(WarehouseBusyError, match="a long close"):
+        close(replace(request_of(warehouse, dbt_home, AS_OF), lock_seconds=0), SilentProgress())
+    told: list[str] = []
+    threading.Timer(1.0, release.set).start()
+    with warehouse_lock(warehouse, purpose="a patient close", timeout_seconds=30, waiting=told.append):
+        assert any("a long close" in text for text in told)
+    holder.join(10)
+
+
+def test_another_program_with_the_file_open_is_waited_for_and_then_named(tmp_path: Path) -> None:
+    """18: a program that knows nothing of our lock, such as a shell on the warehouse."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+    duckdb.connect(str(warehouse.path)).close()
+    shell = (
+        "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('open', flush=True); "
+        "time.sleep(float(sys.argv[2]))"
+    )
+
+    def opened(seconds: float) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", shell, str(warehouse.path), str(seconds)], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        return process
+
+    short = opened(1.0)
+    with warehouse.connect() as session:
+        assert session.rows("select 1") == [(1,)]
+    short.communicate()
+    long = opened(60.0)
+    try:
+        with pytest.raises(WarehouseBusyError, match=str(long.pid)), warehouse.connect():
+            pass
+    finally:
+        os.kill(long.pid, signal.SIGKILL)
+        long.communicate()
+    with warehouse.connect() as session:
+        assert session.rows("select 1") == [(1,)]
+
+
+def test_the_steps_of_a_close_ask_for_the_lock_before_each(
+    tmp_path: Path, dbt_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A close whose lock is lost while it lands does not go on to the next step."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+
+    def lost(_warehouse: object) -> None:
+        raise BillingError("the lock was lost")
+
+    monkeypatch.setattr(close_module, "require_lock", lost)
+    with pytest.raises(BillingError, match="the lock was lost"):
+        close(request_of(warehouse, dbt_home, AS_OF, book=write_book(tmp_path / "book")), SilentProgress())
+    assert query(warehouse, "select count(*) from {raw}.close_scope") == [(0,)]

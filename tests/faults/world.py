@@ -1,0 +1,293 @@
+"""A small book for faults, and what every experiment needs: closes, the ledger as text, and children that are killed.
+
+Three organisations bill usage by the unit: 10.00 EUR a month and 0.50 EUR a unit, no tax, in the time of Paris. `clean`
+has one tidy file a month. `dirty` has the very same usage, shuffled, split, repeated and among broken lines. `watched`
+expects a file a month.
+"""
+
+import gzip
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dagster_project.lib.close import CloseRequest, CloseRun
+from dagster_project.lib.progress import SilentProgress
+from dagster_project.lib.warehouse import Warehouse
+
+PLAN_CENTS, UNIT_CENTS = 1000, 50
+# what a close writes is compared without the columns that tell the organisations apart
+_APART = {"organization_id", "external_customer_id", "external_subscription_id"}
+
+# February 2024 has a leap day; at the end of March the clocks of Paris go forward
+FEBRUARY = ("2024-02-01T12:00:00Z", "2024-02-29T12:00:00Z", "2024-02-29T22:59:59Z", "2024-02-10T00:00:00Z")
+MARCH = ("2024-02-29T23:00:00Z", "2024-03-31T00:59:59Z", "2024-03-31T01:00:00Z", "2024-03-31T21:59:59Z")
+APRIL = ("2024-03-31T22:00:00Z",)
+FUTURE = ("2031-01-01T00:00:00Z",)
+
+
+def events(organization: str) -> list[dict[str, Any]]:
+    """Usage of 2, 3, 4 … units at telling instants, each under an id of its own."""
+    moments = [*FEBRUARY, *MARCH, *APRIL, *FUTURE]
+    return [
+        {
+            "organization_id": organization,
+            "transaction_id": f"t{number}",
+            "external_subscription_id": "sub",
+            "code": "call",
+            "timestamp": moment,
+            "received_at": moment,
+            "properties": {"n": str(number + 2)},
+        }
+        for number, moment in enumerate(moments)
+    ]
+
+
+def units(*groups: tuple[str, ...]) -> int:
+    """The units of the events at these instants."""
+    wanted = {moment for group in groups for moment in group}
+    return sum(int(event["properties"]["n"]) for event in events("any") if event["timestamp"] in wanted)
+
+
+def write_book(folder: Path, *, seed: int = 1) -> Path:
+    """The book with its first files."""
+    names = ("clean", "dirty", "watched")
+    _yaml(
+        folder / "book.yaml",
+        {
+            "organizations": [
+                {
+                    "id": name,
+                    "name": name.title(),
+                    "timezone": "Europe/Paris",
+                    "default_currency": "EUR",
+                    "country": "FR",
+                }
+                for name in names
+            ],
+            "expected_sources": [
+                {
+                    "organization_id": "watched",
+                    "path": "events/watched-{yyyy}-{mm}.jsonl",
+                    "cadence": "monthly",
+                    "complete_by": "2d",
+                }
+            ],
+        },
+    )
+    rows: dict[str, list[dict[str, Any]]] = {"billable_metrics": [], "plans": [], "customers": [], "subscriptions": []}
+    for name in names:
+        of = {"organization_id": name}
+        rows["billable_metrics"].append(
+            {**of, "code": "call", "name": "Calls", "aggregation_type": "sum_agg", "field_name": "n"}
+        )
+        rows["plans"].append(
+            {
+                **of,
+                "code": "plan",
+                "name": "Plan",
+                "interval": "monthly",
+                "amount_cents": PLAN_CENTS,
+                "amount_currency": "EUR",
+                "charges": [
+                    {
+                        "code": "call",
+                        "billable_metric_code": "call",
+                        "charge_model": "standard",
+                        "properties": {"amount": "0.5"},
+                    }
+                ],
+            }
+        )
+        rows["customers"].append({**of, "external_id": "cust", "name": "Customer", "currency": "EUR", "country": "FR"})
+        rows["subscriptions"].append(
+            {
+                **of,
+                "external_id": "sub",
+                "external_customer_id": "cust",
+                "plan_code": "plan",
+                "billing_time": "calendar",
+                "created_at": "2024-01-31T23:00:00Z",
+                "subscription_at": "2024-01-31T23:00:00Z",
+            }
+        )
+    for kind, where in (("billable_metrics", "catalog"), ("plans", "catalog"), ("customers", "accounts")):
+        _yaml(folder / where / f"{kind}.yaml", {kind: rows[kind]})
+    _yaml(folder / "accounts" / "subscriptions.yaml", {"subscriptions": rows["subscriptions"]})
+    _lines(folder / "events" / "clean.jsonl", events("clean"))
+    write_dirty(folder / "events", seed=seed)
+    _lines(
+        folder / "events" / "watched-2024-02.jsonl", [row for row in events("watched") if row["timestamp"] in FEBRUARY]
+    )
+    return folder
+
+
+def write_dirty(folder: Path, *, seed: int) -> None:
+    """The usage of `dirty`, each event one to five times, over shuffled files, one of them cut off, with broken lines."""
+    source = random.Random(seed)
+    copies = [json.dumps(row) for row in events("dirty") for _ in range(source.randint(1, 5))]
+    source.shuffle(copies)
+    broken = [
+        '{"transaction_id": "half',
+        '{"transaction_id": "x1", "external_subscription_id": "sub", "code": "call", "timestamp": NaN}',
+        '{"transaction_id": "x2", "external_subscription_id": "sub", "code": "call", "timestamp": "2024-02-30T00:00:00Z"}',
+        "[" * 2_000 + "]" * 2_000,
+        '{"organization_id": "nobody", "transaction_id": "x3", "external_subscription_id": "sub", "code": "call", '
+        '"timestamp": "2024-02-01T00:00:00Z"}',
+    ]
+    parts = [copies[number::3] for number in range(3)]
+    (folder / "dirty-1.jsonl").write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*parts[0], *broken]).encode())
+    (folder / "dirty-2.jsonl").write_text("\n".join(parts[1]))
+    whole = gzip.compress(("\n".join([*parts[2], *(parts[2] * 40)]) + "\n").encode(), mtime=0)
+    (folder / "dirty-3.jsonl.gz").write_bytes(whole)
+
+
+def _yaml(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def add_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    """One more file of events."""
+    _lines(path, rows)
+
+
+def run_of(
+    warehouse: Warehouse,
+    home: Path,
+    as_of: str,
+    *,
+    book: Path | None = None,
+    override_reason: str | None = None,
+    out: Path | None = None,
+) -> CloseRun:
+    """The steps of a close, to be run one by one."""
+    return CloseRun(
+        request_of(warehouse, home, as_of, book=book, override_reason=override_reason, out=out), SilentProgress()
+    )
+
+
+def request_of(
+    warehouse: Warehouse,
+    home: Path,
+    as_of: str,
+    *,
+    book: Path | None = None,
+    override_reason: str | None = None,
+    out: Path | None = None,
+) -> CloseRequest:
+    return CloseRequest(
+        warehouse=warehouse,
+        home=home,
+        as_of=datetime.fromisoformat(as_of),
+        now=datetime.now(UTC),
+        book=book,
+        out_dir=out,
+        override_reason=override_reason,
+        lock_seconds=30,
+    )
+
+
+def query(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query; `{ledger}` and the like stand for the schemas."""
+    with warehouse.connect(read_only=True) as session:
+        names = ("raw", "gate", "ledger", "marts", "intermediate")
+        return session.rows(sql.format(**{name: session.schema(name) for name in names}))
+
+
+def totals(warehouse: Warehouse, organization: str) -> list[int]:
+    """The totals of an organisation's committed invoices in the order of their numbers."""
+    return [
+        int(total)
+        for (total,) in query(
+            warehouse,
+            "select total_amount_cents from {ledger}.ledger_invoices where close_id in "
+            f"(select close_id from {{ledger}}.closes) and organization_id = '{organization}' "
+            "order by organization_sequence",
+        )
+    ]
+
+
+def seals(warehouse: Warehouse) -> Mapping[tuple[int, str], str]:
+    """The seal of every committed close by close and organisation: equal seals mean equal ledgers."""
+    return {
+        (close_id, organization): seal
+        for close_id, organization, seal in query(
+            warehouse,
+            "select close_id, organization_id, close_hash from {ledger}.ledger_close_organizations "
+            "where close_id in (select close_id from {ledger}.closes)",
+        )
+    }
+
+
+def numbers_have_no_gap(warehouse: Warehouse) -> bool:
+    """Whether numbers run from 1 in each series, without a gap and without a repetition."""
+    return not query(
+        warehouse,
+        "select organization_id from {ledger}.ledger_invoices group by organization_id "
+        "having count(*) <> count(distinct organization_sequence) or min(organization_sequence) <> 1 "
+        "or max(organization_sequence) <> count(*)",
+    )
+
+
+def killed(work: Callable[[], object], *, seconds: float = 120) -> None:
+    """Run `work`, which kills itself by SIGKILL, in a child; an end of its own, or none in time, fails the test."""
+    status = _in_child(work, seconds=seconds)
+    assert os.WIFSIGNALED(status), f"the child ended by itself: {status}"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def failed(work: Callable[[], object], *, words: str, seconds: float = 120) -> str:
+    """Run `work` in a child, where it must fail with an error that has these words; returns the whole error."""
+    read_end, write_end = os.pipe()
+
+    def told() -> None:
+        try:
+            work()
+        except BaseException as error:
+            os.write(write_end, f"{type(error).__name__}: {error}".encode()[:4000])
+            os._exit(7)
+
+    status = _in_child(told, seconds=seconds)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        message = pipe.read()
+    assert os.WIFEXITED(status)
+    assert os.WEXITSTATUS(status) == 7, "it did not fail"
+    assert words.lower() in message.lower(), message
+    return message
+
+
+def _in_child(work: Callable[[], object], *, seconds: float) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    raise AssertionError(f"the child did not end within {seconds:.0f} s")
+
+
+def die() -> None:
+    """SIGKILL to this very process."""
+    os.kill(os.getpid(), signal.SIGKILL)
