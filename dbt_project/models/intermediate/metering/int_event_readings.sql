@@ -7,6 +7,23 @@ charge_windows as (
 
 ),
 
+{# where nothing is read one by one, the events are not looked at #}
+period_readers as (
+
+    select distinct charge_windows.period_moment_id
+    from charge_windows
+    where not charge_windows.is_recurring
+
+),
+
+history_readers as (
+
+    select distinct charge_windows.external_subscription_id
+    from charge_windows
+    where charge_windows.is_recurring
+
+),
+
 facet_buckets as (
 
     select * from {{ ref('int_facet_buckets') }}
@@ -22,14 +39,14 @@ readings as (
     {% for key, readers, columns, condition in [
         (
             'moment_id',
-            "select charge_windows.period_moment_id from charge_windows where not charge_windows.is_recurring",
+            "select period_moment_id from period_readers",
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
             "not charge_windows.is_recurring and events.fate in ('due', 'draft', 'running')"
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
             'external_subscription_id',
-            "select charge_windows.external_subscription_id from charge_windows where charge_windows.is_recurring",
+            "select external_subscription_id from history_readers",
             'events.organization_id = charge_windows.organization_id'
             ~ ' and events.external_subscription_id = charge_windows.external_subscription_id'
             ~ ' and events.code = charge_windows.event_code',
@@ -62,7 +79,6 @@ readings as (
             on {{ columns }}
         where
             events.is_read
-            {# where nothing is read one by one, the events are not read #}
             and events.{{ key }} in ({{ readers }})
             and {{ condition }}
         {% if not loop.last %}
