@@ -150,6 +150,27 @@ def committed(warehouse: Warehouse) -> int:
     return int(count)
 
 
+@pytest.mark.postgres
+def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(on_postgres: Rated) -> None:
+    """The server ends the session that writes; the kills below go on with this warehouse and close it in the end."""
+    warehouse = on_postgres.warehouse
+    assert isinstance(warehouse, PostgresWarehouse)
+    run = run_with(warehouse, on_postgres.home, on_postgres.run)
+
+    def cut(number: int, _total: int, _unit: str) -> None:
+        if number == 8:
+            with psycopg2.connect(warehouse.url) as connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
+                    (warehouse.writers,),
+                )
+
+    run.runs.on_node = cut
+    with warehouse_lock(warehouse, purpose="test"), pytest.raises(BillingError, match="dbt build"):
+        run.finalize()
+    assert committed(warehouse) == 0
+
+
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_killed_at_each_model_of_the_ledger_and_run_again_gives_the_same_ledger(
     engine: str, request: pytest.FixtureRequest, undisturbed: Undisturbed, tmp_path: Path
@@ -158,9 +179,10 @@ def test_killed_at_each_model_of_the_ledger_and_run_again_gives_the_same_ledger(
     own: Rated = request.getfixturevalue(f"on_{engine}")
     if engine == "duckdb":
         own = own.copy(tmp_path)
-    for node in range(1, undisturbed.nodes_count + 1, 5):
+    for node in range(1, undisturbed.nodes_count + 1, 8):
         killed(dies_at(own.run, node))
-        assert committed(own.warehouse) == 0
+        # nothing, or, when only tests of the commit row were to come, all of it
+        assert not committed(own.warehouse) or seals(own.warehouse) == undisturbed.seals
     killed(dies_after(own.run, 1.5))
     run = run_with(own.warehouse, own.home, own.run)
     with warehouse_lock(own.warehouse, purpose="test", timeout_seconds=30):
@@ -252,35 +274,6 @@ def test_a_close_that_lost_its_lock_writes_no_more(postgres_url: str) -> None:
             )
         with pytest.raises(BillingError, match="another close may have begun"):
             require_lock(warehouse)
-
-
-@pytest.mark.postgres
-def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(
-    on_postgres: Rated, undisturbed: Undisturbed
-) -> None:
-    """The server ends the session that writes; the next run closes."""
-    warehouse = on_postgres.warehouse
-    assert isinstance(warehouse, PostgresWarehouse)
-    run = run_with(warehouse, on_postgres.home, on_postgres.run)
-    before = committed(warehouse)
-
-    def cut(number: int, _total: int, _unit: str) -> None:
-        if number == 8:
-            with psycopg2.connect(warehouse.url) as connection, connection.cursor() as cursor:
-                cursor.execute(
-                    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
-                    (warehouse.writers,),
-                )
-
-    run.runs.on_node = cut
-    with warehouse_lock(warehouse, purpose="test"):
-        if before == 0:
-            with pytest.raises(BillingError, match="dbt build"):
-                run.finalize()
-            assert committed(warehouse) == 0
-        run.runs.on_node = None
-        run.finalize()
-    assert seals(warehouse) == undisturbed.seals
 
 
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,8 +137,9 @@ def write_dirty(folder: Path, *, seed: int) -> None:
     source.shuffle(copies)
     broken = [
         '{"transaction_id": "half',
-        '{"transaction_id": "x1", "external_subscription_id": "sub", "code": "call", "timestamp": NaN}',
-        '{"transaction_id": "x2", "external_subscription_id": "sub", "code": "call", "timestamp": "2024-02-30T00:00:00Z"}',
+        '{"organization_id": "dirty", "transaction_id": "x1", "external_subscription_id": "sub", "code": "call", "timestamp": NaN}',
+        '{"organization_id": "dirty", "transaction_id": "x2", "external_subscription_id": "sub", "code": "call", '
+        '"timestamp": "2024-02-30T00:00:00Z"}',
         "[" * 2_000 + "]" * 2_000,
         '{"organization_id": "nobody", "transaction_id": "x3", "external_subscription_id": "sub", "code": "call", '
         '"timestamp": "2024-02-01T00:00:00Z"}',
@@ -146,7 +148,8 @@ def write_dirty(folder: Path, *, seed: int) -> None:
     (folder / "dirty-1.jsonl").write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*parts[0], *broken]).encode())
     (folder / "dirty-2.jsonl").write_text("\n".join(parts[1]))
     whole = gzip.compress(("\n".join([*parts[2], *(parts[2] * 40)]) + "\n").encode(), mtime=0)
-    (folder / "dirty-3.jsonl.gz").write_bytes(whole)
+    # cut off: what is lost at its end stands in it before
+    (folder / "dirty-3.jsonl.gz").write_bytes(whole[:-24])
 
 
 def _yaml(path: Path, content: Any) -> None:
@@ -275,8 +278,10 @@ def _in_child(work: Callable[[], object], *, seconds: float) -> int:
     if pid == 0:
         try:
             work()
-        finally:
-            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         ended, status = os.waitpid(pid, os.WNOHANG)

@@ -62,8 +62,8 @@ _SECONDS = {"m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 def granted_seconds(text: str) -> int | None:
     """The seconds after an interval's end that `complete_by` grants; None for a text of another form.
 
-    `6h`, `90m`, `2d`, an ISO duration (`PT6H`, `P1D`), or a time of day in UTC (`06:00`) of the day that begins when the
-    interval ends.
+    `6h`, `90m`, `2d`, an ISO duration (`PT6H`, `P1D`), or a time of day (`06:00`) of the day that begins when the interval
+    ends.
     """
     found = _GRANTED.fullmatch(text.strip())
     if found is None or text.strip() in {"P", "PT"} or text.strip().endswith("T"):
@@ -79,7 +79,7 @@ def granted_seconds(text: str) -> int | None:
 def _granted(value: object) -> str:
     text = _text(value)
     if granted_seconds(text) is None:
-        raise wrong("how long after the interval its data may arrive, such as 6h, 2d, PT6H or 06:00 (UTC)")
+        raise wrong("how long after the interval its data may arrive, such as 6h, 2d, PT6H or 06:00")
     return text
 
 

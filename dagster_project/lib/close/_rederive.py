@@ -169,9 +169,8 @@ def _fill(session: Session, prefix: str, *, before: int | None) -> None:
             else:
                 session.execute(f"create view {target} as select * from {real['raw']}.{table.name}")
         for table_name in _tables(session, real["reference"]):
-            session.execute(
-                f"create view {session.schema('reference')}.{table_name} as select * from {real['reference']}.{table_name}"
-            )
+            view = f"{session.schema('reference')}.{table_name}"
+            session.execute(f"create view {view} as select * from {real['reference']}.{table_name}")
         committed = f"close_id in (select close_id from {real['ledger']}.closes)"
         if before is not None:
             committed += f" and close_id < {int(before)}"

@@ -1,4 +1,3 @@
-{%- set two_digits = [('{mm}', 'month'), ('{dd}', 'day'), ('{hh}', 'hour')] -%}
 with
 
 close_scope as (
@@ -26,6 +25,8 @@ sources as (
         expected_sources.expected_source,
         expected_sources.source_kind,
         coalesce(expected_sources.cadence, 'once') as cadence,
+        {# days, weeks and months are those of the organisation, hours those of UTC #}
+        case when expected_sources.cadence = 'hourly' then 'UTC' else organizations.timezone end as timezone,
         coalesce(expected_sources.complete_within_seconds, 0) as complete_within_seconds,
         {# a path that names its interval is complete when that file is there; another one by the times of its events #}
         expected_sources.expected_source like '%{yyyy}%' as is_named_by_interval,
@@ -37,49 +38,65 @@ sources as (
     from {{ ref('stg_book__expected_sources') }} as expected_sources
     inner join close_scope
         on expected_sources.organization_id = close_scope.organization_id
+    inner join {{ ref('stg_book__organizations') }} as organizations
+        on expected_sources.organization_id = organizations.organization_id
     inner join open_usage
         on expected_sources.organization_id = open_usage.organization_id
 
 ),
 
-utc_days as (
+asked as (
 
-    select * from {{ ref('stg_time__local_days') }}
-    where timezone = 'UTC'
+    select distinct
+        sources.timezone,
+        sources.cadence
+    from sources
 
 ),
 
 edges as (
 
     select
-        'hourly' as cadence,
-        {{ add_seconds('utc_days.started_at', 'hours.hour_number * 3600') }} as from_at
-    from utc_days
-    cross join (values {% for hour in range(24) %}({{ hour }}){% if not loop.last %}, {% endif %}{% endfor %}) as hours (hour_number)
+        asked.timezone,
+        asked.cadence,
+        local_days.started_at as from_at,
+        local_days.local_date,
+        0 as hour_number
+    from asked
+    inner join {{ ref('stg_time__local_days') }} as local_days
+        on
+            asked.timezone = local_days.timezone
+            and (
+                asked.cadence = 'daily'
+                or (asked.cadence = 'weekly' and extract(isodow from local_days.local_date) = 1)
+                or (asked.cadence = 'monthly' and extract(day from local_days.local_date) = 1)
+            )
 
     union all
 
     select
-        cadences.cadence,
-        utc_days.started_at as from_at
-    from utc_days
-    inner join (values ('daily'), ('weekly'), ('monthly')) as cadences (cadence)
+        asked.timezone,
+        asked.cadence,
+        {{ add_seconds('local_days.started_at', 'hours.hour_number * 3600') }} as from_at,
+        local_days.local_date,
+        hours.hour_number
+    from asked
+    inner join {{ ref('stg_time__local_days') }} as local_days
         on
-            cadences.cadence = 'daily'
-            or (cadences.cadence = 'weekly' and extract(isodow from utc_days.started_at) = 1)
-            or (cadences.cadence = 'monthly' and extract(day from utc_days.started_at) = 1)
+            asked.timezone = local_days.timezone
+            and asked.cadence = 'hourly'
+    cross join (
+        values {% for hour in range(24) %}({{ hour }}){% if not loop.last %}, {% endif %}{% endfor %}
+    ) as hours (hour_number)
 
 ),
 
-{# only cadences that a book asks for #}
 intervals as (
 
     select
-        edges.cadence,
-        edges.from_at,
-        lead(edges.from_at) over (partition by edges.cadence order by edges.from_at) as to_at
+        edges.*,
+        lead(edges.from_at) over (partition by edges.timezone, edges.cadence order by edges.from_at) as to_at
     from edges
-    where edges.cadence in (select sources.cadence from sources)
 
 ),
 
@@ -88,11 +105,22 @@ expected as (
     select
         sources.*,
         intervals.from_at,
-        intervals.to_at
+        intervals.to_at,
+        {%- set named = namespace(path='sources.path_pattern') -%}
+        {%- for mark, text in [
+            ('{yyyy}', 'cast(cast(extract(year from intervals.local_date) as integer) as varchar)'),
+            ('{mm}', "lpad(cast(cast(extract(month from intervals.local_date) as integer) as varchar), 2, '0')"),
+            ('{dd}', "lpad(cast(cast(extract(day from intervals.local_date) as integer) as varchar), 2, '0')"),
+            ('{hh}', "lpad(cast(intervals.hour_number as varchar), 2, '0')"),
+        ] -%}
+            {%- set named.path = "replace(" ~ named.path ~ ", '" ~ mark ~ "', " ~ text ~ ")" -%}
+        {%- endfor %}
+        {{ named.path }} as interval_pattern
     from sources
     inner join intervals
         on
-            sources.cadence = intervals.cadence
+            sources.timezone = intervals.timezone
+            and sources.cadence = intervals.cadence
             and sources.first_usage_at < intervals.to_at
             and sources.as_of > intervals.from_at
 
@@ -101,7 +129,8 @@ expected as (
     select
         sources.*,
         sources.first_usage_at as from_at,
-        sources.first_usage_at as to_at
+        sources.first_usage_at as to_at,
+        sources.path_pattern as interval_pattern
     from sources
     where sources.cadence = 'once'
 
@@ -168,12 +197,7 @@ found as (
         on
             expected.organization_id = source_files.organization_id
             and expected.expected_source = source_files.expected_source
-            and source_files.file_path like replace({% for _ in two_digits %}replace({% endfor %}
-                expected.path_pattern,
-                '{yyyy}', cast(cast(extract(year from expected.from_at) as integer) as varchar))
-                {%- for mark, part in two_digits -%}
-                    , '{{ mark }}', lpad(cast(cast(extract({{ part }} from expected.from_at) as integer) as varchar), 2, '0'))
-                {%- endfor %} escape '!'
+            and source_files.file_path like expected.interval_pattern escape '!'
     left join watermarks
         on
             expected.organization_id = watermarks.organization_id
