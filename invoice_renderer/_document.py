@@ -85,16 +85,40 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """One priced range of a line, amounts in the major unit; ``to_value`` None has no end."""
+    """One priced range of a line, amounts in the major unit; ``to_value`` None has no end.
+
+    A range has a price per unit, or a ``rate`` in percent of its units.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     from_value: Decimal
     to_value: Decimal | None
     units: Decimal
-    per_unit_amount: Decimal
+    per_unit_amount: Decimal | None
     flat_amount: Decimal
     amount: Decimal
+    rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """A price that is no amount per unit, amounts in the major unit.
+
+    Either ``rate`` percent of the units, with ``fixed_amount`` for each event and limits for each event, or
+    ``package_amount`` for each ``package_size`` units begun; ``free_units`` and ``free_events`` are left out.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    rate: Decimal | None = None
+    fixed_amount: Decimal | None = None
+    event_min_amount: Decimal | None = None
+    event_max_amount: Decimal | None = None
+    package_size: Decimal | None = None
+    package_amount: Decimal | None = None
+    free_units: Decimal | None = None
+    free_events: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +130,7 @@ class Line:
     the values that the line covers, or to None for all values; a filter of None is the default
     bucket. ``group`` maps a property to the one value of the line, None where events lack it.
     ``unit_amount`` is the exact price of a unit in the major unit, None where there is not one
-    price. ``precise_amount_cents`` is the amount before rounding.
+    price; ``price`` is one of another kind. ``precise_amount_cents`` is the amount before rounding.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -127,6 +151,7 @@ class Line:
     filter: Mapping[str, tuple[str, ...] | None] | None = None
     group: Mapping[str, str | None] | None = None
     tiers: tuple[Tier, ...] = ()
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,10 @@ The mapping is JSON: amounts in minor units are numbers without a fraction, ever
                             tax_rate, unit_amount?, events_count?, from_date?, to_date?,
                             subscription_id?, subscription_name?,
                             filter?: {key: [value, …] | null}, group?: {key: value | null},
-                            tiers?: [{from_value, to_value | null, units, per_unit_amount,
-                                      flat_amount, amount}]}]
+                            tiers?: [{from_value, to_value | null, units,
+                                      per_unit_amount | null, rate?, flat_amount, amount}],
+                            price?: {rate?, fixed_amount?, event_min_amount?, event_max_amount?,
+                                     package_size?, package_amount?, free_units?, free_events?}}]
       fee_type            subscription | charge | fixed_charge | commitment | true_up | add_on
                           | credit | adjustment
     tax_lines             [{code, name, rate, base_amount_cents, amount_cents}]

@@ -12,6 +12,7 @@ from invoice_renderer._document import (
     InvoiceStatus,
     Line,
     Party,
+    Price,
     Tier,
 )
 from invoice_renderer._format import Formatter
@@ -274,11 +275,33 @@ class _Viewer:
             remarks=remarks,
             units=self.formatter.number(line.units),
             unit_price=None if price is None else self.formatter.price(price),
-            unit_price_remark=self.words("tiered") if line.tiers else "–",
+            unit_price_remark=self._price(line),
             tax_rate=self.formatter.percent(line.tax_rate),
             amount=self.formatter.money(line.amount_cents),
             tiers=tuple(self._tier(tier) for tier in line.tiers),
         )
+
+    def _price(self, line: Line) -> str:
+        price, formatter = line.price, self.formatter
+        if price is not None and price.rate is not None:
+            return formatter.percent(price.rate)
+        if price is not None and price.package_size is not None and price.package_amount is not None:
+            size = formatter.number(price.package_size)
+            return self.words("package_price", amount=formatter.price(price.package_amount), size=size)
+        return self.words("tiered") if line.tiers else "–"
+
+    def _price_remarks(self, price: Price) -> Iterable[str]:
+        words, formatter = self.words, self.formatter
+        if price.fixed_amount:
+            yield words("fixed_per_event", amount=formatter.price(price.fixed_amount))
+        if price.event_min_amount is not None:
+            yield words("event_minimum", amount=formatter.price(price.event_min_amount))
+        if price.event_max_amount is not None:
+            yield words("event_maximum", amount=formatter.price(price.event_max_amount))
+        if price.free_units:
+            yield words("free_units", count=formatter.number(price.free_units))
+        if price.free_events:
+            yield words.counted("free_events", price.free_events, count=formatter.number(price.free_events))
 
     def _labels(self, line: Line) -> Iterable[Label]:
         for key, values in sorted((line.filter or {}).items()):
@@ -297,6 +320,8 @@ class _Viewer:
         if line.events_count is not None and line.events_count != line.units:
             count = self.formatter.number(line.events_count)
             yield self.words.counted("events", line.events_count, count=count)
+        if line.price is not None:
+            yield from self._price_remarks(line.price)
 
     def _is_invoice_period(self, line: Line) -> bool:
         period = self.invoice.period
@@ -317,11 +342,14 @@ class _Viewer:
                 to_value=formatter.number(tier.to_value),
             )
         flat = formatter.price(tier.flat_amount) if tier.flat_amount else None
+        price = "–" if tier.per_unit_amount is None else formatter.price(tier.per_unit_amount)
+        if tier.rate is not None:
+            price = formatter.percent(tier.rate)
         return TierView(
             range=span,
             flat=words("tier_flat", amount=flat) if flat else None,
             units=formatter.number(tier.units),
-            unit_price=formatter.price(tier.per_unit_amount),
+            unit_price=price,
             amount=formatter.price(tier.amount),
         )
 

@@ -8,6 +8,7 @@ from dagster_project.command.deliver import deliver
 from dagster_project.command.dev import dev
 from dagster_project.command.doctor import doctor
 from dagster_project.command.explain import explain
+from dagster_project.command.preview import preview
 from dagster_project.command.render import render
 from dagster_project.command.reproduce import reproduce
 from dagster_project.command.verify import verify
@@ -19,5 +20,5 @@ def cli() -> None:
     """Usage-based billing that lives in the data warehouse."""
 
 
-for command in (close, verify, explain, audit, reproduce, render, deliver, dev, doctor):
+for command in (close, verify, explain, preview, audit, reproduce, render, deliver, dev, doctor):
     cli.add_command(command)

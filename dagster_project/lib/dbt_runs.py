@@ -133,7 +133,7 @@ class DbtRuns:
         paths = [
             "--project-dir", str(DBT_PROJECT_DIR),
             "--profiles-dir", str(DBT_PROJECT_DIR),
-            "--target-path", str(self.target_path),
+            "--target-path", str(self.target_path.resolve()),
             "--log-level-file", "none",
         ]  # fmt: skip
         callbacks: list[Callable[[Any], None]] = [self._tell] if self.on_node is not None else []

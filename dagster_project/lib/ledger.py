@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from dagster_project.lib.warehouse import Session
+from dagster_project.lib.exact import ALL_FILTER_VALUES
+from dagster_project.lib.warehouse import Session, named_rows
 
 _TOTALS = (
     "fees_amount_cents",
@@ -80,6 +82,7 @@ _TIER = (
     "to_value",
     "units",
     "per_unit_amount",
+    "rate",
     "flat_amount",
     "amount",
 )
@@ -90,6 +93,20 @@ _TAX = (
     "tax_rate",
     "taxable_amount_cents",
     "tax_amount_cents",
+)
+
+_PRICE = (
+    "fee_id",
+    "charge_model",
+    "rate",
+    "fixed_amount",
+    "per_transaction_min_amount",
+    "per_transaction_max_amount",
+    "package_size",
+    "amount",
+    "free_units",
+    "free_units_per_total_aggregation",
+    "free_units_per_events",
 )
 
 Row = dict[str, Any]
@@ -145,6 +162,7 @@ def issued_invoices(session: Session, invoice_ids: Sequence[str]) -> list[Issued
     fees = _by_invoice(_read(session, "ledger_fees", _FEE, invoice_ids))
     tiers = _by_invoice(_read(session, "ledger_fee_tiers", _TIER, invoice_ids))
     taxes = _by_invoice(_read(session, "ledger_invoice_taxes", _TAX, invoice_ids))
+    prices = _prices(session, invoice_ids)
     names = {
         (row["invoice_id"], row["moment_id"]): row["subscription_name"]
         for row in _read(session, "ledger_moments", ("invoice_id", "moment_id", "subscription_name"), invoice_ids)
@@ -157,7 +175,7 @@ def issued_invoices(session: Session, invoice_ids: Sequence[str]) -> list[Issued
             external_customer_id=invoices[key]["external_customer_id"],
             number=invoices[key]["invoice_number"],
             finalized_at=invoices[key]["finalized_at"],
-            document=_document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names),
+            document=_document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names, prices),
         )
         for key in invoice_ids
     ]
@@ -170,6 +188,7 @@ def _document(
     tiers: list[Row],
     taxes: list[Row],
     names: Mapping[Any, str | None],
+    prices: Mapping[str, Row],
 ) -> dict[str, Any]:
     roles = {row["party_role"]: row for row in parties}
     by_fee: dict[str, list[Row]] = defaultdict(list)
@@ -189,7 +208,15 @@ def _document(
         "period": _period(lines),
         "seller": _party(roles["seller"]),
         "customer": _party(roles["customer"]),
-        "lines": [_line(row, by_fee[row["fee_id"]], names.get((row["invoice_id"], row["moment_id"]))) for row in lines],
+        "lines": [
+            _line(
+                row,
+                by_fee[row["fee_id"]],
+                names.get((row["invoice_id"], row["moment_id"])),
+                prices.get(row["fee_id"]),
+            )
+            for row in lines
+        ],
         "tax_lines": [
             {
                 "code": tax["tax_code"],
@@ -229,8 +256,8 @@ def _party(row: Row) -> dict[str, Any]:
     }
 
 
-def _line(fee: Row, tiers: list[Row], subscription_name: str | None) -> dict[str, Any]:
-    return {
+def _line(fee: Row, tiers: list[Row], subscription_name: str | None, price: Row | None) -> dict[str, Any]:
+    line = {
         "fee_type": fee["fee_type"],
         "code": fee["fee_code"],
         "name": fee["fee_name"],
@@ -244,7 +271,7 @@ def _line(fee: Row, tiers: list[Row], subscription_name: str | None) -> dict[str
         "to_date": fee["to_date"],
         "subscription_id": fee["external_subscription_id"],
         "subscription_name": subscription_name,
-        "filter": json.loads(fee["filter_values"]) if fee["filter_values"] else None,
+        "filter": _filter(json.loads(fee["filter_values"])) if fee["filter_values"] else None,
         "group": json.loads(fee["group_values"]) if fee["group_values"] else None,
         "tiers": [
             {
@@ -254,12 +281,58 @@ def _line(fee: Row, tiers: list[Row], subscription_name: str | None) -> dict[str
                     "to_value",
                     "units",
                     "per_unit_amount",
+                    "rate",
                     "flat_amount",
                     "amount",
                 )
             }
             for tier in tiers
         ],
+    }
+    if price is not None:
+        line["price"] = price
+    return line
+
+
+def _filter(values: Mapping[str, list[str]]) -> dict[str, list[str] | None]:
+    """The wildcard stands for any of the values that the metric lists."""
+    return {key: None if ALL_FILTER_VALUES in listed else listed for key, listed in values.items()}
+
+
+def _prices(session: Session, invoice_ids: Sequence[str]) -> dict[str, Row]:
+    """The terms of lines that are priced by percentage or by package, as the catalogue had them when they were billed."""
+    ledger, raw = session.schema("ledger"), session.schema("raw")
+    marks = ", ".join("?" for _ in invoice_ids)
+    found = named_rows(
+        session,
+        f"select {', '.join(_PRICE)} from (select f.fee_id, f.charge_model, c.rate, c.fixed_amount, "
+        "c.per_transaction_min_amount, c.per_transaction_max_amount, c.package_size, c.amount, c.free_units, "
+        "c.free_units_per_total_aggregation, c.free_units_per_events, "
+        "row_number() over (partition by f.fee_id order by c.batch_id desc, c.filter_position) as place "
+        f"from {ledger}.ledger_fees f "
+        f"inner join {ledger}.ledger_moments m on m.moment_id = f.moment_id and m.invoice_id = f.invoice_id "
+        f"inner join {raw}.charge_filters c on c.organization_id = m.organization_id and c.plan_code = m.plan_code "
+        "and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code and c.batch_id <= m.known_batch_id "
+        "and coalesce(c.filter_values, '') = coalesce(f.filter_values, '') "
+        f"where f.invoice_id in ({marks}) and f.fee_type = 'charge' and f.charge_model in ('percentage', 'package')"
+        ") as terms where place = 1",
+        _PRICE,
+        list(invoice_ids),
+    )
+    return {row["fee_id"]: _price(row) for row in found}
+
+
+def _price(row: Row) -> Row:
+    if row["charge_model"] == "package":
+        terms = {"package_size": row["package_size"], "package_amount": row["amount"], "free_units": row["free_units"]}
+        return {name: None if value is None else Decimal(value) for name, value in terms.items()}
+    return {
+        "rate": row["rate"],
+        "fixed_amount": row["fixed_amount"],
+        "event_min_amount": row["per_transaction_min_amount"],
+        "event_max_amount": row["per_transaction_max_amount"],
+        "free_units": row["free_units_per_total_aggregation"],
+        "free_events": None if row["free_units_per_events"] is None else int(row["free_units_per_events"]),
     }
 
 

@@ -47,8 +47,8 @@ _MOMENT = (
     "plan_code", "plan_effective_at", "fee_plan_code", "fee_plan_effective_at", "reason", "billing_at", "finalizes_at",
     "timezone", "row_started_at", "has_previous_row", "ended_by", "days_count", "full_days_count", "full_started_at",
     "usage_from_at", "usage_to_at", "usage_from_date", "usage_to_date", "usage_full_days_count", "usage_days_count",
-    "commitment_plan_effective_at", "commitment_from_date", "commitment_to_date", "commitment_days_count",
-    "commitment_full_days_count", "request_id", "known_batch_id",
+    "commitment_plan_code", "commitment_plan_effective_at", "commitment_from_date", "commitment_to_date",
+    "commitment_days_count", "commitment_full_days_count", "request_id", "known_batch_id",
 )  # fmt: skip
 
 

@@ -90,12 +90,14 @@ def _period(book: KnownBook, moment: Row, day: date, zone: ZoneInfo) -> tuple[da
 def _version(book: KnownBook, moment: Row, fee: Row, start: datetime) -> tuple[Row, Row]:
     """The plan version in force when the period began, and the fixed charge in it."""
     at = start.replace(tzinfo=None)
-    found = sorted(
-        book.find("fixed_charges", plan_code=moment["plan_code"], fixed_charge_code=fee["fee_code"]),
-        key=lambda row: row["effective_at"],
+    found = next(
+        rows
+        for plan_code in (moment["fee_plan_code"], moment["plan_code"])
+        if (rows := book.find("fixed_charges", plan_code=plan_code, fixed_charge_code=fee["fee_code"]))
     )
+    found = sorted(found, key=lambda row: row["effective_at"])
     charge = next((row for row in reversed(found) if row["effective_at"] <= at), found[0])
-    return {"plan_code": moment["plan_code"], "effective_at": charge["effective_at"]}, charge
+    return {"plan_code": charge["plan_code"], "effective_at": charge["effective_at"]}, charge
 
 
 def _stretches(

@@ -99,7 +99,9 @@ def explain_true_up(book: KnownBook, moment: Row, fee: Row, money: Money, fees: 
 
 def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
     """What the fees of a period lack of the plan's minimum commitment: lifecycle.md section 8."""
-    [plan] = book.find("plans", plan_code=moment["plan_code"], effective_at=moment["commitment_plan_effective_at"])
+    [plan] = book.find(
+        "plans", plan_code=moment["commitment_plan_code"], effective_at=moment["commitment_plan_effective_at"]
+    )
     days, full = int(moment["commitment_days_count"]), int(moment["commitment_full_days_count"])
     promised = Fraction(int(plan["minimum_commitment_amount_cents"])) * days / full
     due = int(half_away(promised))

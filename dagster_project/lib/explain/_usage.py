@@ -28,6 +28,7 @@ from dagster_project.lib.exact import (
     custom_quantities,
     event_code,
     level_steps,
+    midnight,
     numeric,
     rate_bucket,
 )
@@ -152,8 +153,8 @@ def explain_usage(
     wanted = json.loads(fee["filter_values"]) if fee["filter_values"] else None
     bucket = next(bucket for bucket in charge.buckets if (bucket.values or None) == wanted)
     group = tuple((json.loads(fee["group_values"]) if fee["group_values"] else {}).items())
-    known = _known_events(reader, charge, moment, fee)
-    period = _period(moment)
+    period = _period(moment, fee)
+    known = _known_events(reader, charge, moment, fee, period)
     readings = [
         reading
         for located in known
@@ -181,26 +182,33 @@ def explain_usage(
     )
 
 
-def _period(moment: Row) -> Period:
+def _period(moment: Row, fee: Row) -> Period:
+    # an event paid in advance does not know how its period will end: it has the whole one
+    in_advance = moment["reason"] == "advance_charge"
+    zone, full_days = ZoneInfo(moment["timezone"]), int(moment["usage_full_days_count"])
+    if in_advance:
+        stop = midnight(fee["to_date"] + timedelta(days=1), zone) - TICK
+    else:
+        stop = utc(moment["usage_to_at"]) - TICK
     return Period(
         start=utc(moment["usage_from_at"]),
-        stop=utc(moment["usage_to_at"]) - TICK,
-        zone=ZoneInfo(moment["timezone"]),
-        full_days=int(moment["usage_full_days_count"]),
-        days=int(moment["usage_days_count"]),
+        stop=stop,
+        zone=zone,
+        full_days=full_days,
+        days=full_days if in_advance else int(moment["usage_days_count"]),
         first_day=moment["usage_from_date"],
-        last_day=moment["usage_to_date"],
+        last_day=fee["to_date"] if in_advance else moment["usage_to_date"],
     )
 
 
-def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row) -> list[Located]:
+def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, period: Period) -> list[Located]:
     """What the charge could read: of its period, or of all history, as far as it was known."""
     from_at, aggregation = moment["usage_from_at"], charge.aggregation
     if charge.recurring:
         levels = aggregation in _LEVELS or moment["has_previous_row"]
         from_at = _BEGINNING if levels else moment["row_started_at"]
     so_far = moment["reason"] in {"advance_charge", "progressive_billing"}
-    to_at = moment["usage_to_at"]
+    to_at = (period.stop + TICK).replace(tzinfo=None)
     if moment["reason"] == "progressive_billing":
         to_at = moment["billing_at"] + timedelta(microseconds=1)
     code, subscription = event_code(charge.metric), fee["external_subscription_id"]

@@ -1,6 +1,6 @@
 {#
   The totals of open invoices of one state: fees, what was posted, the sums in between (semantics/invoice.md section 1).
-  Finalised invoices and drafts are the same sums over the same postings.
+  Finalised invoices, drafts and previews are the same sums over the same postings.
 #}
 {% macro invoice_totals(invoice_state) -%}
 with
@@ -59,7 +59,7 @@ select
     summed.invoice_type,
     {# an invoice without fees is closed silently when the organisation says so: semantics/invoice.md section 9 #}
     case
-        when summed.invoice_state = 'draft' then 'draft'
+        when summed.invoice_state <> 'due' then summed.invoice_state
         when
             summed.invoice_type = 'subscription'
             and summed.fees_amount_cents = 0

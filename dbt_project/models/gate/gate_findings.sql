@@ -9,6 +9,7 @@ unbuilt_features as (
 fees as (
 
     select * from {{ ref('int_fees_taxed') }}
+    where invoice_state <> 'running'
 
 ),
 

@@ -81,6 +81,51 @@ customer_features as (
     from {{ ref('stg_book__customers') }} as parents
     where parents.parent_external_customer_id is not null
 
+    union all
+
+    select
+        wallets.organization_id,
+        wallets.external_customer_id,
+        'top_up_rules' as feature
+    from {{ ref('stg_book__wallets') }} as wallets
+    inner join close_scope
+        on
+            wallets.organization_id = close_scope.organization_id
+            and wallets.created_at <= close_scope.as_of
+    where wallets.recurring_transaction_rules is not null and wallets.recurring_transaction_rules <> '[]'
+
+    union all
+
+    select
+        voids.organization_id,
+        coalesce(voids.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
+        'invoice_void' as feature
+    from {{ ref('stg_book__invoice_voids') }} as voids
+    inner join close_scope
+        on
+            voids.organization_id = close_scope.organization_id
+            and voids.voided_at <= close_scope.as_of
+    left join subscriptions
+        on
+            voids.organization_id = subscriptions.organization_id
+            and voids.match_external_subscription_id = subscriptions.external_subscription_id
+
+    union all
+
+    select
+        corrections.organization_id,
+        subscriptions.external_customer_id,
+        'event_correction' as feature
+    from {{ ref('stg_book__event_corrections') }} as corrections
+    inner join close_scope
+        on
+            corrections.organization_id = close_scope.organization_id
+            and corrections.created_at <= close_scope.as_of
+    inner join subscriptions
+        on
+            corrections.organization_id = subscriptions.organization_id
+            and corrections.external_subscription_id = subscriptions.external_subscription_id
+
 )
 
 {# a feature that is asked for in several places is named once #}

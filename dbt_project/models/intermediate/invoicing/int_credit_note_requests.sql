@@ -56,6 +56,7 @@ finalized_invoices as (
 scheduled as (
 
     select * from {{ ref('int_invoices_scheduled') }}
+    where moment_state <> 'running'
 
 ),
 

@@ -10,7 +10,7 @@ with
 fees as (
 
     select * from {{ ref('int_fees') }}
-    where moment_state in ('due', 'draft') and fee_type <> 'credit'
+    where moment_state <> 'finalized' and fee_type <> 'credit'
 
 ),
 

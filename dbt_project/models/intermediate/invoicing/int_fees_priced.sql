@@ -3,7 +3,7 @@ with
 fees as (
 
     select * from {{ ref('int_fees') }}
-    where moment_state in ('due', 'draft')
+    where moment_state <> 'finalized'
 
 ),
 

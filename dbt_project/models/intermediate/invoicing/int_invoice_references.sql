@@ -24,6 +24,7 @@ finalized as (
 open_invoices as (
 
     select * from {{ ref('int_invoices_ordered') }}
+    where invoice_state <> 'running'
 
 ),
 
@@ -76,6 +77,7 @@ subscriptions as (
         scheduled.external_subscription_id,
         scheduled.invoice_id
     from {{ ref('int_invoices_scheduled') }} as scheduled
+    where scheduled.moment_state <> 'running'
 
 ),
 

@@ -1,9 +1,23 @@
 with
 
+open_moments as (
+
+    select
+        moments.*,
+        rank() over (
+            partition by moments.organization_id, moments.external_subscription_id, moments.moment_state
+            order by moments.billing_at
+        ) as place
+    from {{ ref('int_invoice_moments') }} as moments
+    where moments.moment_state in ('due', 'draft', 'running')
+
+),
+
+{# of what is still running the next moment of each subscription: it is previewed, nothing of it is finalised #}
 moments as (
 
-    select * from {{ ref('int_invoice_moments') }}
-    where moment_state in ('due', 'draft')
+    select * from open_moments
+    where open_moments.moment_state <> 'running' or open_moments.place = 1
 
 ),
 

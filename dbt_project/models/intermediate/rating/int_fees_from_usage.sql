@@ -104,11 +104,14 @@ converted as (
         ) }} as currency_amount
     from priced
     inner join usage
-        on priced.point_id = usage.usage_id
+        on replace(priced.point_id, ' renewal', '') = usage.usage_id
     inner join billed
         on
             priced.moment_id = billed.moment_id
             and priced.charge_code = billed.charge_code
+            {# in a running period the usage of a charge paid in advance is what has been paid, not its renewal #}
+            and (priced.point_id = usage.usage_id)
+            <> (billed.moment_state = 'running' and billed.is_pay_in_advance)
     inner join buckets
         on
             billed.organization_id = buckets.organization_id

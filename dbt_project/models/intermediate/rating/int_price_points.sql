@@ -131,6 +131,31 @@ points as (
             and last_allowances.group_values = allowances.group_values
             and last_allowances.sequence_number = allowances.sequence_number
 
+    {# while the period of a recurring charge paid in advance runs: what its renewal would cost now #}
+    union all
+
+    select
+        usage.usage_id || ' renewal' as point_id,
+        usage.usage_id,
+        usage.moment_id,
+        usage.charge_code,
+        usage.filter_position,
+        usage.group_values,
+        usage.full_units,
+        usage.full_units as units,
+        usage.units_rest,
+        usage.events_count,
+        cast(0 as decimal(38, 12)) as free_units,
+        0 as free_events_count
+    from usage
+    inner join charge_windows
+        on
+            usage.moment_id = charge_windows.moment_id
+            and usage.charge_code = charge_windows.charge_code
+            and charge_windows.moment_state = 'running'
+            and charge_windows.is_pay_in_advance
+            and charge_windows.is_recurring
+
     {#
       An event of a charge paid in advance costs the price of the total with it less the price of the total without it
       (semantics/rating.md section 7): two points.

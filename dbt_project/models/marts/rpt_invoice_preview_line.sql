@@ -1,0 +1,60 @@
+with
+
+invoices as (
+
+    select * from {{ ref('rpt_invoice_preview') }}
+
+),
+
+fees as (
+
+    select * from {{ ref('int_fees_taxed') }}
+
+),
+
+moments as (
+
+    select * from {{ ref('int_invoice_moments') }}
+
+)
+
+select
+    fees.fee_id,
+    fees.invoice_id,
+    fees.organization_id,
+    fees.external_customer_id,
+    fees.external_subscription_id,
+    moments.subscription_name,
+    cast(
+        row_number() over (
+            partition by fees.invoice_id
+            order by
+                {{ binary_order('fees.external_subscription_id') }}, fees.from_date, fees.fee_position,
+                fees.filter_position,
+                {{ binary_order('fees.fee_type') }},
+                {{ binary_order('fees.fee_code') }},
+                fees.fee_id
+        ) as integer
+    ) as line_number,
+    fees.fee_type,
+    fees.fee_code,
+    fees.fee_name,
+    fees.billable_metric_code,
+    fees.charge_model,
+    fees.filter_values,
+    fees.group_values,
+    fees.from_date,
+    fees.to_date,
+    fees.units,
+    fees.events_count,
+    fees.unit_price,
+    fees.currency,
+    fees.currency_exponent,
+    fees.amount_cents,
+    fees.taxes_rate,
+    fees.taxes_amount_cents
+from invoices
+inner join fees
+    on invoices.invoice_id = fees.invoice_id
+inner join moments
+    on fees.moment_id = moments.moment_id

@@ -1,0 +1,40 @@
+"""Every line and posting of the invoices of all billing cases is explained, and computed again to the same figures."""
+
+from pathlib import Path
+
+import pytest
+
+from dagster_project.lib.book import read_case
+from dagster_project.lib.explain import explain_invoice
+from dagster_project.lib.warehouse import Warehouse
+from tests.rating.runs import outcomes
+
+TESTS = Path(__file__).resolve().parents[1]
+PATHS = [path for folder in ("cases", "lifecycle/cases") for path in sorted((TESTS / folder).rglob("*.json"))]
+
+
+@pytest.mark.slow
+def test_every_invoice_of_the_cases_agrees(warehouse: Warehouse, tmp_path: Path) -> None:
+    cases = [read_case(path, organization_id=str(path.relative_to(TESTS).with_suffix(""))) for path in PATHS]
+    outcomes(cases, warehouse, tmp_path)
+    wrong, kinds, lines_count = [], set(), 0
+    with warehouse.connect(read_only=True) as session:
+        invoices = session.rows(
+            f"select organization_id, invoice_number from {session.schema('ledger')}.ledger_invoices "
+            "where invoice_number is not null order by 1, 2"
+        )
+        for organization_id, number in invoices:
+            found = explain_invoice(session, number, organization_id=organization_id)
+            for line in found.lines:
+                lines_count += 1
+                kinds.add(str(line.fee["fee_type"]))
+                if not line.agrees or line.recomputed_cents is None or not line.sentences:
+                    wrong.append((organization_id, number, line.line_number, line.recomputed_cents, line.open_point))
+            wrong += [
+                (organization_id, number, posting.kind, posting.recomputed_cents, None)
+                for posting in found.postings
+                if not posting.agrees
+            ]
+    assert wrong == []
+    assert lines_count > 700
+    assert kinds == {"subscription", "charge", "true_up", "commitment", "fixed_charge", "add_on", "credit"}
