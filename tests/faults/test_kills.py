@@ -160,12 +160,16 @@ def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(on_po
     ended = threading.Event()
 
     def cut() -> None:
-        with psycopg2.connect(warehouse.url) as connection, connection.cursor() as cursor:
+        connection = psycopg2.connect(warehouse.url)
+        # within one transaction the server shows the sessions of its beginning
+        connection.autocommit = True
+        with connection.cursor() as cursor:
             while not ended.wait(0.05):
                 cursor.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
                     (warehouse.writers,),
                 )
+        connection.close()
 
     cutter = threading.Thread(target=cut)
     with warehouse_lock(warehouse, purpose="test"):
