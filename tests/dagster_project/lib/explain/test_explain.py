@@ -82,7 +82,7 @@ def test_january_and_the_preview_of_february(warehouse: Warehouse, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_an_invoice_of_an_earlier_close_is_explained_and_a_changed_ledger_is_found_out(
+def test_an_invoice_of_an_earlier_close_is_explained_and_a_changed_event_is_found_out(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     close_at(warehouse, tmp_path, [FEBRUARY_TENTH, MARCH_SECOND])
@@ -95,12 +95,14 @@ def test_an_invoice_of_an_earlier_close_is_explained_and_a_changed_ledger_is_fou
     with pytest.raises(InputError, match="has no line 9"):
         explained(warehouse, line=9)
 
+    # one token more makes 151: 51 at 0.05 are 2.55 in place of 2.50
     with warehouse.connect() as session:
         session.execute(
-            f"update {session.schema('ledger')}.ledger_fees set amount_cents = 1551 where amount_cents = 1550"
+            f"update {session.schema('raw')}.usage_events set properties = ? where transaction_id = 't1'",
+            ['{"n": "61"}'],
         )
     changed = explained(warehouse)
     assert not changed.agrees
-    assert [line.fee["fee_code"] for line in changed.lines if not line.agrees] == ["tokens"]
-    # one cent more of fees gives another total as well
-    assert [posting.kind for posting in changed.postings if not posting.agrees] == ["total"]
+    [wrong] = [line for line in changed.lines if not line.agrees]
+    assert (wrong.fee["fee_code"], wrong.recomputed_units, wrong.recomputed_cents) == ("tokens", 151, 1555)
+    assert all(posting.agrees for posting in changed.postings)
