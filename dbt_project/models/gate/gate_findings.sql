@@ -424,7 +424,7 @@ findings as (
         'amount_out_of_range' as rule,
         'int_fees_taxed' as relation,
         fees.fee_id as row_key,
-        fees.fee_type || ' ' || fees.fee_code || ': the amount of ' || cast(fees.units as varchar)
+        fees.fee_type || ' ' || fees.fee_code || ': the amount of ' || coalesce(cast(fees.units as varchar), 'its')
         || ' units is unknown or has more than 13 digits before the point' as detail
     from fees
     left join unbuilt_features
@@ -433,6 +433,19 @@ findings as (
             and fees.external_customer_id = unbuilt_features.external_customer_id
             and fees.charge_model = unbuilt_features.feature
     where fees.amount_cents is null and unbuilt_features.feature is null
+
+    union all
+
+    select
+        transactions.organization_id,
+        transactions.external_customer_id,
+        'amount_out_of_range' as rule,
+        'int_wallet_transactions' as relation,
+        transactions.wallet_transaction_id as row_key,
+        'wallet ' || transactions.wallet_code || ': the credits of transaction ' || transactions.wallet_transaction_id
+        || ' are worth more than 15 digits of minor units' as detail
+    from {{ ref('int_wallet_transactions') }} as transactions
+    where transactions.amount_cents is null
 
     union all
 
