@@ -181,30 +181,36 @@ progressive_shares as (
 
 ),
 
-{# ---- credit notes that are issued (section 6) #}
+{# ---- credit notes that are issued (section 6), in an order that goes on from step to step #}
 issues as (
 
     select
-        steps.chain_id,
-        steps.step_no,
-        notes.*,
-        0 as excess_cents
-    from steps
-    inner join {{ ref('int_credit_note_requests') }} as notes
-        on steps.entry_id = notes.credit_note_id
-    where steps.entry_kind = 'credit_note'
+        issued.*,
+        1000000000 + issued.step_no * 100000
+        + row_number() over (partition by issued.chain_id order by issued.credit_note_id) as issue_order
+    from (
+        select
+            steps.chain_id,
+            steps.step_no,
+            notes.*,
+            0 as excess_cents
+        from steps
+        inner join {{ ref('int_credit_note_requests') }} as notes
+            on steps.entry_id = notes.credit_note_id
+        where steps.entry_kind = 'credit_note'
 
-    union all
+        union all
 
-    select
-        credits.chain_id,
-        credits.step_no,
-        notes.*,
-        credits.excess_cents
-    from progressive_credits as credits
-    inner join {{ ref('int_credit_note_requests') }} as notes
-        on credits.credit_note_id = notes.credit_note_id
-    where credits.excess_cents > 0
+        select
+            credits.chain_id,
+            credits.step_no,
+            notes.*,
+            credits.excess_cents
+        from progressive_credits as credits
+        inner join {{ ref('int_credit_note_requests') }} as notes
+            on credits.credit_note_id = notes.credit_note_id
+        where credits.excess_cents > 0
+    ) as issued
 
 ),
 
@@ -361,6 +367,7 @@ issue_taxes as (
     select
         issues.chain_id,
         issues.step_no,
+        issues.issue_order,
         issues.credit_note_id,
         issues.invoice_id,
         issues.request_kind,
@@ -446,8 +453,9 @@ issue_splits as (
                     cast(
                         {{ divide_half_away(
                             '(case when decisions.invoice_cents = 0 then 0 else '
-                            ~ divide_half_away(
-                                'decisions.unused_fee_e10 * decisions.paid_amount_cents',
+                            ~ multiply_divide(
+                                'greatest(decisions.unused_fee_e10, 0)',
+                                'decisions.paid_amount_cents',
                                 'greatest(decisions.invoice_cents, 1)'
                             )
                             ~ ' end - (decisions.unused_fee_e10 - decisions.unused_part_e10))',
@@ -566,7 +574,7 @@ balances as (
             amounts.credit_note_id as source_id,
             amounts.currency,
             amounts.invoice_id as origin_invoice_id,
-            1000000000 + amounts.step_no as source_order,
+            amounts.issue_order as source_order,
             amounts.credit_cents as balance_cents,
             null as periods_left,
             0 as credits_e5,
@@ -1499,7 +1507,7 @@ rows_left as (
         null as parent_id,
         amounts.invoice_id,
         9 as stage,
-        0 as source_order,
+        amounts.issue_order as source_order,
         amounts.currency,
         amounts.invoice_id as origin_invoice_id,
         case when amounts.refusal is null then amounts.total_cents else 0 end as amount_cents,
@@ -1565,7 +1573,7 @@ rows_left as (
         null as parent_id,
         null as invoice_id,
         9 as stage,
-        1000000000 + amounts.step_no as source_order,
+        amounts.issue_order as source_order,
         amounts.currency,
         amounts.invoice_id as origin_invoice_id,
         0 as amount_cents,
