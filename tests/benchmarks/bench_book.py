@@ -24,7 +24,8 @@ FILTERS: dict[str, tuple[tuple[str, dict[str, list[str]]], ...]] = {
     "compute": (
         ("eu_gold", {"region": ["eu"], "tier": ["gold"]}),
         ("us", {"region": ["us"]}),
-        ("gold", {"tier": ["gold"]}),
+        # an event that unrelated filters match counts in each of them; in the reference the first one takes it
+        ("gold", {"region": ["ap", "sa"], "tier": ["gold"]}),
     ),
     "messages": (("free", {"tier": ["free"]}), ("pro", {"tier": ["pro"]})),
 }

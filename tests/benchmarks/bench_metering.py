@@ -1,6 +1,5 @@
 """Landing against bare_parquet and metering against reference_parquet, on the same events; units are compared exactly."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -11,6 +10,8 @@ from measuring import BUILD, REFERENCE, Ratio, medians, ratio, size_name, task
 THREADS = 2
 AS_OF = "2026-02-01T12:00:00Z"
 SQL = str(REFERENCE / "reference.sql")
+# what this run has landed already
+_LANDED: set[int] = set()
 
 
 def landing(events: int, runs: int) -> list[Ratio]:
@@ -22,6 +23,7 @@ def landing(events: int, runs: int) -> list[Ratio]:
         bare=lambda: task("bare_parquet", data=str(data.path), out=str(BUILD / "bare.parquet"), threads=THREADS),
         ours=lambda: task("land", book=str(book), home=str(BUILD / f"home-{events}")),
     )
+    _LANDED.add(events)
     return [
         ratio(
             "landing",
@@ -37,7 +39,7 @@ def metering(events: int, runs: int) -> list[Ratio]:
     """Our metering of landed events ÷ reference_parquet; from Parquet above 10 M, as the table says."""
     data = events_of(events)
     home = BUILD / f"home-{events}"
-    if not home.exists():
+    if events not in _LANDED:
         book = write_book(
             BUILD / f"book-{events}", data.sources, subscriptions=data.subscriptions, first_month="2026-01"
         )
@@ -60,11 +62,19 @@ def metering(events: int, runs: int) -> list[Ratio]:
 
 
 def compare_units(data: Path, home: Path) -> None:
-    """Raise unless the warehouse has the reference's units, exactly, in every bucket that has events."""
+    """Raise unless the warehouse has the reference's units in every bucket that has events.
+
+    Equal means to the last digit of the reference, which rounds a level by time to ten digits where we keep twenty.
+    """
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"create view landed as from read_parquet('{data}/truth.parquet/*.parquet')")
     connection.execute(f"create temp table expected as {Path(SQL).read_text()}")
+    connection.execute("create temp table filters (code varchar, filter_position integer, name varchar)")
+    connection.executemany(
+        "insert into filters values (?, ?, ?)",
+        [(code, place, name) for code, filters in FILTERS.items() for place, (name, _) in enumerate(filters, 1)],
+    )
     connection.execute(f"attach '{home}/warehouse.duckdb' as ours (read_only)")
     [(differing, buckets)] = connection.execute(
         """
@@ -72,38 +82,29 @@ def compare_units(data: Path, home: Path) -> None:
             select
                 charges.external_subscription_id as sub,
                 usage.charge_code as code,
-                list_extract(cast(? as json)::map(varchar, varchar[])[usage.charge_code], usage.filter_position)
-                    as filter_name,
+                coalesce(filters.name, 'default') as filter_name,
                 usage.units,
                 usage.events_count
             from ours.intermediate.int_usage_aggregated as usage
             inner join ours.intermediate.int_metered_charges as charges
                 on usage.moment_id = charges.moment_id and usage.charge_code = charges.charge_code
+            left join filters
+                on usage.charge_code = filters.code and usage.filter_position = filters.filter_position
             where charges.moment_state = 'due' and usage.events_count > 0
         ),
         compared as (
             select
                 got.units is null
                 or expected.units is null
-                or round(got.units, 10) <> round(expected.units, 10) as differs
+                or abs(got.units - expected.units) > 0.000000000051 as differs
             from got
             full join expected
                 on got.sub = expected.sub and got.code = expected.code
-                and coalesce(got.filter_name, 'default') = expected.filter
+                and got.filter_name = expected.filter
         )
         select count_if(differs), count(*) from compared
-        """,
-        [_filter_names()],
+        """
     ).fetchall()
     connection.close()
     if differing:
         raise AssertionError(f"{differing} of {buckets} units differ from those of the reference")
-
-
-def _filter_names() -> str:
-    import json
-
-    def names(filters: Sequence[tuple[str, object]]) -> list[str]:
-        return [name for name, _ in filters]
-
-    return json.dumps({code: names(filters) for code, filters in FILTERS.items()})

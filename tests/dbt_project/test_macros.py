@@ -1,5 +1,6 @@
 """The macros against Python's own integers, fractions and JSON, on both engines, value and type."""
 
+import hashlib
 import json
 import random
 import re
@@ -371,6 +372,13 @@ def test_natural_order_counts_runs_of_digits_as_numbers(session: Session, macros
     assert (same[0], same[2]) == (same[1], same[3])
 
 
+def test_the_last_value_is_that_of_the_greatest_keys(session: Session, macros: dict[str, Any]) -> None:
+    rows = "(values ('x', 1, 5), ('x', 2, 7), ('x', 2, 6), ('x', 3, null), ('y', 1, null)) as rows (name, first_key, value)"
+    last = macros["last_by"]("value", ["first_key", "value"])
+    got = session.rows(f"select name, {last} from {rows} group by name order by name")
+    assert got == [("x", 7), ("y", None)]
+
+
 def test_microseconds_between_instants_are_whole_numbers(session: Session, macros: dict[str, Any]) -> None:
     start = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     next_day = start.replace(year=2024, month=3, day=1)
@@ -603,3 +611,8 @@ def test_custom_units_are_rounded_before_and_after_conversion(session: Session, 
     # 2.5 credits are 3, -2.5 are -3; 1.005 to two decimals is 1.01, hence 3.03
     assert got[1:4] == [Decimal("0.3"), Decimal("-0.3"), Decimal("3.03")]
     assert got[6] is None
+
+
+def test_sha256_of_a_text_is_that_of_its_utf8_bytes(session: Session, macros: dict[str, Any]) -> None:
+    got = evaluated(session, macros["sha256_text"]("a"), [(text,) for text in [*TEXTS, "", None]], ("varchar",))
+    assert got == [*(hashlib.sha256(text.encode()).hexdigest() for text in [*TEXTS, ""]), None]

@@ -158,7 +158,7 @@ def explain_usage(
     readings = [
         reading
         for located in known
-        if charge.bucket_of(located.event).index == bucket.index
+        if charge.takes(bucket, located.event)
         and bucket.group_of(located.event) == group
         and (reading := _reading(charge, located.event)) is not None
     ]
@@ -186,13 +186,10 @@ def _period(moment: Row, fee: Row) -> Period:
     # an event paid in advance does not know how its period will end: it has the whole one
     in_advance = moment["reason"] == "advance_charge"
     zone, full_days = ZoneInfo(moment["timezone"]), int(moment["usage_full_days_count"])
-    if in_advance:
-        stop = midnight(fee["to_date"] + timedelta(days=1), zone) - TICK
-    else:
-        stop = utc(moment["usage_to_at"]) - TICK
+    stop = midnight(fee["to_date"] + timedelta(days=1), zone) if in_advance else utc(moment["usage_to_at"])
     return Period(
         start=utc(moment["usage_from_at"]),
-        stop=stop,
+        stop=stop - TICK,
         zone=zone,
         full_days=full_days,
         days=full_days if in_advance else int(moment["usage_days_count"]),

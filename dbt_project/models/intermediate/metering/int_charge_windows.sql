@@ -45,7 +45,9 @@ totalled_codes as (
                     not metered_charges.is_recurring
                     and not metered_charges.is_prorated
                     and not metered_charges.is_pay_in_advance
-                    and metered_charges.charge_model in ('standard', 'graduated', 'package', 'volume', 'graduated_percentage')
+                    and metered_charges.charge_model in (
+                        'standard', 'graduated', 'package', 'volume', 'graduated_percentage'
+                    )
                     and metered_charges.aggregation_type <> 'custom_agg'
                     then 1
                 else 0

@@ -1,16 +1,26 @@
 with
 
-events as (
-
-    select * from {{ ref('int_events_located') }}
-    where is_read
-
-),
-
 charge_windows as (
 
     select * from {{ ref('int_charge_windows') }}
     where not coalesce(is_totalled, false)
+
+),
+
+{# where nothing is read one by one, the events are not looked at #}
+period_readers as (
+
+    select distinct charge_windows.period_moment_id
+    from charge_windows
+    where not charge_windows.is_recurring
+
+),
+
+history_readers as (
+
+    select distinct charge_windows.external_subscription_id
+    from charge_windows
+    where charge_windows.is_recurring
 
 ),
 
@@ -26,13 +36,17 @@ facet_buckets as (
 #}
 readings as (
 
-    {% for columns, condition in [
+    {% for key, readers, columns, condition in [
         (
+            'moment_id',
+            "select period_moment_id from period_readers",
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
             "not charge_windows.is_recurring and events.fate in ('due', 'draft', 'running')"
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
+            'external_subscription_id',
+            "select external_subscription_id from history_readers",
             'events.organization_id = charge_windows.organization_id'
             ~ ' and events.external_subscription_id = charge_windows.external_subscription_id'
             ~ ' and events.code = charge_windows.event_code',
@@ -60,10 +74,13 @@ readings as (
                 when charge_windows.field_name is not null
                     then {{ json_text('events.properties', 'charge_windows.field_name') }}
             end as value_text
-        from events
+        from {{ ref('int_events_located') }} as events
         inner join charge_windows
             on {{ columns }}
-        where {{ condition }}
+        where
+            events.is_read
+            and events.{{ key }} in ({{ readers }})
+            and {{ condition }}
         {% if not loop.last %}
 
             union all
