@@ -263,6 +263,7 @@ issue_fees as (
         issues.credit_note_id,
         credited.fee_id,
         credited.is_unused_fee,
+        credited.is_credit_fee,
         credited.taxes_rate,
         credited.precise_e10,
         {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
@@ -345,6 +346,7 @@ issue_sums as (
         sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
         max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
         sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
+        sum(case when items.item_e5 > 0 and items.is_credit_fee then 1 else 0 end) as credit_items_count,
         {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
         sum(
             case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
@@ -382,6 +384,7 @@ issue_taxes as (
         sums.coupon_e5,
         sums.overdrawn_items,
         sums.items_count,
+        sums.credit_items_count,
         sums.unused_fee_e10,
         sums.unused_part_e10,
         sums.invoice_cents,
@@ -430,6 +433,10 @@ issue_decisions as (
         case
             when totals.request_kind <> 'requested' then null
             when totals.items_count = 0 then 'no fee of the invoice is named'
+            when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
+                then 'what was paid for credits can be refunded or offset only'
+            when totals.credit_items_count > 0 and totals.refund_amount_cents > 0
+                then 'not built yet: a refund that takes credits out of the wallet'
             when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
             when abs(totals.asked_cents - totals.exact_cents) > 1
                 then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
