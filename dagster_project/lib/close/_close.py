@@ -3,6 +3,7 @@
 The command runs `close`; Dagster's assets call the same steps. Each step can be killed and run again.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from dagster_project.lib.dbt_runs import (
     LEDGER_SELECTION,
     MARTS_SELECTION,
     MARTS_TESTS_EXCLUSION,
+    STAGING_SELECTION,
     DbtRuns,
 )
 from dagster_project.lib.errors import BillingError
@@ -126,7 +128,11 @@ class CloseRun:
     def rate(self) -> None:
         """Build everything up to the candidates of finalisation."""
         seed_reference(self.request.warehouse, self.runs)
-        self.runs.run(CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
+        version = staging_version(self.runs)
+        standing = STAGING_SELECTION if stands(self.request.warehouse, version) else ()
+        self.runs.run(CANDIDATES_SELECTION, exclude=(*CANDIDATES_EXCLUSION, *standing))
+        if not standing:
+            record_version(self.request.warehouse, "staged_version", version)
 
     def judge(self) -> GateReport:
         """Judge the candidates; nothing may be finalised when the report has blocking checks."""
@@ -235,16 +241,51 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
 def seed_reference(warehouse: Warehouse, runs: DbtRuns) -> None:
     """Load the reference tables where they are missing or belong to another version of the project."""
     marker = reference_version(runs)
+    if recorded_version(warehouse, "loaded_version") == marker:
+        return
+    runs.seed()
+    record_version(warehouse, "loaded_version", marker)
+
+
+def recorded_version(warehouse: Warehouse, table: str) -> str | None:
+    """What `record_version` wrote last."""
     with warehouse.connect() as session:
         reference = session.schema("reference")
         session.execute(f"create schema if not exists {reference}")
-        session.execute(f"create table if not exists {reference}.loaded_version (version varchar)")
-        if session.rows(f"select version from {reference}.loaded_version") == [(marker,)]:
-            return
-    runs.seed()
+        session.execute(f"create table if not exists {reference}.{table} (version varchar)")
+        rows = session.rows(f"select version from {reference}.{table}")
+    return rows[0][0] if rows else None
+
+
+def record_version(warehouse: Warehouse, table: str, version: str) -> None:
+    """Write which version of the project a part of the warehouse was built by."""
     with warehouse.connect() as session, session.transaction():
-        session.execute(f"delete from {reference}.loaded_version")
-        session.insert(f"{reference}.loaded_version", ["version"], [(marker,)])
+        reference = session.schema("reference")
+        session.execute(f"delete from {reference}.{table}")
+        session.insert(f"{reference}.{table}", ["version"], [(version,)])
+
+
+def stands(warehouse: Warehouse, version: str) -> bool:
+    """Whether the views of staging over what was landed are there as this version of the project makes them."""
+    if recorded_version(warehouse, "staged_version") != version:
+        return False
+    with warehouse.connect() as session:
+        [(count,)] = session.rows(
+            "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
+        )
+    return bool(count >= int(version.split()[0]))
+
+
+def staging_version(runs: DbtRuns) -> str:
+    """How many views staging has, and a hash over them and all macros."""
+    manifest = runs.manifest()
+    models = sorted(
+        f"{node.name} {node.checksum.checksum}"
+        for node in manifest.nodes.values()
+        if str(node.resource_type) == "model" and node.fqn[1] == "staging"
+    )
+    macros = sorted(macro.macro_sql for macro in manifest.macros.values() if macro.package_name == "meterhouse")
+    return f"{len(models)} views {hashlib.sha256(' '.join(models + macros).encode()).hexdigest()}"
 
 
 def reference_version(runs: DbtRuns) -> str:
