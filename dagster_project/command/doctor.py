@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from dagster_project.command._options import chosen_warehouse, console, warehouse_option
+from dagster_project.lib.close import lost_totals
 from dagster_project.lib.errors import MeterhouseError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
@@ -89,6 +90,26 @@ def _warehouse(warehouse: Warehouse) -> Iterator[Finding]:
         "control totals",
         f"{int(marked):,} events by the files' marks, {events:,} in the table",
         None if ties else "Events are missing or doubled: restore the warehouse from a backup before closing.",
+    )
+    yield _outside(warehouse)
+
+
+def _outside(warehouse: Warehouse) -> Finding:
+    """What the operations store knows of the warehouse against what the warehouse says."""
+    try:
+        with (
+            warehouse_lock(warehouse, purpose="doctor"),
+            open_store(warehouse.operations_url) as store,
+        ):
+            lost = lost_totals(warehouse, store)
+    except MeterhouseError as error:
+        return Finding("totals outside", "cannot be compared", str(error))
+    if not lost:
+        return Finding("totals outside", "batches and closes on record are all there")
+    return Finding(
+        "totals outside",
+        "; ".join(lost[:3]),
+        "The warehouse was truncated, damaged or restored from an old backup: restore a newer one before closing.",
     )
 
 

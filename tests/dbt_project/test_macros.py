@@ -1,5 +1,6 @@
 """The macros against Python's own integers, fractions and JSON, on both engines, value and type."""
 
+import hashlib
 import json
 import random
 import re
@@ -610,3 +611,8 @@ def test_custom_units_are_rounded_before_and_after_conversion(session: Session, 
     # 2.5 credits are 3, -2.5 are -3; 1.005 to two decimals is 1.01, hence 3.03
     assert got[1:4] == [Decimal("0.3"), Decimal("-0.3"), Decimal("3.03")]
     assert got[6] is None
+
+
+def test_sha256_of_a_text_is_that_of_its_utf8_bytes(session: Session, macros: dict[str, Any]) -> None:
+    got = evaluated(session, macros["sha256_text"]("a"), [(text,) for text in [*TEXTS, "", None]], ("varchar",))
+    assert got == [*(hashlib.sha256(text.encode()).hexdigest() for text in [*TEXTS, ""]), None]

@@ -4,7 +4,13 @@ import uuid
 
 import pytest
 
-from dagster_project.lib.dbt_runs import CANDIDATES_EXCLUSION, CANDIDATES_SELECTION, DBT_PROJECT_DIR, DbtRuns
+from dagster_project.lib.dbt_runs import (
+    CANDIDATES_EXCLUSION,
+    CANDIDATES_SELECTION,
+    DBT_PROJECT_DIR,
+    LEDGER_SELECTION,
+    DbtRuns,
+)
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse
 
 ROOMS = sorted(
@@ -25,6 +31,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     runs = DbtRuns(warehouse, folder / "dbt")
     runs.seed()
     runs.run(CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
+    runs.run(LEDGER_SELECTION)
     return runs
 
 

@@ -58,7 +58,7 @@ def test_a_full_disk_while_landing_leaves_nothing_half_done(tmp_path: Path, dbt_
     ]
     add_lines(book / "events" / "clean-many.jsonl", many)
     size = warehouse.path.stat().st_size / 2**20
-    failed(limited(run_of(warehouse, dbt_home, AS_OF, book=book).land, megabytes=size + 0.5), words="")
+    failed(limited(run_of(warehouse, dbt_home, AS_OF, book=book).land, megabytes=size + 0.5), words="file too large")
     assert query(warehouse, "select count(*), max(batch_id) from {raw}.usage_events") == before
     landing = run_of(warehouse, dbt_home, AS_OF, book=book).land()
     assert landing is not None
@@ -70,14 +70,13 @@ def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_
 ) -> None:
     """19: nothing is committed, or all of it is, and documents follow."""
     own = ready.copy(tmp_path)
-    size = own.warehouse.path.stat().st_size / 2**20  # type: ignore[attr-defined]
-    failed(limited(own.run.finalize, megabytes=size / 2), words="")
+    failed(limited(own.run.finalize, megabytes=0.02), words="file too large")
     assert query(own.warehouse, "select count(*) from {ledger}.closes") == [(0,)]
     own.run.finalize()
     sealed = seals(own.warehouse)
     assert len(sealed) == 3
     run = run_with(own.warehouse, own.home, own.run, tmp_path / "documents")
-    failed(limited(run.documents, megabytes=0.001), words="")
+    failed(limited(run.documents, megabytes=0.001), words="could not be opened")
     with open_store(own.warehouse.operations_url) as store:
         assert store.documents() == []
     assert run.documents() == 3
@@ -137,13 +136,12 @@ def test_a_warehouse_from_an_old_backup_or_with_flipped_bytes_is_refused(ready: 
     with pytest.raises(BillingError, match=r"close 1 of organisation clean is missing.*Restore the warehouse"):
         run_with(own.warehouse, own.home, own.run).land()
     own.warehouse.path.write_bytes(whole[: len(whole) // 2])
-    told = failed(run_with(own.warehouse, own.home, own.run).land, words="")
-    assert "Traceback" not in told
+    failed(run_with(own.warehouse, own.home, own.run).land, words="restore it from a backup")
     flipped = bytearray(whole)
     for place in range(4096, 12288):
         flipped[place] ^= 0xFF
     own.warehouse.path.write_bytes(bytes(flipped))
-    failed(run_with(own.warehouse, own.home, own.run).land, words="")
+    failed(run_with(own.warehouse, own.home, own.run).land, words="restore it from a backup")
     own.warehouse.path.write_bytes(whole)
     run_with(own.warehouse, own.home, own.run).land()
 
@@ -214,9 +212,8 @@ def test_the_gate_stops_a_close_on_a_failing_suite_an_empty_table_and_a_missing_
     own = ready.copy(tmp_path)
     with own.warehouse.connect() as session:
         session.execute(damage)
-    own.run.runs.run(("gate_events_counted", "gate_landed_files", "gate_emptiness", "gate_control_totals")) if (
-        "usage_events" in damage
-    ) else None
+    if "usage_events" in damage:
+        own.run.runs.run(("gate_events_counted", "gate_landed_files", "gate_emptiness", "gate_control_totals"))
     report = own.run.judge()
     if words == "finalize":
         with pytest.raises(BillingError):

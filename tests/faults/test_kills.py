@@ -157,17 +157,29 @@ def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(on_po
     assert isinstance(warehouse, PostgresWarehouse)
     run = run_with(warehouse, on_postgres.home, on_postgres.run)
 
-    def cut(number: int, _total: int, _unit: str) -> None:
-        if number == 8:
-            with psycopg2.connect(warehouse.url) as connection, connection.cursor() as cursor:
+    ended = threading.Event()
+
+    def cut() -> None:
+        connection = psycopg2.connect(warehouse.url)
+        # within one transaction the server shows the sessions of its beginning
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            while not ended.wait(0.05):
                 cursor.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
                     (warehouse.writers,),
                 )
+        connection.close()
 
-    run.runs.on_node = cut
-    with warehouse_lock(warehouse, purpose="test"), pytest.raises(BillingError, match="dbt build"):
-        run.finalize()
+    cutter = threading.Thread(target=cut)
+    with warehouse_lock(warehouse, purpose="test"):
+        cutter.start()
+        try:
+            with pytest.raises(BillingError, match="dbt build"):
+                run.finalize()
+        finally:
+            ended.set()
+            cutter.join()
     assert committed(warehouse) == 0
 
 

@@ -84,6 +84,34 @@ def test_prints_tiers_as_rows_of_their_own(typical: Data):
     assert page.row("From 50,000,001")[1:] == ["1,234,567", "€0.000002", "", "€2.469134"]
 
 
+def test_prints_rates_packages_and_what_is_free(make_invoice: Callable[..., Data], make_line: Any):
+    package = {"package_size": "100", "package_amount": "5", "free_units": "10"}
+    share = {
+        "rate": "2.9",
+        "fixed_amount": "0.25",
+        "event_min_amount": "0.5",
+        "event_max_amount": "12",
+        "free_events": 1,
+    }
+    tiers = [
+        {"from_value": "0", "to_value": "1000", "units": "1000", "per_unit_amount": None, "rate": "1.5",
+         "flat_amount": "2", "amount": "17"},
+    ]  # fmt: skip
+    page = page_of(
+        make_invoice(
+            [
+                make_line(code="p", name="Packages", unit_amount=None, price=package),
+                make_line(code="s", name="Shares", unit_amount=None, price=share),
+                make_line(code="g", name="Graduated shares", unit_amount=None, tiers=tiers),
+            ]
+        )
+    )
+    assert page.row("Packages")[:3] == ["Packages 10 free", "10", "€5.00 per 100"]
+    terms = "€0.25 per event at least €0.50 per event at most €12.00 per event 1 event free"
+    assert page.row("Shares")[:3] == [f"Shares {terms}", "10", "2.9%"]
+    assert page.row("0 – 1,000")[1:] == ["1,000", "1.5%", "", "€17.00"]
+
+
 def test_groups_by_subscription_then_charge(typical: Data):
     starts = [row[0] for row in page_of(typical).rows]
     order = ["Scale plan, production", "Scale plan", "API calls", "Object storage", "Premium supp"]

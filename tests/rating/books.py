@@ -404,7 +404,10 @@ class _Charge:
         if allowance and rng.random() < 0.5:
             found["free_units_per_events"] = rng.choice((1, 2, 3, 5))
         if allowance and rng.random() < 0.5:
-            found["free_units_per_total_aggregation"] = rng.choice(("3", "10", "25.5", "250"))
+            # a free total below the free events of a count is open to reading: rating.md 6.6
+            counts = kind.aggregation in {"count_agg", "unique_count_agg"}
+            least = "6" if counts and "free_units_per_events" in found else "3"
+            found["free_units_per_total_aggregation"] = rng.choice((least, "10", "25.5", "250"))
         return {key: value for key, value in found.items() if value is not None}
 
     # ---- events

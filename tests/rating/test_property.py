@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.rating.oracle_numbers import UnsettledError
 
+from dagster_project.lib.exact import UnsettledError
 from dagster_project.lib.warehouse import Warehouse
 from tests.rating.books import KINDS, Kind, books, fees_count, with_expectation
 from tests.rating.oracle import event_code

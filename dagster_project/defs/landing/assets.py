@@ -22,7 +22,7 @@ def _landed_specs() -> list[dg.AssetSpec]:
             ["raw", table.name], description=table.description, group_name="landing", kinds={"table"}, skippable=True
         )
         for table in RAW_TABLES
-        if table.name not in {"close_scope", "close_steps"}
+        if table.name != "close_scope"
     ]
 
 

@@ -78,10 +78,11 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
             rows_count += count
             wrong += differing
             progress.advanced(number, len(tables), "tables of the ledger")
-        wrong.sort(key=lambda row: (row.close_id or 0, row.organization_id, row.relation, row.row_key))
         if closes:
             wrong += _check_outputs(session)
             wrong += _check_chain(closes, _outputs(session))
+        # the earliest close first; within it rows before what is made of them
+        wrong.sort(key=lambda row: row.close_id or 0)
         issued = issued_invoice_ids(session) if with_documents else []
     wrong += [
         WrongRow(None, "", "control totals outside of the warehouse", "", text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dagster_project.lib.close._scope import CloseScope, known_batch, open_close
+from dagster_project.lib.close._scope import CloseScope, known_batch, open_close, prepare_warehouse
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
@@ -69,6 +69,8 @@ def rederive(
     the warehouse's lock. Raises InputError when there is no such close.
     """
     steps = Steps(progress)
+    # a warehouse of an earlier version gets the tables and columns that came since
+    prepare_warehouse(warehouse)
     with warehouse.connect(read_only=True) as session:
         past = _past_scope(session, close_id)
         batch = known_batch(session, known_at) if known_at is not None else None

@@ -147,6 +147,15 @@ class Charge:
             raise UnsettledError("arrears and advance put the event in different filters")
         return kept[0]
 
+    def takes(self, bucket: Bucket, event: Event) -> bool:
+        """Whether a bucket bills an event; in arrears filters without a common order both may (rating.md 7 and 8)."""
+        matching = [found for found in self.buckets[:-1] if found.matches(event)]
+        if not matching:
+            return bucket is self.buckets[-1]
+        if self.in_advance:
+            return bucket is max(matching, key=lambda found: len(found.allowed))
+        return bucket in matching and not any(beats(other, bucket) for other in matching if other is not bucket)
+
     def reading(self, event: Event) -> Reading | None:
         """How the metric sees an event; None when it does not."""
         if self.aggregation == "count_agg":

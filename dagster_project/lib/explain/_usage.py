@@ -32,7 +32,7 @@ from dagster_project.lib.exact import (
     numeric,
     rate_bucket,
 )
-from dagster_project.lib.explain._book import KnownBook, property_texts, utc
+from dagster_project.lib.explain._book import KnownBook, property_texts, surrogate_key, utc
 from dagster_project.lib.explain._explanation import EventRow, LineExplanation
 from dagster_project.lib.explain._prices import price_sentences
 from dagster_project.lib.explain._words import Money, bucket_text, local_text, plural, text, units_text
@@ -116,7 +116,8 @@ class UsageReader:
                 "and e.event_at >= m.usage_from_at and e.event_at < m.usage_to_at "
                 "where e.organization_id = ? and e.external_subscription_id = ? and e.code = ? and e.batch_id <= ? "
                 "and m.reason not in ('advance_charge', 'progressive_billing') "
-                "and (e.batch_id > m.known_batch_id or coalesce(e.received_at, e.event_at) >= m.finalizes_at)",
+                "and (e.batch_id > m.known_batch_id "
+                "or coalesce(e.received_at, e.event_at) >= greatest(m.finalizes_at, m.usage_to_at))",
                 [organization_id, subscription, code, batch_id],
             )
         }
@@ -150,15 +151,14 @@ def explain_usage(
     """A charge in arrears, the renewal of one in advance, an event paid in advance, or usage at a threshold."""
     plan = {"plan_code": moment["plan_code"], "effective_at": moment["plan_effective_at"]}
     charge = book.charge(plan, fee["fee_code"], moment["full_started_at"])
-    wanted = json.loads(fee["filter_values"]) if fee["filter_values"] else None
-    bucket = next(bucket for bucket in charge.buckets if (bucket.values or None) == wanted)
+    bucket = _bucket(charge, fee)
     group = tuple((json.loads(fee["group_values"]) if fee["group_values"] else {}).items())
     period = _period(moment, fee)
     known = _known_events(reader, charge, moment, fee, period)
     readings = [
         reading
         for located in known
-        if charge.bucket_of(located.event).index == bucket.index
+        if charge.takes(bucket, located.event)
         and bucket.group_of(located.event) == group
         and (reading := _reading(charge, located.event)) is not None
     ]
@@ -182,17 +182,26 @@ def explain_usage(
     )
 
 
+def _bucket(charge: Charge, fee: Row) -> Bucket:
+    """The bucket of a fee; of filters with equal values the one that the fee's key is made of, else the oldest."""
+    wanted = json.loads(fee["filter_values"]) if fee["filter_values"] else None
+    alike = [bucket for bucket in charge.buckets if (bucket.values or None) == wanted]
+    for bucket in alike:
+        position = 0 if bucket.values is None else bucket.index + 1
+        group = fee["group_values"] or ""
+        if surrogate_key(fee["moment_id"], "charge", fee["fee_code"], position, group) == fee["fee_id"]:
+            return bucket
+    return alike[0]
+
+
 def _period(moment: Row, fee: Row) -> Period:
     # an event paid in advance does not know how its period will end: it has the whole one
     in_advance = moment["reason"] == "advance_charge"
     zone, full_days = ZoneInfo(moment["timezone"]), int(moment["usage_full_days_count"])
-    if in_advance:
-        stop = midnight(fee["to_date"] + timedelta(days=1), zone) - TICK
-    else:
-        stop = utc(moment["usage_to_at"]) - TICK
+    stop = midnight(fee["to_date"] + timedelta(days=1), zone) if in_advance else utc(moment["usage_to_at"])
     return Period(
         start=utc(moment["usage_from_at"]),
-        stop=stop,
+        stop=stop - TICK,
         zone=zone,
         full_days=full_days,
         days=full_days if in_advance else int(moment["usage_days_count"]),
@@ -218,7 +227,8 @@ def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, pe
         [billed] = [located for located in found if located.event.id == moment["request_id"]]
         order = _known_order(billed.event)
         return [located for located in found if _known_order(located.event) <= order]
-    known_to = billed_at + TICK if so_far else utc(moment["finalizes_at"])
+    # the instant of a termination belongs to what ends with it
+    known_to = billed_at + TICK if so_far else max(utc(moment["finalizes_at"]), utc(moment["usage_to_at"]))
     found = [located for located in found if located.event.known_at < known_to]
     if charge.recurring and aggregation not in _LEVELS:
         late = reader.late_ids(moment["organization_id"], subscription, code, int(moment["known_batch_id"]))

@@ -171,7 +171,8 @@ INVOICES_DUE: tuple[Check, ...] = (
             "custom_metric_without_value": "Every custom metric has units and an amount: no division by zero, and no "
             "number that is too large.",
             "unpriced_usage": "No usage is left without a price: what was counted is on a line of an invoice.",
-            "amount_out_of_range": "Every line has an amount, of at most 13 digits before the point.",
+            "amount_out_of_range": "Every line has an amount, of at most 13 digits before the point, and "
+            "every wallet movement one of at most 15.",
             "units_times_price": "On every line with a unit price, units × price = amount, rounded once.",
             "tax_not_in_force": "Every tax on a line is in force on the day of the invoice.",
             "lines_equal_totals": "On every invoice the lines add up to the total of its fees.",

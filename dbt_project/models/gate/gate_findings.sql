@@ -97,23 +97,29 @@ subscribers as (
 
 ),
 
+missing_sources as (
+
+    select
+        completeness.organization_id,
+        completeness.expected_source,
+        completeness.from_at,
+        completeness.completeness_state,
+        row_number() over (
+            partition by completeness.organization_id
+            order by completeness.from_at, {{ binary_order('completeness.expected_source') }}
+        ) as source_position
+    from {{ ref('gate_source_completeness') }} as completeness
+    inner join {{ ref('stg_events__close_scope') }} as close_scope
+        on completeness.organization_id = close_scope.organization_id
+    where completeness.completeness_state <> 'landed' and close_scope.override_reason is null
+
+),
+
 {# from here on a source of the organisation has not landed: the first one by time and name #}
 incomplete_sources as (
 
-    select ranked.*
-    from (
-        select
-            completeness.*,
-            row_number() over (
-                partition by completeness.organization_id
-                order by completeness.from_at, {{ binary_order('completeness.expected_source') }}
-            ) as position
-        from {{ ref('gate_source_completeness') }} as completeness
-        inner join {{ ref('stg_events__close_scope') }} as close_scope
-            on completeness.organization_id = close_scope.organization_id
-        where completeness.completeness_state <> 'landed' and close_scope.override_reason is null
-    ) as ranked
-    where ranked.position = 1
+    select * from missing_sources
+    where source_position = 1
 
 ),
 
@@ -210,29 +216,33 @@ refused_notes as (
 
 ),
 
+owners as (
+
+    select
+        subscriptions.organization_id,
+        subscriptions.external_subscription_id,
+        min(subscriptions.external_customer_id) as external_customer_id
+    from {{ ref('stg_book__subscriptions') }} as subscriptions
+    group by subscriptions.organization_id, subscriptions.external_subscription_id
+
+),
+
 {# a credit note whose invoice does not exist waits with the customer that it names, by itself or by a subscription #}
 lost_notes as (
 
     select
         credit_notes.organization_id,
         credit_notes.credit_note_code,
-        coalesce(credit_notes.match_external_customer_id, asked.external_customer_id) as external_customer_id
+        coalesce(credit_notes.match_external_customer_id, owners.external_customer_id) as external_customer_id
     from {{ ref('int_invoice_references') }} as note_references
     inner join {{ ref('stg_book__credit_notes') }} as credit_notes
         on
             note_references.organization_id = credit_notes.organization_id
             and note_references.reference_id = credit_notes.credit_note_code
-    left join (
-        select
-            subscriptions.organization_id,
-            subscriptions.external_subscription_id,
-            min(subscriptions.external_customer_id) as external_customer_id
-        from {{ ref('stg_book__subscriptions') }} as subscriptions
-        group by subscriptions.organization_id, subscriptions.external_subscription_id
-    ) as asked
+    left join owners
         on
-            credit_notes.organization_id = asked.organization_id
-            and credit_notes.match_external_subscription_id = asked.external_subscription_id
+            credit_notes.organization_id = owners.organization_id
+            and credit_notes.match_external_subscription_id = owners.external_subscription_id
     where note_references.reference_type = 'credit_note' and note_references.invoice_id is null
 
 ),
@@ -414,7 +424,7 @@ findings as (
         'amount_out_of_range' as rule,
         'int_fees_taxed' as relation,
         fees.fee_id as row_key,
-        fees.fee_type || ' ' || fees.fee_code || ': the amount of ' || cast(fees.units as varchar)
+        fees.fee_type || ' ' || fees.fee_code || ': the amount of ' || coalesce(cast(fees.units as varchar), 'its')
         || ' units is unknown or has more than 13 digits before the point' as detail
     from fees
     left join unbuilt_features
@@ -423,6 +433,19 @@ findings as (
             and fees.external_customer_id = unbuilt_features.external_customer_id
             and fees.charge_model = unbuilt_features.feature
     where fees.amount_cents is null and unbuilt_features.feature is null
+
+    union all
+
+    select
+        transactions.organization_id,
+        transactions.external_customer_id,
+        'amount_out_of_range' as rule,
+        'int_wallet_transactions' as relation,
+        transactions.wallet_transaction_id as row_key,
+        'wallet ' || transactions.wallet_code || ': the credits of transaction ' || transactions.wallet_transaction_id
+        || ' are worth more than 15 digits of minor units' as detail
+    from {{ ref('int_wallet_transactions') }} as transactions
+    where transactions.amount_cents is null
 
     union all
 

@@ -30,8 +30,13 @@ sources as (
         coalesce(expected_sources.complete_within_seconds, 0) as complete_within_seconds,
         {# a path that names its interval is complete when that file is there; another one by the times of its events #}
         expected_sources.expected_source like '%{yyyy}%' as is_named_by_interval,
-        '%/' || replace(replace(replace(replace(replace(
-            expected_sources.expected_source, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') as path_pattern,
+        {# the end of a path: what LIKE reads is escaped, * and ? are its signs #}
+        '%/' || replace(
+            replace(
+                replace(replace(replace(expected_sources.expected_source, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'
+            ),
+            '?', '_'
+        ) as path_pattern,
         close_scope.as_of,
         close_scope.known_batch_id,
         open_usage.first_usage_at
@@ -86,7 +91,10 @@ edges as (
             asked.timezone = local_days.timezone
             and asked.cadence = 'hourly'
     cross join (
-        values {% for hour in range(24) %}({{ hour }}){% if not loop.last %}, {% endif %}{% endfor %}
+        values
+        {% for hour in range(24) -%}
+            ({{ hour }}){% if not loop.last %},{% endif %}
+        {% endfor -%}
     ) as hours (hour_number)
 
 ),
@@ -94,7 +102,13 @@ edges as (
 intervals as (
 
     select
-        edges.*,
+        edges.timezone,
+        edges.cadence,
+        edges.from_at,
+        cast(cast(extract(year from edges.local_date) as integer) as varchar) as year_text,
+        lpad(cast(cast(extract(month from edges.local_date) as integer) as varchar), 2, '0') as month_text,
+        lpad(cast(cast(extract(day from edges.local_date) as integer) as varchar), 2, '0') as day_text,
+        lpad(cast(edges.hour_number as varchar), 2, '0') as hour_text,
         lead(edges.from_at) over (partition by edges.timezone, edges.cadence order by edges.from_at) as to_at
     from edges
 
@@ -106,16 +120,15 @@ expected as (
         sources.*,
         intervals.from_at,
         intervals.to_at,
-        {%- set named = namespace(path='sources.path_pattern') -%}
-        {%- for mark, text in [
-            ('{yyyy}', 'cast(cast(extract(year from intervals.local_date) as integer) as varchar)'),
-            ('{mm}', "lpad(cast(cast(extract(month from intervals.local_date) as integer) as varchar), 2, '0')"),
-            ('{dd}', "lpad(cast(cast(extract(day from intervals.local_date) as integer) as varchar), 2, '0')"),
-            ('{hh}', "lpad(cast(intervals.hour_number as varchar), 2, '0')"),
-        ] -%}
-            {%- set named.path = "replace(" ~ named.path ~ ", '" ~ mark ~ "', " ~ text ~ ")" -%}
-        {%- endfor %}
-        {{ named.path }} as interval_pattern
+        replace(
+            replace(
+                replace(
+                    replace(sources.path_pattern, '{yyyy}', intervals.year_text), '{mm}', intervals.month_text
+                ),
+                '{dd}', intervals.day_text
+            ),
+            '{hh}', intervals.hour_text
+        ) as interval_pattern
     from sources
     inner join intervals
         on
@@ -150,8 +163,9 @@ source_files as (
     inner join {{ ref('stg_events__landed_files') }} as landed_files
         on
             sources.known_batch_id >= landed_files.batch_id
-            and '/' || landed_files.file_path like replace(replace(replace(replace(
-                sources.path_pattern, '{yyyy}', '%'), '{mm}', '%'), '{dd}', '%'), '{hh}', '%') escape '!'
+            and '/' || landed_files.file_path like replace(
+                replace(replace(replace(sources.path_pattern, '{yyyy}', '%'), '{mm}', '%'), '{dd}', '%'), '{hh}', '%'
+            ) escape '!'
 
 ),
 

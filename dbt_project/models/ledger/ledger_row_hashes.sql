@@ -19,18 +19,19 @@ texts as (
     {% for table in tables -%}
         {%- set node = graph.nodes.get('model.meterhouse.' ~ table.identifier) if execute -%}
         {%- set columns = node.columns | reject('equalto', 'close_id') | list if node else ['organization_id'] -%}
-        {%- set grain = node.config.meta.grain if node else ['organization_id'] -%}
+        {%- set grain = node.config.meta.grain if node else [] -%}
+        {%- set key = grain | reject('in', ['close_id', 'organization_id']) | list or ['organization_id'] -%}
         select
             written.close_id,
             written.organization_id,
             '{{ table.identifier }}' as table_name,
-            {{ canonical_row('written', grain | reject('in', ['close_id', 'organization_id']) | list or ['organization_id']) }} as row_key,
+            {{ canonical_row('written', key) }} as row_key,
             {{ canonical_row('written', columns) }} as row_text
         from {{ table }} as written
         where written.close_id in (select open_scope.close_id from open_scope)
         {%- if not loop.last %}
 
-        union all
+            union all
 
         {% endif -%}
     {%- endfor %}

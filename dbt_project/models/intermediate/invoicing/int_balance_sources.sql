@@ -39,6 +39,17 @@ moved as (
 
 ),
 
+{# what comes to light after the end of its wallet was recorded is too late for it #}
+ended as (
+
+    select distinct
+        moved.organization_id,
+        moved.wallet_code
+    from moved
+    where moved.move_kind in ('expired', 'terminated')
+
+),
+
 {# the oldest first, before all that this close issues #}
 notes as (
 
@@ -135,10 +146,15 @@ sources as (
         on
             transactions.organization_id = moved.organization_id
             and transactions.wallet_transaction_id = moved.wallet_transaction_id
+    left join ended
+        on
+            transactions.organization_id = ended.organization_id
+            and transactions.wallet_code = ended.wallet_code
     where
         transactions.transaction_kind <> 'voided'
         and transactions.settled_at < wallets.ended_at
         and moved.wallet_transaction_id is null
+        and ended.wallet_code is null
 
 )
 

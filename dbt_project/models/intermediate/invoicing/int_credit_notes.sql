@@ -29,7 +29,7 @@ select
     requests.credit_note_code,
     requests.reason,
     requests.issued_at,
-    issued.step_no as issue_order,
+    issued.source_order as issue_order,
     issued.currency,
     {{ e5_to_decimal('issued.item_e5') }} as items_amount_cents,
     {{ e5_to_decimal('issued.coupon_share_e5') }} as precise_coupons_amount_cents,

@@ -154,7 +154,8 @@ select
     coalesce(asked_of_fees.asked_amount_cents, 0) as asked_amount_cents,
     coalesce(
         credited.fee_type = 'subscription' and credited.moment_id = credited.credited_moment_id, false
-    ) as is_unused_fee
+    ) as is_unused_fee,
+    credited.fee_type = 'credit' as is_credit_fee
 from credited
 left join ledger_items
     on credited.fee_id = ledger_items.fee_id

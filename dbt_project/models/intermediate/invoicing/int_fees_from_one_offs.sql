@@ -85,10 +85,15 @@ valued as (
     select
         lines.*,
         currencies.exponent as currency_exponent,
-        coalesce(
-            cast(lines.amount_cents as decimal(38, 12)),
-            cast(cast(lines.unit_amount_cents as decimal(15, 0)) * lines.units as decimal(38, 12))
-        ) as exact_amount_cents
+        {# a product of more than 15 digits has no amount: the gate holds its customer #}
+        case
+            when lines.amount_cents is not null then cast(lines.amount_cents as decimal(38, 12))
+            when
+                abs(trunc(lines.units)) < {{ divide_integers(
+                    power_of_ten(15), 'greatest(abs(lines.unit_amount_cents), 1)'
+                ) }}
+                then cast(cast(lines.unit_amount_cents as decimal(15, 0)) * lines.units as decimal(38, 12))
+        end as exact_amount_cents
     from lines
     left join currencies
         on lines.currency = currencies.currency_code

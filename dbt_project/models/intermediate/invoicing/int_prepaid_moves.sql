@@ -164,7 +164,8 @@ placed as (
         row_number() over (
             partition by moves.chain_id
             order by
-                moves.sort_at, moves.instant_rank, moves.place, {{ binary_order('moves.order_key') }}, moves.tie
+                moves.sort_at, moves.instant_rank, moves.place, {{ binary_order('moves.order_key') }},
+                {{ binary_order('moves.tie') }}
         ) as move_order
     from moves
 

@@ -181,30 +181,36 @@ progressive_shares as (
 
 ),
 
-{# ---- credit notes that are issued (section 6) #}
+{# ---- credit notes that are issued (section 6), in an order that goes on from step to step #}
 issues as (
 
     select
-        steps.chain_id,
-        steps.step_no,
-        notes.*,
-        0 as excess_cents
-    from steps
-    inner join {{ ref('int_credit_note_requests') }} as notes
-        on steps.entry_id = notes.credit_note_id
-    where steps.entry_kind = 'credit_note'
+        issued.*,
+        1000000000 + issued.step_no * 100000
+        + row_number() over (partition by issued.chain_id order by issued.credit_note_id) as issue_order
+    from (
+        select
+            steps.chain_id,
+            steps.step_no,
+            notes.*,
+            0 as excess_cents
+        from steps
+        inner join {{ ref('int_credit_note_requests') }} as notes
+            on steps.entry_id = notes.credit_note_id
+        where steps.entry_kind = 'credit_note'
 
-    union all
+        union all
 
-    select
-        credits.chain_id,
-        credits.step_no,
-        notes.*,
-        credits.excess_cents
-    from progressive_credits as credits
-    inner join {{ ref('int_credit_note_requests') }} as notes
-        on credits.credit_note_id = notes.credit_note_id
-    where credits.excess_cents > 0
+        select
+            credits.chain_id,
+            credits.step_no,
+            notes.*,
+            credits.excess_cents
+        from progressive_credits as credits
+        inner join {{ ref('int_credit_note_requests') }} as notes
+            on credits.credit_note_id = notes.credit_note_id
+        where credits.excess_cents > 0
+    ) as issued
 
 ),
 
@@ -257,6 +263,7 @@ issue_fees as (
         issues.credit_note_id,
         credited.fee_id,
         credited.is_unused_fee,
+        credited.is_credit_fee,
         credited.taxes_rate,
         credited.precise_e10,
         {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
@@ -339,6 +346,7 @@ issue_sums as (
         sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
         max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
         sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
+        sum(case when items.item_e5 > 0 and items.is_credit_fee then 1 else 0 end) as credit_items_count,
         {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
         sum(
             case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
@@ -361,6 +369,7 @@ issue_taxes as (
     select
         issues.chain_id,
         issues.step_no,
+        issues.issue_order,
         issues.credit_note_id,
         issues.invoice_id,
         issues.request_kind,
@@ -375,6 +384,7 @@ issue_taxes as (
         sums.coupon_e5,
         sums.overdrawn_items,
         sums.items_count,
+        sums.credit_items_count,
         sums.unused_fee_e10,
         sums.unused_part_e10,
         sums.invoice_cents,
@@ -423,6 +433,10 @@ issue_decisions as (
         case
             when totals.request_kind <> 'requested' then null
             when totals.items_count = 0 then 'no fee of the invoice is named'
+            when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
+                then 'what was paid for credits can be refunded or offset only'
+            when totals.credit_items_count > 0 and totals.refund_amount_cents > 0
+                then 'not built yet: a refund that takes credits out of the wallet'
             when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
             when abs(totals.asked_cents - totals.exact_cents) > 1
                 then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
@@ -446,8 +460,9 @@ issue_splits as (
                     cast(
                         {{ divide_half_away(
                             '(case when decisions.invoice_cents = 0 then 0 else '
-                            ~ divide_half_away(
-                                'decisions.unused_fee_e10 * decisions.paid_amount_cents',
+                            ~ multiply_divide(
+                                'greatest(decisions.unused_fee_e10, 0)',
+                                'decisions.paid_amount_cents',
                                 'greatest(decisions.invoice_cents, 1)'
                             )
                             ~ ' end - (decisions.unused_fee_e10 - decisions.unused_part_e10))',
@@ -566,7 +581,7 @@ balances as (
             amounts.credit_note_id as source_id,
             amounts.currency,
             amounts.invoice_id as origin_invoice_id,
-            1000000000 + amounts.step_no as source_order,
+            amounts.issue_order as source_order,
             amounts.credit_cents as balance_cents,
             null as periods_left,
             0 as credits_e5,
@@ -1499,7 +1514,7 @@ rows_left as (
         null as parent_id,
         amounts.invoice_id,
         9 as stage,
-        0 as source_order,
+        amounts.issue_order as source_order,
         amounts.currency,
         amounts.invoice_id as origin_invoice_id,
         case when amounts.refusal is null then amounts.total_cents else 0 end as amount_cents,
@@ -1565,7 +1580,7 @@ rows_left as (
         null as parent_id,
         null as invoice_id,
         9 as stage,
-        1000000000 + amounts.step_no as source_order,
+        amounts.issue_order as source_order,
         amounts.currency,
         amounts.invoice_id as origin_invoice_id,
         0 as amount_cents,

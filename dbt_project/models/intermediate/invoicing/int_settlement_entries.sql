@@ -314,7 +314,8 @@ numbered as (
             order by
                 entries.entry_at, entries.entry_rank, entries.entry_place, entries.is_step,
                 {{ binary_order('entries.entry_key') }},
-                entries.entry_id, entries.entry_kind
+                {{ binary_order('entries.entry_id') }},
+                entries.entry_kind
             rows between unbounded preceding and current row
         ) as steps_so_far
     from entries

@@ -125,17 +125,20 @@ balanced as (
         moved.*,
         sum(moved.amount_cents) over (
             partition by moved.source_id
-            order by moved.step_no, moved.place, moved.moved_at, moved.wallet_transaction_id
+            order by
+                moved.step_no, moved.place, moved.moved_at, {{ binary_order('moved.wallet_transaction_id') }}
             rows between unbounded preceding and current row
         ) as balance_cents,
         sum(moved.credits_e5) over (
             partition by moved.source_id
-            order by moved.step_no, moved.place, moved.moved_at, moved.wallet_transaction_id
+            order by
+                moved.step_no, moved.place, moved.moved_at, {{ binary_order('moved.wallet_transaction_id') }}
             rows between unbounded preceding and current row
         ) as credits_balance_e5,
         row_number() over (
             partition by moved.source_id
-            order by moved.step_no, moved.place, moved.moved_at, moved.wallet_transaction_id
+            order by
+                moved.step_no, moved.place, moved.moved_at, {{ binary_order('moved.wallet_transaction_id') }}
         ) as move_order
     from moved
 

@@ -70,9 +70,14 @@ valued as (
 
     select
         asked.*,
-        cast({{ multiply_divide('asked.credits_e5', 'asked.rate_e12', 'asked.scale_of_product') }} as bigint)
-            as amount_cents
-    from asked
+        {# what is above 15 digits of minor units has no amount: the gate holds its customer #}
+        cast(case when asked.exact_cents < {{ power_of_ten(15) }} then asked.exact_cents end as bigint) as amount_cents
+    from (
+        select
+            asked.*,
+            {{ multiply_divide('asked.credits_e5', 'asked.rate_e12', 'asked.scale_of_product') }} as exact_cents
+        from asked
+    ) as asked
 
 )
 
@@ -93,6 +98,7 @@ select
     {# what comes in is whole minor units, turned back into credits; what is voided is taken as it was asked #}
     cast(
         case
+            when valued.amount_cents is null then null
             when valued.transaction_kind = 'voided' then valued.credits_e5
             else {{ divide_half_away(
                 'cast(valued.amount_cents as ' ~ wide_integer() ~ ') * valued.scale_of_product', 'valued.rate_e12'
@@ -100,4 +106,4 @@ select
         end as decimal(38, 0)
     ) as credits_e5
 from valued
-where valued.amount_cents > 0
+where valued.amount_cents > 0 or valued.amount_cents is null

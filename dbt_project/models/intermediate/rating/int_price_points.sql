@@ -145,8 +145,8 @@ points as (
         usage.full_units as units,
         usage.units_rest,
         usage.events_count,
-        cast(0 as decimal(38, 12)) as free_units,
-        0 as free_events_count
+        coalesce(allowances.free_units, 0) as free_units,
+        coalesce(allowances.free_events_count, 0) as free_events_count
     from usage
     inner join charge_windows
         on
@@ -155,6 +155,19 @@ points as (
             and charge_windows.moment_state = 'running'
             and charge_windows.is_pay_in_advance
             and charge_windows.is_recurring
+    left join last_allowances
+        on
+            usage.moment_id = last_allowances.moment_id
+            and usage.charge_code = last_allowances.charge_code
+            and usage.filter_position = last_allowances.filter_position
+            and usage.group_values = last_allowances.group_values
+    left join allowances
+        on
+            last_allowances.moment_id = allowances.moment_id
+            and last_allowances.charge_code = allowances.charge_code
+            and last_allowances.filter_position = allowances.filter_position
+            and last_allowances.group_values = allowances.group_values
+            and last_allowances.sequence_number = allowances.sequence_number
 
     {#
       An event of a charge paid in advance costs the price of the total with it less the price of the total without it

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.lib.book._types import canonical_json, parse_time, without_trailing_zeros
+from dagster_project.lib.book._types import canonical_json, granted_seconds, parse_time, without_trailing_zeros
 
 
 def utc(*parts):
@@ -49,3 +49,25 @@ def test_equal_values_have_one_canonical_text():
     one = canonical_json({"b": Decimal("20.00"), "a": [Decimal("-0.0"), None, True]})
     other = canonical_json({"a": (Decimal(0), None, True), "b": Decimal("2E+1")})
     assert one == other == '{"a":["0",null,true],"b":"20"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90m", 5_400),
+        ("6h", 21_600),
+        ("2 d", 172_800),
+        ("1w", 604_800),
+        ("PT6H", 21_600),
+        ("P1DT30M", 88_200),
+        ("06:30", 23_400),
+        ("P", None),
+        ("P1DT", None),
+        ("24:00", None),
+        ("6", None),
+        ("soon", None),
+        ("-6h", None),
+    ],
+)
+def test_complete_by_grants_seconds_after_an_interval(text, seconds):
+    assert granted_seconds(text) == seconds
