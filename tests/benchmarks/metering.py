@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import duckdb
-from bench_book import FILTERS, write_book
+from book import FILTERS, write_book
 from data import events_of
 from measuring import BUILD, REFERENCE, Ratio, medians, ratio, size_name, task
 

@@ -5,10 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from bench_book import add_events, write_book
-from bench_metering import AS_OF, SQL, THREADS
+from book import add_events, write_book
 from data import Events, events_of
 from measuring import BUILD, Measured, Ratio, command, medians, ratio, size_name, task
+from metering import AS_OF, SQL, THREADS
 
 MEMORY_LIMIT = "2GB"
 
@@ -29,7 +29,7 @@ def close_book(book: Path, home: Path, *, as_of: str = AS_OF, fresh: bool = True
     )
 
 
-def _book(data: Events, name: str) -> Path:
+def book_of(data: Events, name: str) -> Path:
     return write_book(BUILD / f"book-{name}", data.sources, subscriptions=data.subscriptions, first_month="2026-01")
 
 
@@ -44,7 +44,7 @@ def whole(events: int, runs: int) -> list[Ratio]:
     """A close of JSON lines, less an empty close, ÷ (bare landing + reference metering); and the empty close itself."""
     data = events_of(events)
     name = size_name(events)
-    book = _book(data, name)
+    book = book_of(data, name)
     home = BUILD / f"home-close-{name}"
     _parsed(data, home)
     taken = medians(
@@ -77,7 +77,7 @@ def growth(sizes: list[int], runs: int) -> list[Ratio]:
     small, large = min(sizes), max(sizes)
     if small == large:
         return []
-    books = {size: _book(events_of(size), size_name(size)) for size in (small, large)}
+    books = {size: book_of(events_of(size), size_name(size)) for size in (small, large)}
     homes = {size: BUILD / f"home-close-{size_name(size)}" for size in books}
     _parsed(events_of(small), *homes.values())
     taken = medians(
@@ -103,7 +103,7 @@ def growth(sizes: list[int], runs: int) -> list[Ratio]:
 def memory(events: int) -> list[Ratio]:
     """The resident peak of a close, landing included, with a memory limit of 2 GB."""
     name = size_name(events)
-    peak = close_book(_book(events_of(events), name), BUILD / f"home-memory-{name}", memory=MEMORY_LIMIT).peak
+    peak = close_book(book_of(events_of(events), name), BUILD / f"home-memory-{name}", memory=MEMORY_LIMIT).peak
     return [
         Ratio(
             f"peak_memory_gb_{name}",
