@@ -15,7 +15,7 @@ CASES = Path(__file__).resolve().parents[3] / "cases"
 @pytest.mark.slow
 def test_every_case_passes(warehouse: Warehouse, tmp_path: Path) -> None:
     results = verify_cases(VerifyRequest((CASES,), warehouse, tmp_path / "home", datetime.now(UTC)), SilentProgress())
-    assert len(results) == len(list(CASES.rglob("*.json"))) == 209
+    assert len(results) == len(list(CASES.rglob("*.json")))
     wrong = {
         str(result.path.relative_to(CASES)): [result.problem, *map(str, result.differences)]
         for result in results
