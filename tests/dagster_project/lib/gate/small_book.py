@@ -12,7 +12,7 @@ from typing import Any
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, DbtRuns
 from dagster_project.lib.gate import GateReport, run_gate
 from dagster_project.lib.progress import SilentProgress
-from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.warehouse import PostgresWarehouse, Session, Warehouse
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES_BY_NAME
 
 
@@ -40,6 +40,12 @@ class Gatehouse:
         with self.warehouse.connect() as session:
             schemas = {name: session.schema(name) for name in ("raw", "intermediate", "gate", "ledger")}
             session.execute(sql.format(**schemas))
+
+    def damage_ledger(self, relation: str, sql: str) -> None:
+        """Change a ledger's relation as only the owner of its tables can: PostgreSQL refuses every other change."""
+        if isinstance(self.warehouse, PostgresWarehouse):
+            sql = f"alter table {{ledger}}.{relation} disable trigger user; {sql}"
+        self.change(sql)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.warehouse.connect(read_only=True) as session:

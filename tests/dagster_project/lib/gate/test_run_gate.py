@@ -183,7 +183,9 @@ def test_the_volume_against_the_period_before_only_warns(gatehouse: Gatehouse) -
 
 def test_a_damaged_ledger_blocks_the_next_close(gatehouse: Gatehouse) -> None:
     gatehouse.finalise()
-    gatehouse.change("delete from {ledger}.ledger_invoices where external_customer_id = 'other'")
+    gatehouse.damage_ledger(
+        "ledger_invoices", "delete from {ledger}.ledger_invoices where external_customer_id = 'other'"
+    )
     gatehouse.rebuild()
 
     blocking = {check.name: check.observed for check in gatehouse.gate().blocking}
