@@ -97,22 +97,6 @@ customer_features as (
     union all
 
     select
-        voids.organization_id,
-        coalesce(voids.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'invoice_void' as feature
-    from {{ ref('stg_book__invoice_voids') }} as voids
-    inner join close_scope
-        on
-            voids.organization_id = close_scope.organization_id
-            and voids.voided_at <= close_scope.as_of
-    left join subscriptions
-        on
-            voids.organization_id = subscriptions.organization_id
-            and voids.match_external_subscription_id = subscriptions.external_subscription_id
-
-    union all
-
-    select
         corrections.organization_id,
         subscriptions.external_customer_id,
         'event_correction' as feature

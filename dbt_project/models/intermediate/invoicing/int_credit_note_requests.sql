@@ -66,6 +66,23 @@ issued as (
 
 ),
 
+voids as (
+
+    select
+        recorded.invoice_id,
+        recorded.voided_at
+    from {{ ref('stg_ledger__invoice_voids') }} as recorded
+
+    union all
+
+    select
+        open_voids.invoice_id,
+        open_voids.voided_at
+    from {{ ref('int_invoice_voids') }} as open_voids
+    where open_voids.refusal is null
+
+),
+
 {# the invoice that billed the plan fee of which days are unused #}
 credited_moments as (
 
@@ -225,12 +242,17 @@ select
     cast(requests.refund_amount_cents as bigint) as refund_amount_cents,
     cast(requests.offset_amount_cents as bigint) as offset_amount_cents,
     requests.unused_e5,
+    voids.invoice_id is not null as is_invoice_voided,
     coalesce(paid.paid_amount_cents, 0) as paid_amount_cents,
     coalesce(credited_before.refund_amount_cents, 0) as ledger_refund_amount_cents,
     cast(coalesce(credited_before.tax_rounding, 0) * 100000 as decimal(38, 0)) as ledger_tax_rounding_e5
 from requests
 left join issued
     on requests.credit_note_id = issued.credit_note_id
+left join voids
+    on
+        requests.invoice_id = voids.invoice_id
+        and requests.issued_at > voids.voided_at
 left join paid
     on requests.credit_note_id = paid.credit_note_id
 left join credited_before
@@ -239,4 +261,5 @@ inner join {{ ref('stg_events__close_scope') }} as close_scope
     on
         requests.organization_id = close_scope.organization_id
         and requests.issued_at <= close_scope.as_of
-where issued.credit_note_id is null
+{# of a plan fee that was voided no days are credited: section 6.3 #}
+where issued.credit_note_id is null and (requests.request_kind = 'requested' or voids.invoice_id is null)
