@@ -150,9 +150,8 @@ row_fees as (
     from finalized_fees
     {# those of events paid in advance have moments of their own; what a threshold invoice shows comes again #}
     inner join finalized_moments
-        on
-            finalized_fees.moment_id = finalized_moments.moment_id
-            and finalized_moments.reason <> 'progressive_billing'
+        on finalized_fees.moment_id = finalized_moments.moment_id
+    where finalized_moments.reason <> 'progressive_billing'
 
 ),
 
