@@ -141,6 +141,7 @@ row_fees as (
         finalized_fees.from_date,
         finalized_fees.to_date,
         finalized_fees.amount_cents,
+        {# events paid in advance have moments of their own; what a threshold invoice shows comes again #}
         finalized_moments.reason <> 'advance_charge' as is_of_billing_moment,
         finalized_moments.organization_id,
         finalized_moments.external_subscription_id,
@@ -148,7 +149,6 @@ row_fees as (
         finalized_moments.plan_code,
         finalized_moments.plan_effective_at
     from finalized_fees
-    {# those of events paid in advance have moments of their own; what a threshold invoice shows comes again #}
     inner join finalized_moments
         on finalized_fees.moment_id = finalized_moments.moment_id
     where finalized_moments.reason <> 'progressive_billing'
