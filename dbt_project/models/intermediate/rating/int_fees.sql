@@ -1,7 +1,7 @@
 {%- set columns = [
-    'fee_id', 'moment_id', 'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position',
-    'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date', 'units',
-    'events_count', 'unit_price', 'currency', 'currency_exponent', 'amount_cents', 'precise_amount_cents',
+    'fee_id', 'moment_id', 'plan_code', 'plan_effective_at', 'fee_type', 'fee_code', 'fee_name', 'fee_position',
+    'filter_position', 'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date',
+    'units', 'events_count', 'unit_price', 'currency', 'currency_exponent', 'amount_cents', 'precise_amount_cents',
 ] -%}
 with
 
@@ -76,6 +76,16 @@ regenerated_fees as (
     select
         ledger_fees.fee_id,
         ledger_fees.moment_id,
+        case ledger_fees.fee_type
+            when 'subscription' then ledger_moments.fee_plan_code
+            when 'commitment' then ledger_moments.commitment_plan_code
+            else ledger_moments.plan_code
+        end as plan_code,
+        case ledger_fees.fee_type
+            when 'subscription' then ledger_moments.fee_plan_effective_at
+            when 'commitment' then ledger_moments.commitment_plan_effective_at
+            else ledger_moments.plan_effective_at
+        end as plan_effective_at,
         ledger_fees.fee_type,
         ledger_fees.fee_code,
         ledger_fees.fee_name,
@@ -101,6 +111,8 @@ regenerated_fees as (
             ledger_fees.invoice_id = regenerated_moments.voided_invoice_id
             and ledger_fees.moment_id = regenerated_moments.voided_moment_id
             and regenerated_moments.is_in_ledger
+    inner join {{ ref('stg_ledger__moments') }} as ledger_moments
+        on ledger_fees.moment_id = ledger_moments.moment_id
 
 ),
 
@@ -125,8 +137,9 @@ select
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,
-    moments.plan_code,
-    moments.plan_effective_at,
+    {# the prices that the fee is made of; on one invoice its fees may have different versions of a plan #}
+    fees.plan_code,
+    fees.plan_effective_at,
     moments.base_plan_code,
     moments.moment_state,
     fees.fee_type,
