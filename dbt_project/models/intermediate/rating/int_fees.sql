@@ -77,13 +77,14 @@ regenerated_fees as (
         ledger_fees.fee_id,
         ledger_fees.moment_id,
         case ledger_fees.fee_type
-            when 'subscription' then ledger_moments.fee_plan_code
-            when 'commitment' then ledger_moments.commitment_plan_code
+            when 'subscription' then coalesce(ledger_moments.fee_plan_code, ledger_moments.plan_code)
+            when 'commitment' then coalesce(ledger_moments.commitment_plan_code, ledger_moments.plan_code)
             else ledger_moments.plan_code
         end as plan_code,
         case ledger_fees.fee_type
-            when 'subscription' then ledger_moments.fee_plan_effective_at
-            when 'commitment' then ledger_moments.commitment_plan_effective_at
+            when 'subscription' then coalesce(ledger_moments.fee_plan_effective_at, ledger_moments.plan_effective_at)
+            when 'commitment'
+                then coalesce(ledger_moments.commitment_plan_effective_at, ledger_moments.plan_effective_at)
             else ledger_moments.plan_effective_at
         end as plan_effective_at,
         ledger_fees.fee_type,
