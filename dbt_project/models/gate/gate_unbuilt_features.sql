@@ -60,6 +60,34 @@ plan_features as (
 
 ),
 
+plans_billed_at_once as (
+
+    select
+        charges.organization_id,
+        charges.plan_code
+    from charges
+    where charges.is_pay_in_advance
+
+    union distinct
+
+    select
+        thresholds.organization_id,
+        thresholds.plan_code
+    from {{ ref('stg_book__plan_usage_thresholds') }} as thresholds
+
+    union distinct
+
+    select
+        subscriptions.organization_id,
+        subscriptions.plan_code
+    from subscriptions
+    inner join {{ ref('stg_book__subscription_usage_thresholds') }} as thresholds
+        on
+            subscriptions.organization_id = thresholds.organization_id
+            and subscriptions.external_subscription_id = thresholds.external_subscription_id
+
+),
+
 customer_features as (
 
     select
@@ -125,6 +153,11 @@ customer_features as (
         on
             corrections.organization_id = subscriptions.organization_id
             and corrections.external_subscription_id = subscriptions.external_subscription_id
+    {# what was billed at the event's own instant cannot be corrected yet #}
+    inner join plans_billed_at_once
+        on
+            subscriptions.organization_id = plans_billed_at_once.organization_id
+            and subscriptions.plan_code = plans_billed_at_once.plan_code
 
 )
 

@@ -35,12 +35,6 @@ unused_fees as (
 
 ),
 
-ending_moments as (
-
-    select * from {{ ref('int_invoice_moments') }}
-
-),
-
 finalized_moments as (
 
     select * from {{ ref('stg_ledger__moments') }}
@@ -121,8 +115,8 @@ requests as (
     {# plan amount x unused days / days of the full period, cut after five decimals: section 6.3 #}
     select
         {{ surrogate_key(["'unused'", 'unused_fees.moment_id']) }} as credit_note_id,
-        ending_moments.organization_id,
-        ending_moments.external_customer_id,
+        unused_fees.organization_id,
+        unused_fees.external_customer_id,
         credited_moments.invoice_id,
         'unused_days' as request_kind,
         cast(null as varchar) as credit_note_code,
@@ -133,7 +127,7 @@ requests as (
         credited_moments.currency,
         unused_fees.issued_at as asked_at,
         greatest(unused_fees.issued_at, credited_moments.finalizes_at) as issued_at,
-        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else ending_moments.instant_rank end
+        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else unused_fees.instant_rank end
             as instant_rank,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
@@ -145,8 +139,6 @@ requests as (
             ) }} as decimal(38, 0)
         ) as unused_e5
     from unused_fees
-    inner join ending_moments
-        on unused_fees.moment_id = ending_moments.moment_id
     inner join credited_moments
         on unused_fees.credited_moment_id = credited_moments.moment_id
     where unused_fees.unused_days_count > 0

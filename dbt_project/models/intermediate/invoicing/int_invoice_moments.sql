@@ -30,6 +30,7 @@ moments as (
         billing.billing_date,
         billing.invoice_group,
         true as has_grace,
+        billing.is_ended_by_end_date,
         plan_versions.amount_currency as currency,
         billing.close_id,
         billing.as_of,
@@ -63,6 +64,7 @@ moments as (
         lpad(cast(coalesce(one_offs.request_position, 0) as varchar), 12, '0') || ' ' || one_offs.request_id
             as invoice_group,
         false as has_grace,
+        false as is_ended_by_end_date,
         one_offs.currency,
         one_offs.close_id,
         one_offs.as_of,
@@ -89,6 +91,7 @@ moments as (
         advance.billing_date,
         lpad(cast(advance.instant_order as varchar), 12, '0') || ' ' || advance.moment_id as invoice_group,
         false as has_grace,
+        false as is_ended_by_end_date,
         plan_versions.amount_currency as currency,
         advance.close_id,
         advance.as_of,
@@ -120,6 +123,7 @@ moments as (
         progressive.billing_date,
         'progressive_billing ' || progressive.external_subscription_id as invoice_group,
         false as has_grace,
+        false as is_ended_by_end_date,
         plan_versions.amount_currency as currency,
         progressive.close_id,
         progressive.as_of,
@@ -135,13 +139,14 @@ moments as (
 
 select
     moments.*,
-    {# the order of what happens at one instant (BOOK.md, "Within a day") #}
-    case moments.reason
-        when 'wallet_purchase' then 2
-        when 'renewal' then 3
-        when 'advance_charge' then 5
-        when 'progressive_billing' then 6
-        when 'termination' then 7
+    {# the order at one instant (BOOK.md, "Within a day"): an end date comes first, a termination late #}
+    case
+        when moments.is_ended_by_end_date then 1
+        when moments.reason = 'wallet_purchase' then 2
+        when moments.reason = 'renewal' then 3
+        when moments.reason = 'advance_charge' then 5
+        when moments.reason = 'progressive_billing' then 6
+        when moments.reason = 'termination' then 7
         else 4
     end as instant_rank
 from moments

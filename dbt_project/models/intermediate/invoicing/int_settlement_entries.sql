@@ -200,7 +200,8 @@ entries as (
         1 as is_step,
         wallets.ended_at as entry_at,
         1 as entry_rank,
-        1 as entry_place,
+        {# a wallet that expires at the instant of an end date pays nothing of it #}
+        0 as entry_place,
         wallets.wallet_code as entry_key
     from wallets
     inner join close_scope

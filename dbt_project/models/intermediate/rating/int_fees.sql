@@ -1,7 +1,7 @@
 {%- set columns = [
-    'fee_id', 'moment_id', 'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position',
-    'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date', 'units',
-    'events_count', 'unit_price', 'currency', 'currency_exponent', 'amount_cents', 'precise_amount_cents',
+    'fee_id', 'moment_id', 'plan_code', 'plan_effective_at', 'fee_type', 'fee_code', 'fee_name', 'fee_position',
+    'filter_position', 'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date',
+    'units', 'events_count', 'unit_price', 'currency', 'currency_exponent', 'amount_cents', 'precise_amount_cents',
 ] -%}
 with
 
@@ -53,8 +53,9 @@ select
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,
-    moments.plan_code,
-    moments.plan_effective_at,
+    {# the prices that the fee is made of; on one invoice its fees may have different versions of a plan #}
+    fees.plan_code,
+    fees.plan_effective_at,
     moments.base_plan_code,
     moments.moment_state,
     fees.fee_type,
