@@ -45,6 +45,16 @@ usable_coupons as (
             and invoices.invoice_id = concerned.invoice_id
     where concerned.source_id is not null or not coupons.is_limited
 
+    union
+
+    {# the void of an invoice gives back to what a coupon has left #}
+    select coupons.source_id
+    from coupons
+    inner join {{ ref('int_invoice_voids') }} as invoice_voids
+        on
+            coupons.organization_id = invoice_voids.organization_id
+            and coupons.external_customer_id = invoice_voids.external_customer_id
+
 ),
 
 wallets as (

@@ -395,6 +395,7 @@ issue_taxes as (
         issues.invoice_id,
         issues.request_kind,
         issues.policy,
+        issues.is_invoice_voided,
         issues.currency,
         issues.credit_amount_cents,
         issues.refund_amount_cents,
@@ -453,6 +454,7 @@ issue_decisions as (
         + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
         case
             when totals.request_kind <> 'requested' then null
+            when totals.is_invoice_voided then 'the invoice is voided'
             when totals.items_count = 0 then 'no fee of the invoice is named'
             when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
                 then 'what was paid for credits can be refunded or offset only'
@@ -531,6 +533,109 @@ issue_amounts as (
 
 ),
 
+{# ---- what the void of an invoice gives back (section 4.4): what it took of coupons, and of wallets that are active #}
+invoice_voids as (
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        steps.entry_at,
+        voids.invoice_id
+    from steps
+    inner join {{ ref('int_invoice_voids') }} as voids
+        on steps.entry_id = voids.invoice_void_id
+    where steps.entry_kind = 'invoice_void'
+
+),
+
+voided_uses as (
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.step_no,
+        invoice_voids.entry_at,
+        invoice_voids.invoice_id,
+        case postings.posting_kind when 'prepaid_credit' then 'wallet' else postings.posting_kind end as source_type,
+        postings.source_id,
+        postings.amount_cents
+    from invoice_voids
+    inner join {{ ref('stg_ledger__postings') }} as postings
+        on invoice_voids.invoice_id = postings.invoice_id
+    where postings.posting_kind in ('coupon', 'prepaid_credit')
+
+    union all
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.step_no,
+        invoice_voids.entry_at,
+        invoice_voids.invoice_id,
+        settled.row_kind as source_type,
+        settled.row_id as source_id,
+        settled.amount_cents
+    from invoice_voids
+    inner join {{ this }} as settled
+        on
+            invoice_voids.invoice_id = settled.invoice_id
+            and settled.row_kind in ('coupon', 'wallet')
+            and settled.round_no < {{ round }}
+    where settled.amount_cents > 0
+
+),
+
+reopened as (
+
+    select
+        voided_uses.chain_id,
+        voided_uses.step_no,
+        voided_uses.invoice_id,
+        voided_uses.source_type,
+        voided_uses.source_id,
+        coupons.currency,
+        coupons.source_order,
+        cast(0 as integer) as periods_left,
+        voided_uses.amount_cents,
+        cast(0 as decimal(38, 0)) as credits_e5
+    from voided_uses
+    inner join {{ ref('int_coupons_applied') }} as coupons
+        on voided_uses.source_id = coupons.source_id
+    left join live
+        on
+            voided_uses.chain_id = live.chain_id
+            and live.row_kind = 'coupon'
+            and voided_uses.source_id = live.row_id
+    where
+        voided_uses.source_type = 'coupon'
+        and coupons.frequency <> 'forever'
+        and voided_uses.entry_at < coalesce(coupons.terminated_at, {{ end_of_time() }})
+        {# an attachment that is used up stays so when the coupon itself has ended #}
+        and (live.row_id is not null or voided_uses.entry_at < coalesce(coupons.coupon_ended_at, {{ end_of_time() }}))
+
+    union all
+
+    select
+        voided_uses.chain_id,
+        voided_uses.step_no,
+        voided_uses.invoice_id,
+        voided_uses.source_type,
+        voided_uses.source_id,
+        wallets.currency,
+        wallets.source_order,
+        cast(null as integer) as periods_left,
+        voided_uses.amount_cents,
+        cast(
+            {{ divide_half_away(
+                'cast(voided_uses.amount_cents as ' ~ wide_integer() ~ ') * wallets.scale_of_product',
+                'wallets.rate_e12'
+            ) }} as decimal(38, 0)
+        ) as credits_e5
+    from voided_uses
+    inner join {{ ref('int_wallets') }} as wallets
+        on voided_uses.source_id = wallets.source_id
+    where voided_uses.source_type = 'wallet' and voided_uses.entry_at < wallets.ended_at
+
+),
+
 {# ---- live balances, and those that begin to count #}
 begun_sources as (
 
@@ -595,6 +700,23 @@ counted as (
 
     union all
 
+    {# what is used up has no row any more #}
+    select
+        reopened.chain_id,
+        reopened.step_no,
+        reopened.source_type,
+        reopened.source_id,
+        reopened.currency,
+        null as origin_invoice_id,
+        reopened.source_order,
+        0 as balance_cents,
+        reopened.periods_left,
+        0 as credits_e5,
+        false as is_changed
+    from reopened
+
+    union all
+
     {# the note for what a progressive invoice charged too much can be used by the very invoice that shows it #}
     select
         amounts.chain_id,
@@ -623,7 +745,7 @@ sources_at_work as (
         min(counted.currency) as currency,
         min(counted.origin_invoice_id) as origin_invoice_id,
         max(counted.source_order) as source_order,
-        max(counted.periods_left) as periods_left
+        cast(sum(counted.periods_left) as integer) as periods_left
     from counted
     group by counted.chain_id, counted.source_type, counted.source_id
 
@@ -1338,6 +1460,7 @@ uses as (
         cast(null as varchar) as move_id,
         invoices.coupon_cents as amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5,
+        1 as periods,
         false as is_ended
     from invoices_settled as invoices
     where invoices.coupon_cents > 0
@@ -1353,6 +1476,7 @@ uses as (
         cast(null as varchar) as move_id,
         invoices.note_cents as amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5,
+        0 as periods,
         false as is_ended
     from invoices_settled as invoices
     where invoices.note_cents > 0
@@ -1372,6 +1496,7 @@ uses as (
                 'cast(credits.credit_cents as ' ~ wide_integer() ~ ') * credits.scale_of_product', 'credits.rate_e12'
             ) }} as decimal(38, 0)
         ) as credits_e5,
+        0 as periods,
         false as is_ended
     from wallet_credits as credits
     where credits.credit_cents > 0
@@ -1387,34 +1512,24 @@ uses as (
         wallet_moves.move_id,
         wallet_moves.credit_cents as amount_cents,
         wallet_moves.credits_e5,
+        0 as periods,
         wallet_moves.is_ended
     from wallet_moves
 
-),
-
-uses_so_far as (
+    union all
 
     select
-        uses.*,
-        cast(
-            sum(uses.amount_cents) over (
-                partition by uses.chain_id, uses.source_type, uses.source_id
-                order by uses.step_no
-                rows between unbounded preceding and current row
-            ) as bigint
-        ) as used_cents,
-        cast(
-            sum(uses.credits_e5) over (
-                partition by uses.chain_id, uses.source_type, uses.source_id
-                order by uses.step_no
-                rows between unbounded preceding and current row
-            ) as decimal(38, 0)
-        ) as used_credits_e5,
-        row_number() over (
-            partition by uses.chain_id, uses.source_type, uses.source_id
-            order by uses.step_no
-        ) as used_periods
-    from uses
+        reopened.chain_id,
+        reopened.step_no,
+        reopened.source_type,
+        reopened.source_id,
+        reopened.invoice_id,
+        cast(null as varchar) as move_id,
+        -reopened.amount_cents as amount_cents,
+        -reopened.credits_e5 as credits_e5,
+        -1 as periods,
+        false as is_ended
+    from reopened
 
 ),
 
@@ -1441,23 +1556,20 @@ balances_used as (
         balances.periods_left,
         balances.source_type <> 'coupon'
         or coalesce(coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once', false) as is_carried,
-        max(coalesce(uses.used_cents, 0)) over (
-            partition by balances.chain_id, balances.source_type, balances.source_id
-            order by balances.step_no
-            rows between unbounded preceding and current row
-        ) as used_cents,
-        max(coalesce(uses.used_credits_e5, 0)) over (
-            partition by balances.chain_id, balances.source_type, balances.source_id
-            order by balances.step_no
-            rows between unbounded preceding and current row
-        ) as used_credits_e5,
-        max(coalesce(uses.used_periods, 0)) over (
-            partition by balances.chain_id, balances.source_type, balances.source_id
-            order by balances.step_no
-            rows between unbounded preceding and current row
-        ) as used_periods
+        {% for used, taken in [
+            ('used_cents', 'uses.amount_cents'),
+            ('used_credits_e5', 'uses.credits_e5'),
+            ('used_periods', 'uses.periods'),
+            ('uses_count', 'case when uses.source_id is not null then 1 end'),
+        ] -%}
+            sum(coalesce({{ taken }}, 0)) over (
+                partition by balances.chain_id, balances.source_type, balances.source_id
+                order by balances.step_no
+                rows between unbounded preceding and current row
+            ) as {{ used }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from balances
-    left join uses_so_far as uses
+    left join uses
         on
             balances.chain_id = uses.chain_id
             and balances.step_no = uses.step_no
@@ -1559,7 +1671,7 @@ balances_after as (
         used.taken_credits_e5,
         used.is_ended,
         used.is_carried,
-        used.is_begun or used.used_periods > 0 as is_changed,
+        used.is_begun or used.uses_count > 0 as is_changed,
         used.step_no = batches.last_step_no as is_last,
         case when used.is_carried then used.balance_cents - used.used_cents else used.balance_cents end
             as balance_cents,
