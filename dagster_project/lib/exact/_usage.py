@@ -317,9 +317,8 @@ class Aggregator:
         return steps
 
     def _weighted(self, readings: Sequence[Reading], key: tuple[int, Group]) -> Quantity:
-        units = weighted(readings, self.carried.get(key, Fraction(0)), self.period)
-        if not self.charge.buckets[key[0]].properties.get("pricing_group_keys"):
-            units = up(units, 20)
+        # in groups too, which the rules leave exact: a choice of docs/billing-rules.md
+        units = up(weighted(readings, self.carried.get(key, Fraction(0)), self.period), 20)
         return self._plain(units, readings)
 
     @property
