@@ -5,6 +5,7 @@ from typing import Any
 
 from dagster_project.lib.book._accounts import InvoiceMatch, Subscription
 from dagster_project.lib.book._catalog import BillableMetric, CatalogRow, Plan
+from dagster_project.lib.book._corrections import ReplacementError, replacement
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._places import Key, Place, Problems
 from dagster_project.lib.book._plan_checks import check_computed_fields, check_metric, check_plan
@@ -322,6 +323,10 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
             problems.add(place, "the event that replaces it", "event")
         if row.action == "cancel" and row.event is not None:
             problems.add(place, "nothing: a cancelled event has no successor", "event")
+        try:
+            replacement(row, [metric.model for metric in tables.billable_metrics])
+        except ReplacementError as error:
+            problems.add(place, str(error), "event")
     for source in tables.expected_sources:
         if (source.model.path is None) == (source.model.relation is None):
             problems.add(source.place, "either a path or a relation", "path")

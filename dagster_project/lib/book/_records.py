@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from dagster_project.lib.book._accounts import InvoiceMatch
 from dagster_project.lib.book._book import Record, RowValues, sha256
-from dagster_project.lib.book._catalog import Address, CustomAggregator, Plan
+from dagster_project.lib.book._catalog import Address, BillableMetric, CustomAggregator, Plan
+from dagster_project.lib.book._corrections import replacement
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._overrides import private_plan_code
 from dagster_project.lib.book._places import Place
@@ -26,7 +27,7 @@ _NOT_IDENTITY = {"id", "organization_id", "terminated_at", "settled_at"}
 
 def records(organization_id: str, name: str, tables: Tables, private_plans: Sequence[Entry[Plan]]) -> Iterator[Record]:
     """All records of one organisation, in the order of raw_schema.py's tables."""
-    make = _Maker(organization_id)
+    make = _Maker(organization_id, [metric.model for metric in tables.billable_metrics])
     yield make.organization(tables.organization, name)
     for tax in tables.taxes:
         yield make.tax(tax)
@@ -67,8 +68,9 @@ def records(organization_id: str, name: str, tables: Tables, private_plans: Sequ
 class _Maker:
     """Makes records; counts equal rows of a file, to number those without an id."""
 
-    def __init__(self, organization_id: str) -> None:
+    def __init__(self, organization_id: str, metrics: Sequence[BillableMetric]) -> None:
         self.organization_id = organization_id
+        self.metrics = metrics
         self.occurrences: Counter[tuple[str, str, str]] = Counter()
 
     def _record(self, table: str, row: RowValues, place: Place, children: Children | None = None) -> Record:
@@ -399,6 +401,7 @@ class _Maker:
         row = {
             "event_correction_id": self._id("event_corrections", entry),
             **_values(model, "transaction_id external_subscription_id action reason created_at"),
+            **replacement(model, self.metrics),
             "replacement_event": None if model.event is None else canonical_json(model.event),
             "position": entry.position,
         }

@@ -611,7 +611,8 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
     ),
     _record(
         "event_corrections",
-        "One row per version of a correction or cancellation of an event by its id.",
+        "One row per version of a correction or cancellation of an event by its id: the columns of the event that "
+        "replaces it, as landing would have written them, and its text as it was sent.",
         ("event_correction_id",),
         event_correction_id="varchar",
         transaction_id="varchar",
@@ -619,6 +620,10 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
         action="varchar",
         reason="varchar",
         created_at="timestamp",
+        code="varchar",
+        event_at="timestamp",
+        properties="varchar",
+        precise_total_amount_cents="decimal(38,12)",
         replacement_event="varchar",
         position="bigint",
     ),

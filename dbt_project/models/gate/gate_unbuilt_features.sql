@@ -38,6 +38,34 @@ plan_features as (
 
 ),
 
+plans_billed_at_once as (
+
+    select
+        charges.organization_id,
+        charges.plan_code
+    from charges
+    where charges.is_pay_in_advance
+
+    union distinct
+
+    select
+        thresholds.organization_id,
+        thresholds.plan_code
+    from {{ ref('stg_book__plan_usage_thresholds') }} as thresholds
+
+    union distinct
+
+    select
+        subscriptions.organization_id,
+        subscriptions.plan_code
+    from subscriptions
+    inner join {{ ref('stg_book__subscription_usage_thresholds') }} as thresholds
+        on
+            subscriptions.organization_id = thresholds.organization_id
+            and subscriptions.external_subscription_id = thresholds.external_subscription_id
+
+),
+
 customer_features as (
 
     select
@@ -75,22 +103,6 @@ customer_features as (
     union all
 
     select
-        voids.organization_id,
-        coalesce(voids.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'invoice_void' as feature
-    from {{ ref('stg_book__invoice_voids') }} as voids
-    inner join close_scope
-        on
-            voids.organization_id = close_scope.organization_id
-            and voids.voided_at <= close_scope.as_of
-    left join subscriptions
-        on
-            voids.organization_id = subscriptions.organization_id
-            and voids.match_external_subscription_id = subscriptions.external_subscription_id
-
-    union all
-
-    select
         corrections.organization_id,
         subscriptions.external_customer_id,
         'event_correction' as feature
@@ -103,6 +115,11 @@ customer_features as (
         on
             corrections.organization_id = subscriptions.organization_id
             and corrections.external_subscription_id = subscriptions.external_subscription_id
+    {# what was billed at the event's own instant cannot be corrected yet #}
+    inner join plans_billed_at_once
+        on
+            subscriptions.organization_id = plans_billed_at_once.organization_id
+            and subscriptions.plan_code = plans_billed_at_once.plan_code
 
 )
 

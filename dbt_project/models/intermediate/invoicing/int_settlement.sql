@@ -374,6 +374,7 @@ issue_taxes as (
         issues.invoice_id,
         issues.request_kind,
         issues.policy,
+        issues.is_invoice_voided,
         issues.currency,
         issues.credit_amount_cents,
         issues.refund_amount_cents,
@@ -432,6 +433,7 @@ issue_decisions as (
         + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
         case
             when totals.request_kind <> 'requested' then null
+            when totals.is_invoice_voided then 'the invoice is voided'
             when totals.items_count = 0 then 'no fee of the invoice is named'
             when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
                 then 'what was paid for credits can be refunded or offset only'
@@ -510,6 +512,105 @@ issue_amounts as (
 
 ),
 
+{# ---- what the void of an invoice gives back (section 4.4): what it took of coupons, and of wallets that are active #}
+invoice_voids as (
+
+    select
+        steps.chain_id,
+        steps.step_no,
+        steps.entry_at,
+        voids.invoice_id
+    from steps
+    inner join {{ ref('int_invoice_voids') }} as voids
+        on steps.entry_id = voids.invoice_void_id
+    where steps.entry_kind = 'invoice_void'
+
+),
+
+voided_uses as (
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.entry_at,
+        invoice_voids.invoice_id,
+        case postings.posting_kind when 'prepaid_credit' then 'wallet' else postings.posting_kind end as source_type,
+        postings.source_id,
+        postings.amount_cents
+    from invoice_voids
+    inner join {{ ref('stg_ledger__postings') }} as postings
+        on invoice_voids.invoice_id = postings.invoice_id
+    where postings.posting_kind in ('coupon', 'prepaid_credit')
+
+    union all
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.entry_at,
+        invoice_voids.invoice_id,
+        settled.row_kind as source_type,
+        settled.row_id as source_id,
+        settled.amount_cents
+    from invoice_voids
+    inner join {{ this }} as settled
+        on
+            invoice_voids.invoice_id = settled.invoice_id
+            and settled.row_kind in ('coupon', 'wallet')
+            and settled.round_no < {{ round }}
+    where settled.amount_cents > 0
+
+),
+
+reopened as (
+
+    select
+        voided_uses.chain_id,
+        voided_uses.invoice_id,
+        voided_uses.source_type,
+        voided_uses.source_id,
+        coupons.currency,
+        coupons.source_order,
+        cast(0 as integer) as periods_left,
+        voided_uses.amount_cents,
+        cast(0 as decimal(38, 0)) as credits_e5
+    from voided_uses
+    inner join {{ ref('int_coupons_applied') }} as coupons
+        on voided_uses.source_id = coupons.source_id
+    left join live
+        on
+            voided_uses.chain_id = live.chain_id
+            and live.row_kind = 'coupon'
+            and voided_uses.source_id = live.row_id
+    where
+        voided_uses.source_type = 'coupon'
+        and coupons.frequency <> 'forever'
+        and voided_uses.entry_at < coalesce(coupons.terminated_at, {{ end_of_time() }})
+        {# an attachment that is used up stays so when the coupon itself has ended #}
+        and (live.row_id is not null or voided_uses.entry_at < coalesce(coupons.coupon_ended_at, {{ end_of_time() }}))
+
+    union all
+
+    select
+        voided_uses.chain_id,
+        voided_uses.invoice_id,
+        voided_uses.source_type,
+        voided_uses.source_id,
+        wallets.currency,
+        wallets.source_order,
+        cast(null as integer) as periods_left,
+        voided_uses.amount_cents,
+        cast(
+            {{ divide_half_away(
+                'cast(voided_uses.amount_cents as ' ~ wide_integer() ~ ') * wallets.scale_of_product',
+                'wallets.rate_e12'
+            ) }} as decimal(38, 0)
+        ) as credits_e5
+    from voided_uses
+    inner join {{ ref('int_wallets') }} as wallets
+        on voided_uses.source_id = wallets.source_id
+    where voided_uses.source_type = 'wallet' and voided_uses.entry_at < wallets.ended_at
+
+),
+
 {# ---- live balances, and those that begin to count #}
 begun_sources as (
 
@@ -549,7 +650,7 @@ balances as (
         min(counted.origin_invoice_id) as origin_invoice_id,
         max(counted.source_order) as source_order,
         cast(sum(counted.balance_cents) as bigint) as balance_cents,
-        max(counted.periods_left) as periods_left,
+        cast(sum(counted.periods_left) as integer) as periods_left,
         cast(sum(counted.credits_e5) as decimal(38, 0)) as credits_e5,
         max(case when counted.is_changed then 1 else 0 end) as changes
     from (
@@ -571,6 +672,22 @@ balances as (
         union all
 
         select begun_sources.* from begun_sources
+
+        union all
+
+        {# what is used up has no row any more #}
+        select
+            reopened.chain_id,
+            reopened.source_type,
+            reopened.source_id,
+            reopened.currency,
+            null as origin_invoice_id,
+            reopened.source_order,
+            0 as balance_cents,
+            reopened.periods_left,
+            0 as credits_e5,
+            false as is_changed
+        from reopened
 
         union all
 
@@ -1232,6 +1349,7 @@ uses as (
         cast(null as varchar) as move_id,
         invoices.coupon_cents as amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5,
+        1 as periods,
         false as is_ended
     from invoices_settled as invoices
     where invoices.coupon_cents > 0
@@ -1246,6 +1364,7 @@ uses as (
         cast(null as varchar) as move_id,
         invoices.note_cents as amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5,
+        0 as periods,
         false as is_ended
     from invoices_settled as invoices
     where invoices.note_cents > 0
@@ -1264,6 +1383,7 @@ uses as (
                 'cast(credits.credit_cents as ' ~ wide_integer() ~ ') * credits.scale_of_product', 'credits.rate_e12'
             ) }} as decimal(38, 0)
         ) as credits_e5,
+        0 as periods,
         false as is_ended
     from wallet_credits as credits
     where credits.credit_cents > 0
@@ -1278,8 +1398,23 @@ uses as (
         wallet_moves.move_id,
         wallet_moves.credit_cents as amount_cents,
         wallet_moves.credits_e5,
+        0 as periods,
         wallet_moves.is_ended
     from wallet_moves
+
+    union all
+
+    select
+        reopened.chain_id,
+        reopened.source_type,
+        reopened.source_id,
+        reopened.invoice_id,
+        cast(null as varchar) as move_id,
+        -reopened.amount_cents as amount_cents,
+        -reopened.credits_e5 as credits_e5,
+        -1 as periods,
+        false as is_ended
+    from reopened
 
 ),
 
@@ -1308,7 +1443,7 @@ balances_after as (
         balances.credits_e5 - coalesce(uses.credits_e5, 0) as credits_e5,
         case
             when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' then balances.periods_left
-            else balances.periods_left - case when uses.source_id is null then 0 else 1 end
+            else balances.periods_left - coalesce(uses.periods, 0)
         end as periods_left,
         coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' as is_carried
     from balances

@@ -84,6 +84,16 @@ voids as (
 
 ),
 
+invoice_voids as (
+
+    select
+        invoice_voids.*,
+        {{ surrogate_key(['invoice_voids.organization_id', 'invoice_voids.external_customer_id']) }} as chain_id
+    from {{ ref('int_invoice_voids') }} as invoice_voids
+    where invoice_voids.refusal is null
+
+),
+
 prepaid_customers as (
 
     select * from {{ ref('int_prepaid_customers') }}
@@ -128,6 +138,14 @@ stepping_customers as (
         crediting_invoices.organization_id,
         crediting_invoices.external_customer_id
     from crediting_invoices
+
+    union
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.organization_id,
+        invoice_voids.external_customer_id
+    from invoice_voids
 
 ),
 
@@ -200,7 +218,8 @@ entries as (
         1 as is_step,
         wallets.ended_at as entry_at,
         1 as entry_rank,
-        1 as entry_place,
+        {# a wallet that expires at the instant of an end date pays nothing of it #}
+        0 as entry_place,
         wallets.wallet_code as entry_key
     from wallets
     inner join close_scope
@@ -235,6 +254,22 @@ entries as (
             and voids.wallet_code = wallets.wallet_code
     inner join ordered_customers
         on wallets.chain_id = ordered_customers.chain_id
+
+    union all
+
+    {# the last of an instant, but for the invoice that is made anew #}
+    select
+        invoice_voids.chain_id,
+        invoice_voids.organization_id,
+        invoice_voids.external_customer_id,
+        'invoice_void' as entry_kind,
+        invoice_voids.invoice_void_id as entry_id,
+        1 as is_step,
+        invoice_voids.voided_at as entry_at,
+        9 as entry_rank,
+        0 as entry_place,
+        '' as entry_key
+    from invoice_voids
 
     union all
 
