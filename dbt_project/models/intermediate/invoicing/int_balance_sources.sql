@@ -16,6 +16,15 @@ coupons as (
 
 ),
 
+concerned as (
+
+    select distinct
+        coupon_fees.source_id,
+        coupon_fees.invoice_id
+    from {{ ref('int_coupon_fees') }} as coupon_fees
+
+),
+
 {#
   coupons that an invoice of this close may use: one that has ended, concerns none of the fees or is in another currency
   would only keep its customer's invoices waiting for each other
@@ -29,17 +38,12 @@ usable_coupons as (
             coupons.organization_id = invoices.organization_id
             and coupons.external_customer_id = invoices.external_customer_id
             and invoices.invoice_state = 'due'
-            and invoices.finalizes_at >= coupons.created_at
-            and invoices.finalizes_at < coalesce(coupons.terminated_at, {{ end_of_time() }})
+            and coupons.created_at <= invoices.finalizes_at
+            and coalesce(coupons.terminated_at, {{ end_of_time() }}) > invoices.finalizes_at
             and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
             and invoices.invoice_type not in ('one_off', 'credit')
             and invoices.fees_amount_cents > 0
-    left join (
-        select distinct
-            coupon_fees.source_id,
-            coupon_fees.invoice_id
-        from {{ ref('int_coupon_fees') }} as coupon_fees
-    ) as concerned
+    left join concerned
         on
             coupons.source_id = concerned.source_id
             and invoices.invoice_id = concerned.invoice_id
