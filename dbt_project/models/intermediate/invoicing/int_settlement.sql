@@ -1205,7 +1205,8 @@ fee_caps as (
 
     select
         fees.invoice_id,
-        fees.fee_type,
+        {# what fills a charge up to its minimum is a fee of that charge #}
+        case fees.fee_type when 'true_up' then 'charge' else fees.fee_type end as fee_type,
         coalesce(fees.billable_metric_code, '') as metric_code,
         {{ e5_to_e10('fees.sub_e5 - fees.noted_share_e5') }} + fees.precise_taxes_e10 as cap_e10
     from fees_noted as fees
