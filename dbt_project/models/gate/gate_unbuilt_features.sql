@@ -27,36 +27,14 @@ charges as (
 
 ),
 
-metrics as (
-
-    select * from {{ ref('stg_book__billable_metrics') }}
-
-),
-
 plan_features as (
-
-    {% for feature, condition in [
-        ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
-    ] -%}
-        select
-            charges.organization_id,
-            charges.plan_code,
-            '{{ feature }}' as feature
-        from charges
-        where {{ condition }}
-        union all
-    {% endfor -%}
 
     select
         charges.organization_id,
         charges.plan_code,
-        metrics.aggregation_type as feature
+        'regroup_paid_fees' as feature
     from charges
-    inner join metrics
-        on
-            charges.organization_id = metrics.organization_id
-            and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
+    where charges.regroup_paid_fees is not null
 
 ),
 
@@ -99,15 +77,6 @@ customer_features as (
         on
             subscriptions.organization_id = plan_features.organization_id
             and subscriptions.plan_code = plan_features.plan_code
-
-    union all
-
-    select
-        parents.organization_id,
-        parents.external_customer_id,
-        'hierarchy' as feature
-    from {{ ref('stg_book__customers') }} as parents
-    where parents.parent_external_customer_id is not null
 
     union all
 
