@@ -43,7 +43,7 @@ readings as (
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
             "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late')))"
-            ~ " and not (charge_windows.moment_state = 'restated' and events.is_corrected)"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -57,7 +57,7 @@ readings as (
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
-            ~ " and not (charge_windows.moment_state = 'restated' and events.is_corrected)"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
         ),
     ] -%}
         select

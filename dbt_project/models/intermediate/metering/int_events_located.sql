@@ -92,6 +92,13 @@ close_scope as (
 
 ),
 
+restated as (
+
+    select distinct restated_moments.period_moment_id
+    from {{ ref('int_restated_moments') }} as restated_moments
+
+),
+
 moments as (
 
     select
@@ -99,10 +106,7 @@ moments as (
         {{ level_end('moments.usage_to_at') }} as level_ends_at,
         restated.period_moment_id is not null as is_restated
     from {{ ref('int_billing_moments') }} as moments
-    left join (
-        select distinct restated_moments.period_moment_id
-        from {{ ref('int_restated_moments') }} as restated_moments
-    ) as restated
+    left join restated
         on moments.moment_id = restated.period_moment_id
 
 ),

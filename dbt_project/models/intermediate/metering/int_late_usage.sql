@@ -46,6 +46,16 @@ edges as (
 
 ),
 
+newest_closes as (
+
+    select
+        fates.organization_id,
+        max(fates.close_id) as close_id
+    from {{ ref('stg_ledger__event_fates') }} as fates
+    group by fates.organization_id
+
+),
+
 {# subscriptions with late events that the close before knew #}
 late_subscriptions as (
 
@@ -53,16 +63,10 @@ late_subscriptions as (
         fates.organization_id,
         fates.external_subscription_id
     from {{ ref('stg_ledger__event_fates') }} as fates
-    inner join (
-        select
-            all_fates.organization_id,
-            max(all_fates.close_id) as close_id
-        from {{ ref('stg_ledger__event_fates') }} as all_fates
-        group by all_fates.organization_id
-    ) as newest
+    inner join newest_closes
         on
-            fates.organization_id = newest.organization_id
-            and fates.close_id = newest.close_id
+            fates.organization_id = newest_closes.organization_id
+            and fates.close_id = newest_closes.close_id
     where fates.fate = 'late'
 
 ),
@@ -213,7 +217,10 @@ found as (
         moments.external_subscription_id,
         moments.billing_at,
         news.cause,
-        case when news.is_late_version then greatest(news.known_at, moments.billed_at) else news.known_at end as known_at,
+        case
+            when news.is_late_version then greatest(news.known_at, moments.billed_at)
+            else news.known_at
+        end as known_at,
         news.batch_id
     from news
     inner join close_scope

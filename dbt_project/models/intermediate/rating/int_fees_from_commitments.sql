@@ -218,7 +218,7 @@ settled as (
             and committed.commitment_to_date >= counted.counts_for_date
             {# fixed charges and what is paid in advance are not restated #}
             and (
-                counted.moment_id = committed.moment_id
+                committed.moment_id = counted.moment_id
                 or (
                     counted.period_moment_id is null
                     and (
