@@ -192,7 +192,7 @@ class _Viewer:
             customer=customer,
             script=customer.script or seller.script or "han-simplified",
             facts=tuple(self._facts()),
-            amount_due=self.formatter.money(invoice.totals.total_amount_cents),
+            amount_due=self.formatter.money(self._due_cents()),
             amount_due_remark=self._amount_due_remark(),
             subscriptions=subscriptions,
             has_wide_figures=_widest_figure(subscriptions) > _COLUMN_WIDTH,
@@ -230,8 +230,12 @@ class _Viewer:
         if invoice.purchase_order_number:
             yield Row(words("purchase_order_number"), invoice.purchase_order_number)
 
+    def _due_cents(self) -> int:
+        """What is asked for: nothing of an invoice that is void."""
+        return 0 if self.invoice.status == InvoiceStatus.VOIDED else self.invoice.totals.total_amount_cents
+
     def _amount_due_remark(self) -> str:
-        if self.invoice.totals.total_amount_cents <= 0:
+        if self._due_cents() <= 0:
             return self.words("nothing_due")
         return self.words("amount_due_by", date=self.formatter.day(self.invoice.payment_due_date))
 
@@ -350,7 +354,7 @@ class _Viewer:
             flat=words("tier_flat", amount=flat) if flat else None,
             units=formatter.number(tier.units),
             unit_price=price,
-            amount=formatter.price(tier.amount),
+            amount=formatter.subtotal(tier.amount),
         )
 
     def _taxes(self) -> Iterable[TaxView]:

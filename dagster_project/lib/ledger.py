@@ -109,18 +109,26 @@ _PRICE = (
     "free_units_per_events",
 )
 
+_VOID = ":void"
+
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedInvoice:
-    """One committed, numbered invoice: its key, its place in the ledger and the mapping its documents are made from."""
+    """One committed, numbered invoice: its key, its place in the ledger and the mapping its documents are made from.
 
+    A voided invoice has a second document that says so: `document_id` tells the two apart, `voided_at` is null for the
+    first.
+    """
+
+    document_id: str
     invoice_id: str
     organization_id: str
     external_customer_id: str
     number: str
     finalized_at: Any
+    voided_at: Any
     document: Mapping[str, Any]
 
 
@@ -135,6 +143,21 @@ def issued_invoice_ids(session: Session) -> list[str]:
             f"select i.invoice_id from {ledger}.ledger_invoices i "
             f"inner join {ledger}.closes c on c.close_id = i.close_id "
             "where i.invoice_number is not null order by i.close_id, i.organization_id, i.organization_sequence"
+        )
+    ]
+
+
+def void_document_ids(session: Session) -> list[str]:
+    """The ids of the documents that say of an invoice that it is void, in order of close and time."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_invoice_voids"):
+        return []
+    return [
+        f"{invoice_id}{_VOID}"
+        for (invoice_id,) in session.rows(
+            f"select v.invoice_id from {ledger}.ledger_invoice_voids v "
+            f"inner join {ledger}.closes c on c.close_id = v.close_id "
+            "order by v.close_id, v.voided_at, v.invoice_id"
         )
     ]
 
@@ -154,10 +177,14 @@ def find_invoice(session: Session, number: str) -> list[str]:
     ]
 
 
-def issued_invoices(session: Session, invoice_ids: Sequence[str]) -> list[IssuedInvoice]:
-    """The invoices with their parties, lines, tiers and taxes, in the order of `invoice_ids`."""
-    if not invoice_ids:
+def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[IssuedInvoice]:
+    """The invoices with their parties, lines, tiers and taxes, in the order of `document_ids`.
+
+    An id is that of an invoice, or one of `void_document_ids`.
+    """
+    if not document_ids:
         return []
+    invoice_ids = sorted({key.removesuffix(_VOID) for key in document_ids})
     parties = _by_invoice(_read(session, "ledger_parties", _PARTY, invoice_ids))
     fees = _by_invoice(_read(session, "ledger_fees", _FEE, invoice_ids))
     tiers = _by_invoice(_read(session, "ledger_fee_tiers", _TIER, invoice_ids))
@@ -168,17 +195,29 @@ def issued_invoices(session: Session, invoice_ids: Sequence[str]) -> list[Issued
         for row in _read(session, "ledger_moments", ("invoice_id", "moment_id", "subscription_name"), invoice_ids)
     }
     invoices = {row["invoice_id"]: row for row in _read(session, "ledger_invoices", _INVOICE, invoice_ids)}
-    return [
-        IssuedInvoice(
-            invoice_id=key,
-            organization_id=invoices[key]["organization_id"],
-            external_customer_id=invoices[key]["external_customer_id"],
-            number=invoices[key]["invoice_number"],
-            finalized_at=invoices[key]["finalized_at"],
-            document=_document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names, prices),
+    voided_at: dict[str, Any] = {}
+    if any(key.endswith(_VOID) for key in document_ids):
+        voids = _read(session, "ledger_invoice_voids", ("invoice_id", "voided_at"), invoice_ids)
+        voided_at = {row["invoice_id"]: row["voided_at"] for row in voids}
+    issued = []
+    for document_id in document_ids:
+        key = document_id.removesuffix(_VOID)
+        document = _document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names, prices)
+        if document_id != key:
+            document["status"] = "voided"
+        issued.append(
+            IssuedInvoice(
+                document_id=document_id,
+                invoice_id=key,
+                organization_id=invoices[key]["organization_id"],
+                external_customer_id=invoices[key]["external_customer_id"],
+                number=invoices[key]["invoice_number"],
+                finalized_at=invoices[key]["finalized_at"],
+                voided_at=voided_at[key] if document_id != key else None,
+                document=document,
+            )
         )
-        for key in invoice_ids
-    ]
+    return issued
 
 
 def _document(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -27,6 +27,7 @@ from dagster_project.lib.exact import (
     check_settled,
     custom_quantities,
     event_code,
+    level_quantity,
     level_steps,
     midnight,
     numeric,
@@ -263,13 +264,7 @@ def _known_order(event: Event) -> tuple[Any, ...]:
 
 
 def _reading(charge: Charge, event: Event) -> Reading | None:
-    if charge.aggregation == "custom_agg":
-        return Reading(event, Fraction(1))
-    if charge.aggregation == "unique_count_agg":
-        found = charge.reading(event)
-        # a missing item and an empty one are one item
-        return None if found is None else Reading(event, found.value, found.item or "", found.adds)
-    return charge.reading(event)
+    return Reading(event, Fraction(1)) if charge.aggregation == "custom_agg" else charge.reading(event)
 
 
 # ---- in arrears, renewals, thresholds --------------------------------------------------------------------------------
@@ -331,7 +326,7 @@ def _custom(line: _Line) -> Quantity:
 def _renewal(line: _Line) -> tuple[list[str], Fraction, Fraction]:
     """The full level at the end of the period, for the next one: rating.md section 7."""
     level = sum(level_steps(line.charge, line.readings), Fraction(0))
-    quantity = Quantity(level, level, len(line.readings), [reading.value for reading in line.readings])
+    quantity = level_quantity(line.charge, level, line.readings)
     exact = amount(
         line.charge.model, line.bucket.properties, quantity, prorated=False, subunits=10**line.money.exponent
     )
@@ -375,8 +370,7 @@ def _advance(line: _Line) -> tuple[list[str], Fraction, Fraction]:
             f"{money.major(fee.without)}. The difference is the price of the event: {money.major(fee.exact)}."
         )
     else:
-        values = [reading.value for reading in line.readings]
-        quantity = Quantity(fee.total, fee.priced, len(values), values)
+        quantity = replace(level_quantity(line.charge, fee.total, line.readings), priced=fee.priced)
         sentences += (
             [f"The event itself costs {money.major(fee.exact)}."]
             if line.charge.model in {"percentage", "dynamic"}
@@ -460,8 +454,9 @@ def _explanation(
 def _event_row(line: _Line, reading: Reading) -> EventRow:
     place = line.places[reading.event.id]
     value = text(reading.value)
-    if reading.item is not None:
-        value = f"{'adds' if reading.adds else 'removes'} {reading.item or 'the empty value'}"
+    if line.charge.aggregation == "unique_count_agg":
+        item = "the missing value" if reading.item is None else reading.item or "the empty value"
+        value = f"{'adds' if reading.adds else 'removes'} {item}"
     if line.charge.model == "dynamic":
         value += f", amount {line.money.cents(reading.event.precise_cents)}"
     return EventRow(

@@ -27,36 +27,14 @@ charges as (
 
 ),
 
-metrics as (
-
-    select * from {{ ref('stg_book__billable_metrics') }}
-
-),
-
 plan_features as (
-
-    {% for feature, condition in [
-        ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
-    ] -%}
-        select
-            charges.organization_id,
-            charges.plan_code,
-            '{{ feature }}' as feature
-        from charges
-        where {{ condition }}
-        union all
-    {% endfor -%}
 
     select
         charges.organization_id,
         charges.plan_code,
-        metrics.aggregation_type as feature
+        'regroup_paid_fees' as feature
     from charges
-    inner join metrics
-        on
-            charges.organization_id = metrics.organization_id
-            and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
+    where charges.regroup_paid_fees is not null
 
 ),
 
@@ -121,22 +99,6 @@ customer_features as (
             wallets.organization_id = close_scope.organization_id
             and wallets.created_at <= close_scope.as_of
     where wallets.recurring_transaction_rules is not null and wallets.recurring_transaction_rules <> '[]'
-
-    union all
-
-    select
-        voids.organization_id,
-        coalesce(voids.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'invoice_void' as feature
-    from {{ ref('stg_book__invoice_voids') }} as voids
-    inner join close_scope
-        on
-            voids.organization_id = close_scope.organization_id
-            and voids.voided_at <= close_scope.as_of
-    left join subscriptions
-        on
-            voids.organization_id = subscriptions.organization_id
-            and voids.match_external_subscription_id = subscriptions.external_subscription_id
 
     union all
 

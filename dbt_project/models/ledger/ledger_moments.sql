@@ -51,6 +51,13 @@ requests as (
         advance.transaction_id as request_id
     from advance
 
+    union all
+
+    select
+        regenerated.moment_id,
+        regenerated.request_id
+    from {{ ref('int_regenerated_moments') }} as regenerated
+
 )
 
 select

@@ -58,6 +58,7 @@ terms as (
         applied.position as book_position,
         coupons.is_reusable,
         {# a coupon past its end cannot be attached; one attached before keeps working #}
+        case when coupons.expiration = 'time_limit' then coupons.expiration_at end as coupon_ended_at,
         coupons.expiration = 'time_limit' and coupons.expiration_at <= applied.created_at as is_expired,
         coalesce(limits.limit_rank, 3) as limit_rank
     from applied
@@ -104,6 +105,7 @@ select
     cast(attached.frequency_duration as integer) as frequency_duration,
     attached.created_at,
     attached.terminated_at,
+    attached.coupon_ended_at,
     attached.limit_rank < 3 as is_limited,
     row_number() over (
         partition by attached.organization_id, attached.external_customer_id

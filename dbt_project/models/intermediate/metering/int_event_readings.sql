@@ -74,6 +74,7 @@ readings as (
             charge_windows.charge_code,
             charge_windows.aggregation_type,
             charge_windows.moment_state = 'restated' as is_restated,
+            charge_windows.is_pay_in_advance,
             events.event_at >= charge_windows.usage_from_at as is_in_period,
             case
                 when charge_windows.field_name is not null
@@ -104,6 +105,7 @@ readings as (
         charge_windows.charge_code,
         charge_windows.aggregation_type,
         true as is_restated,
+        charge_windows.is_pay_in_advance,
         events.event_at >= charge_windows.usage_from_at as is_in_period,
         case
             when charge_windows.field_name is not null
@@ -123,40 +125,58 @@ readings as (
 
 ),
 
+{# in advance an item needs a name: section 7 #}
+judged as (
+
+    select
+        readings.*,
+        coalesce(
+            readings.is_pay_in_advance
+            and readings.aggregation_type = 'unique_count_agg'
+            and not coalesce({{ matches_pattern('readings.value_text', '[^ \\t\\n\\v\\f\\r]') }}, false), false
+        ) as is_blank_in_advance
+    from readings
+
+),
+
 {# a count takes any event, a unique count any text: section 2, "Values" #}
 valued as (
 
     select
-        readings.organization_id,
-        readings.external_subscription_id,
-        readings.transaction_id,
-        readings.moment_id,
-        readings.charge_code,
+        judged.organization_id,
+        judged.external_subscription_id,
+        judged.transaction_id,
+        judged.moment_id,
+        judged.charge_code,
         coalesce(facet_buckets.filter_position, 0) as filter_position,
         coalesce(facet_buckets.bucket_number, 1) as bucket_number,
         coalesce(facet_buckets.group_values, '') as group_values,
-        readings.event_at,
-        readings.received_at,
-        readings.is_in_period,
-        readings.is_restated,
+        judged.event_at,
+        judged.received_at,
+        judged.is_in_period,
+        judged.is_restated,
         case
-            when readings.aggregation_type in ('count_agg', 'unique_count_agg', 'custom_agg')
+            when judged.is_blank_in_advance then null
+            when judged.aggregation_type in ('count_agg', 'unique_count_agg', 'custom_agg')
                 then cast(1 as decimal(27, 12))
-            else {{ parse_quantity('readings.value_text') }}
+            else {{ parse_quantity('judged.value_text') }}
         end as quantity,
-        case when readings.aggregation_type = 'unique_count_agg' then coalesce(readings.value_text, '') end as item,
+        case
+            when judged.aggregation_type = 'unique_count_agg' and not judged.is_blank_in_advance
+                then {{ counted_item('judged.value_text') }}
+        end as item,
         coalesce(
-            readings.aggregation_type = 'unique_count_agg'
-            and {{ json_text('readings.properties', "'operation_type'") }} = 'remove', false
+            judged.aggregation_type = 'unique_count_agg'
+            and {{ json_text('judged.properties', "'operation_type'") }} = 'remove', false
         ) as is_remove,
-        readings.value_text,
-        case when readings.aggregation_type = 'custom_agg' then readings.properties end as properties,
-        readings.precise_total_amount_cents
-    from readings
+        judged.value_text,
+        case when judged.aggregation_type = 'custom_agg' then judged.properties end as properties,
+        judged.precise_total_amount_cents
+    from judged
     left join facet_buckets
         on
-            readings.metered_charge_id = facet_buckets.metered_charge_id
-            and readings.facets = facet_buckets.facets
+            judged.metered_charge_id = facet_buckets.metered_charge_id
+            and judged.facets = facet_buckets.facets
 
 )
 

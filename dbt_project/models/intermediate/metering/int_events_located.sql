@@ -357,7 +357,7 @@ select
     valued.is_read,
     valued.is_measured,
     {{ parse_quantity('valued.value_text') }} as quantity,
-    case when valued.is_read and valued.is_unique_counted then coalesce(valued.value_text, '') end as item,
+    case when valued.is_read and valued.is_unique_counted then {{ counted_item('valued.value_text') }} end as item,
     coalesce(
         valued.is_read
         and valued.is_unique_counted

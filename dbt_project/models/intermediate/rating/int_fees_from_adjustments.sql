@@ -2,6 +2,8 @@
 select
     {{ surrogate_key(['restatements.next_moment_id', "'adjustment'", 'restatements.fee_id']) }} as fee_id,
     restatements.next_moment_id as moment_id,
+    restatements.plan_code,
+    restatements.plan_effective_at,
     'adjustment' as fee_type,
     restatements.fee_code,
     restatements.fee_name,

@@ -47,6 +47,12 @@ currencies as (
 
 ),
 
+finalized_moments as (
+
+    select * from {{ ref('stg_ledger__moments') }}
+
+),
+
 charges as (
 
     select * from {{ ref('stg_book__charges') }}
@@ -64,6 +70,8 @@ committed as (
         moments.external_subscription_id,
         moments.subscription_created_at,
         moments.base_plan_code,
+        moments.commitment_plan_code as plan_code,
+        moments.commitment_plan_effective_at as plan_effective_at,
         moments.commitment_from_date,
         moments.commitment_to_date,
         moments.commitment_days_count,
@@ -151,22 +159,24 @@ row_fees as (
     union all
 
     select
-        billing_moments.moment_id,
-        billing_moments.period_moment_id,
+        finalized_moments.moment_id,
+        cast(null as varchar) as period_moment_id,
         finalized_fees.fee_type,
         finalized_fees.fee_code,
         finalized_fees.from_date,
         finalized_fees.to_date,
         finalized_fees.amount_cents,
-        true as is_of_billing_moment,
-        billing_moments.organization_id,
-        billing_moments.external_subscription_id,
-        billing_moments.subscription_created_at,
-        billing_moments.plan_code,
-        billing_moments.plan_effective_at
+        {# events paid in advance have moments of their own; what a threshold invoice shows comes again #}
+        finalized_moments.reason <> 'advance_charge' as is_of_billing_moment,
+        finalized_moments.organization_id,
+        finalized_moments.external_subscription_id,
+        finalized_moments.subscription_created_at,
+        finalized_moments.plan_code,
+        finalized_moments.plan_effective_at
     from finalized_fees
-    inner join billing_moments
-        on finalized_fees.moment_id = billing_moments.moment_id
+    inner join finalized_moments
+        on finalized_fees.moment_id = finalized_moments.moment_id
+    where finalized_moments.reason <> 'progressive_billing'
 
 ),
 
@@ -247,6 +257,8 @@ missing as (
 select
     {{ surrogate_key(['missing.moment_id', "'commitment'"]) }} as fee_id,
     missing.moment_id,
+    missing.plan_code,
+    missing.plan_effective_at,
     'commitment' as fee_type,
     missing.base_plan_code as fee_code,
     missing.plan_name as fee_name,

@@ -37,6 +37,8 @@ currencies as (
 select
     {{ surrogate_key(['moments.moment_id', "'subscription'"]) }} as fee_id,
     moments.moment_id,
+    moments.fee_plan_code as plan_code,
+    moments.fee_plan_effective_at as plan_effective_at,
     'subscription' as fee_type,
     moments.base_plan_code as fee_code,
     coalesce(plan_versions.invoice_display_name, plan_versions.plan_name, moments.base_plan_code) as fee_name,

@@ -49,6 +49,8 @@ missing as (
 select
     {{ surrogate_key(['missing.moment_id', "'true_up'", 'missing.charge_code']) }} as fee_id,
     missing.moment_id,
+    missing.plan_code,
+    missing.plan_effective_at,
     'true_up' as fee_type,
     missing.charge_code as fee_code,
     missing.charge_name as fee_name,

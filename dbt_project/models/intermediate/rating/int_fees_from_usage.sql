@@ -146,6 +146,8 @@ select
     rounded.organization_id,
     rounded.external_customer_id,
     rounded.external_subscription_id,
+    rounded.plan_code,
+    rounded.plan_effective_at,
     'charge' as fee_type,
     rounded.charge_code as fee_code,
     coalesce(rounded.filter_name, rounded.charge_name) as fee_name,

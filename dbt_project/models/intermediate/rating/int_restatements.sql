@@ -194,6 +194,8 @@ compared as (
         restated_moments.external_customer_id,
         restated_moments.external_subscription_id,
         restated_moments.close_id,
+        restated_moments.plan_code,
+        restated_moments.plan_effective_at,
         lines.*,
         coalesce(billed_fees.amount_cents, 0) as billed_amount_cents,
         {% for column in ['units', 'events_count', 'amount_cents'] -%}
@@ -298,6 +300,8 @@ select
     judged.external_customer_id,
     judged.external_subscription_id,
     judged.period_fee_id as fee_id,
+    judged.plan_code,
+    judged.plan_effective_at,
     {% for column in described -%}
         judged.{{ column }},
     {% endfor -%}
