@@ -218,7 +218,7 @@ requests as (
         where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
         group by restatements.restated_moment_id, restatements.moment_id, restatements.next_moment_id
     ) as restated
-    inner join ending_moments as next_moments
+    inner join {{ ref('int_billing_moments') }} as next_moments
         on restated.next_moment_id = next_moments.moment_id
     inner join credited_moments
         on restated.moment_id = credited_moments.moment_id
