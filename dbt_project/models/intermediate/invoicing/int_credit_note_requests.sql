@@ -83,6 +83,7 @@ credited_moments as (
     select
         finalized_moments.moment_id,
         finalized_moments.invoice_id,
+        finalized_invoices.external_customer_id,
         finalized_invoices.currency,
         finalized_invoices.finalized_at as finalizes_at
     from finalized_moments
@@ -94,6 +95,7 @@ credited_moments as (
     select
         scheduled.moment_id,
         scheduled.invoice_id,
+        scheduled.external_customer_id,
         scheduled.currency,
         scheduled.finalizes_at
     from scheduled
@@ -133,7 +135,7 @@ requests as (
     select
         {{ surrogate_key(["'unused'", 'unused_fees.moment_id']) }} as credit_note_id,
         unused_fees.organization_id,
-        unused_fees.external_customer_id,
+        credited_moments.external_customer_id,
         credited_moments.invoice_id,
         'unused_days' as request_kind,
         cast(null as varchar) as credit_note_code,
@@ -193,7 +195,7 @@ requests as (
     select
         {{ surrogate_key(["'late_usage'", 'restated.restated_moment_id']) }} as credit_note_id,
         next_moments.organization_id,
-        next_moments.external_customer_id,
+        credited_moments.external_customer_id,
         credited_moments.invoice_id,
         'late_usage' as request_kind,
         cast(null as varchar) as credit_note_code,
