@@ -150,6 +150,13 @@ def _check_organization(tables: Tables, problems: Problems) -> None:
     entities = tables.organization.model.billing_entities
     codes = [entity.code for entity in entities]
     problems.add_repeated(tables.organization.place, codes, "billing_entities", field="code")
+    taken = {tables.organization.model.document_number_prefix}
+    for index, entity in enumerate(entities):
+        prefix = entity.document_number_prefix
+        if prefix is not None and prefix in taken:
+            wanted = "a prefix of its own: each billing entity counts its invoices by itself"
+            problems.add(tables.organization.place, wanted, "billing_entities", index, "document_number_prefix")
+        taken.add(prefix)
 
 
 def _check_catalog(tables: Tables, references: References, problems: Problems) -> None:

@@ -117,6 +117,8 @@ resolved as (
             payers.invoice_grace_period, billing_entities.invoice_grace_period,
             organizations.invoice_grace_period, 0
         ) as invoice_grace_period,
+        coalesce(customers.late_usage, organizations.late_usage, 'report') as late_usage,
+        coalesce(customers.late_usage_limit_cents, organizations.late_usage_limit_cents, 0) as late_usage_limit_cents,
         case payers.finalize_zero_amount_invoice
             when 'skip' then false
             when 'finalize' then true
@@ -130,9 +132,11 @@ resolved as (
         coalesce(
             billing_entities.document_numbering, organizations.document_numbering, 'per_customer'
         ) as document_numbering,
+        {# entities count by themselves: one without a prefix has the organisation's and its own code #}
         coalesce(
-            billing_entities.document_number_prefix, organizations.document_number_prefix,
-            default_prefixes.document_number_prefix
+            billing_entities.document_number_prefix,
+            coalesce(organizations.document_number_prefix, default_prefixes.document_number_prefix)
+            || coalesce('-' || upper(billing_entities.billing_entity_code), '')
         ) as document_number_prefix,
         coalesce(billing_entities.timezone, organizations.timezone, 'UTC') as seller_timezone,
         coalesce(billing_entities.billing_entity_name, organizations.organization_name) as seller_name,
