@@ -69,6 +69,7 @@ class Customer(Row, Address):
     net_payment_term: Count | None = None
     finalize_zero_amount_invoice: Literal["inherit", "finalize", "skip"] | None = None
     late_usage: LateUsage | None = None
+    late_usage_limit_cents: Cents | None = None
     billing_entity_code: Text | None = None
     timezone_changes: ListOf[TimezoneChange] = ()
     locale: Text | None = None

@@ -152,6 +152,13 @@ def _check_organization(tables: Tables, problems: Problems) -> None:
     entities = tables.organization.model.billing_entities
     codes = [entity.code for entity in entities]
     problems.add_repeated(tables.organization.place, codes, "billing_entities", field="code")
+    taken = {tables.organization.model.document_number_prefix}
+    for index, entity in enumerate(entities):
+        prefix = entity.document_number_prefix
+        if prefix is not None and prefix in taken:
+            wanted = "a prefix of its own: each billing entity counts its invoices by itself"
+            problems.add(tables.organization.place, wanted, "billing_entities", index, "document_number_prefix")
+        taken.add(prefix)
 
 
 def _check_catalog(tables: Tables, references: References, problems: Problems) -> None:
@@ -187,13 +194,11 @@ def _check_customers(tables: Tables, references: References, problems: Problems)
         references.check("billing entity", customer.billing_entity_code, place, "billing_entity_code")
         times = [str(change.effective_at) for change in customer.timezone_changes]
         problems.add_repeated(place, times, "timezone_changes", field="effective_at")
-        seen = {customer.external_id}
-        parent = customer.parent_external_id
-        while parent is not None and parent not in seen:
-            seen.add(parent)
-            parent = parents.get(parent)
-        if parent == customer.external_id:
+        if customer.parent_external_id == customer.external_id:
             problems.add(place, "a customer that is not below this one", "parent_external_id")
+        elif customer.parent_external_id is not None and parents.get(customer.parent_external_id) is not None:
+            wanted = "a customer without a parent of its own: one that pays for its children is nobody's child"
+            problems.add(place, wanted, "parent_external_id")
 
 
 def _check_subscriptions(tables: Tables, references: References, problems: Problems) -> None:
@@ -267,6 +272,7 @@ def _check_fixed_charge_units(entry: Entry[Subscription], plans: Sequence[Plan],
 
 def _check_credits(tables: Tables, references: References, problems: Problems) -> None:
     currencies = {entry.model.external_id: entry.model.currency for entry in tables.customers}
+    parents = {entry.model.external_id: entry.model.parent_external_id for entry in tables.customers}
     for coupon in tables.applied_coupons:
         references.check("customer", coupon.model.external_customer_id, coupon.place, "external_customer_id")
         references.check("coupon", coupon.model.coupon_code, coupon.place, "coupon_code")
@@ -281,6 +287,9 @@ def _check_credits(tables: Tables, references: References, problems: Problems) -
             "billable_metric_codes",
         )
         problems.add_repeated(place, row.applies_to.fee_types, "applies_to", "fee_types")
+        if parents.get(row.external_customer_id) is not None:
+            wanted = f"{parents[row.external_customer_id]}, the parent, which pays for {row.external_customer_id}"
+            problems.add(place, wanted, "external_customer_id")
         currency = currencies.get(row.external_customer_id)
         if currency is not None and row.currency != currency:
             problems.add(

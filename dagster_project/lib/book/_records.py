@@ -121,7 +121,8 @@ class _Maker:
                 model,
                 "logo timezone default_currency eu_tax_management invoice_grace_period "
                 "net_payment_term "
-                "finalize_zero_amount_invoice document_numbering document_number_prefix late_usage",
+                "finalize_zero_amount_invoice document_numbering document_number_prefix late_usage "
+                "late_usage_limit_cents",
             ),
         }
         return self._record("organizations", row, entry.place, {"billing_entities": entities})
@@ -247,6 +248,7 @@ class _Maker:
             **_values(
                 model,
                 "invoice_grace_period net_payment_term finalize_zero_amount_invoice late_usage "
+                "late_usage_limit_cents "
                 "billing_entity_code locale payment_provider payment_provider_customer_id",
             ),
             "position": entry.position,

@@ -92,6 +92,7 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
         document_numbering="varchar",
         document_number_prefix="varchar",
         late_usage="varchar",
+        late_usage_limit_cents="bigint",
     ),
     _child(
         "organizations",
@@ -393,6 +394,7 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
         net_payment_term="integer",
         finalize_zero_amount_invoice="varchar",
         late_usage="varchar",
+        late_usage_limit_cents="bigint",
         billing_entity_code="varchar",
         locale="varchar",
         payment_provider="varchar",

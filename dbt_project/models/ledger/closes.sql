@@ -12,6 +12,7 @@
 -- depends_on: {{ ref('ledger_moments') }}
 -- depends_on: {{ ref('ledger_credit_notes') }}
 -- depends_on: {{ ref('ledger_credit_note_items') }}
+-- depends_on: {{ ref('ledger_restatements') }}
 -- depends_on: {{ ref('ledger_wallet_moves') }}
 -- depends_on: {{ ref('ledger_balances') }}
 -- depends_on: {{ ref('ledger_held_customers') }}
