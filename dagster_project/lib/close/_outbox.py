@@ -70,9 +70,7 @@ def _alert_message(alert: Row) -> Message:
         object_id=alert["triggered_alert_id"],
         sequence=1,
         occurred_at=triggered_at,
-        data={
-            "triggered_alert": {**alert, **values, "triggered_at": triggered_at.isoformat().replace("+00:00", "Z")}
-        },
+        data={"triggered_alert": {**alert, **values, "triggered_at": triggered_at.isoformat().replace("+00:00", "Z")}},
     )
 
 
