@@ -189,6 +189,42 @@ requests as (
         on credits.invoice_id = ordered.invoice_id
     where credits.moment_state = 'due'
 
+    union all
+
+    {# what late knowledge takes off a billed period, issued with the next invoice of the subscription #}
+    select
+        {{ surrogate_key(["'late_usage'", 'restated.restated_moment_id']) }} as credit_note_id,
+        next_moments.organization_id,
+        credited_moments.external_customer_id,
+        credited_moments.invoice_id,
+        'late_usage' as request_kind,
+        cast(null as varchar) as credit_note_code,
+        'order_change' as reason,
+        cast(null as varchar) as match_external_subscription_id,
+        cast(null as varchar) as credited_moment_id,
+        'credit' as policy,
+        credited_moments.currency,
+        next_moments.finalizes_at as asked_at,
+        greatest(next_moments.finalizes_at, credited_moments.finalizes_at) as issued_at,
+        8 as instant_rank,
+        0 as credit_amount_cents,
+        0 as refund_amount_cents,
+        0 as offset_amount_cents,
+        cast(null as decimal(38, 0)) as unused_e5
+    from (
+        select
+            restatements.restated_moment_id,
+            restatements.moment_id,
+            restatements.next_moment_id
+        from {{ ref('int_restatements') }} as restatements
+        where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+        group by restatements.restated_moment_id, restatements.moment_id, restatements.next_moment_id
+    ) as restated
+    inner join {{ ref('int_billing_moments') }} as next_moments
+        on restated.next_moment_id = next_moments.moment_id
+    inner join credited_moments
+        on restated.moment_id = credited_moments.moment_id
+
 ),
 
 paid as (

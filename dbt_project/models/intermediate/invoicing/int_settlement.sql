@@ -292,6 +292,15 @@ issue_fees as (
         credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
         case
             when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
+            {# up to what is left to credit of the fee #}
+            when issues.request_kind = 'late_usage' then greatest(
+                least(
+                    {{ cents_to_e5('credited.asked_amount_cents') }},
+                    {{ cents_to_e5('credited.amount_cents') }}
+                    - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0)
+                ),
+                0
+            )
             when credited.is_unused_fee then greatest(
                 least(issues.unused_e5, {{ cents_to_e5('credited.amount_cents') }})
                 - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0),
@@ -1280,7 +1289,8 @@ fee_caps as (
 
     select
         fees.invoice_id,
-        fees.fee_type,
+        {# what fills a charge up to its minimum is a fee of that charge #}
+        case fees.fee_type when 'true_up' then 'charge' else fees.fee_type end as fee_type,
         coalesce(fees.billable_metric_code, '') as metric_code,
         {{ e5_to_e10('fees.sub_e5 - fees.noted_share_e5') }} + fees.precise_taxes_e10 as cap_e10
     from fees_noted as fees
