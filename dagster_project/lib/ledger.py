@@ -110,6 +110,22 @@ _PRICE = (
     "free_units_per_events",
 )
 
+_TRIGGERED_ALERT = (
+    "triggered_alert_id",
+    "organization_id",
+    "external_customer_id",
+    "alert_code",
+    "alert_name",
+    "alert_type",
+    "external_subscription_id",
+    "wallet_code",
+    "billable_metric_code",
+    "threshold_code",
+    "threshold_value",
+    "is_recurring",
+    "current_value",
+    "triggered_at",
+)
 _VOID = ":void"
 
 Row = dict[str, Any]
@@ -159,6 +175,24 @@ def void_document_ids(session: Session) -> list[str]:
             f"select v.invoice_id from {ledger}.ledger_invoice_voids v "
             f"inner join {ledger}.closes c on c.close_id = v.close_id "
             "order by v.close_id, v.voided_at, v.invoice_id"
+        )
+    ]
+
+
+def triggered_alerts(session: Session) -> list[Row]:
+    """The thresholds of alerts that committed closes tell of, in order of close; values are exact text."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_triggered_alerts"):
+        return []
+    columns = ", ".join(
+        f"cast(a.{column} as varchar)" if column.endswith("_value") else f"a.{column}" for column in _TRIGGERED_ALERT
+    )
+    return [
+        dict(zip(_TRIGGERED_ALERT, row, strict=True))
+        for row in session.rows(
+            f"select {columns} from {ledger}.ledger_triggered_alerts a "
+            f"inner join {ledger}.closes c on c.close_id = a.close_id "
+            "order by a.close_id, a.triggered_alert_id"
         )
     ]
 

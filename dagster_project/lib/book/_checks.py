@@ -40,6 +40,7 @@ def check_tables(tables: Tables, problems: Problems) -> None:
     _check_rate_cards(tables, references, problems)
     _check_credits(tables, references, problems)
     _check_invoices(tables, references, problems)
+    _check_alerts(tables, references, problems)
 
 
 class References:
@@ -104,6 +105,7 @@ def _check_keys(tables: Tables, problems: Problems) -> None:
         ),
         "wallets": ("code", lambda row: row.code),
         "credit_notes": ("code", lambda row: row.code),
+        "alerts": ("code", lambda row: row.code),
         "expected_sources": ("path", lambda row: row.path or row.relation),
         **{table: ("id", lambda row: row.id) for table in _WITH_IDS},
     }
@@ -339,6 +341,35 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
     for source in tables.expected_sources:
         if (source.model.path is None) == (source.model.relation is None):
             problems.add(source.place, "either a path or a relation", "path")
+
+
+def _check_alerts(tables: Tables, references: References, problems: Problems) -> None:
+    for entry in tables.alerts:
+        alert, place = entry.model, entry.place
+        of_wallet = alert.alert_type.startswith("wallet_")
+        for key, wanted in (("external_subscription_id", not of_wallet), ("wallet_code", of_wallet)):
+            if (getattr(alert, key) is not None) != wanted:
+                problems.add(place, f"{'a value' if wanted else 'nothing'} for {alert.alert_type}", key)
+        references.check("subscription", alert.external_subscription_id, place, "external_subscription_id")
+        references.check("wallet", alert.wallet_code, place, "wallet_code")
+        of_metric = alert.alert_type.startswith("billable_metric_")
+        if (alert.billable_metric_code is not None) != of_metric:
+            wanted_metric = "a value" if of_metric else "nothing"
+            problems.add(place, f"{wanted_metric} for {alert.alert_type}", "billable_metric_code")
+        references.check("billable metric", alert.billable_metric_code, place, "billable_metric_code")
+        if not alert.thresholds:
+            problems.add(place, "at least one threshold", "thresholds")
+        seen: set[tuple[object, ...]] = set()
+        for index, threshold in enumerate(alert.thresholds):
+            at = ("thresholds", index)
+            key_of = ("recurring",) if threshold.recurring else (threshold.value,)
+            if key_of in seen:
+                problems.add(place, "a value of its own, and at most one that recurs", *at, "value")
+            seen.add(key_of)
+            if threshold.recurring and (of_wallet or threshold.value <= 0):
+                problems.add(place, "false for a wallet, and a value above 0 where it recurs", *at, "recurring")
+            if alert.alert_type.endswith("_amount") and threshold.value != int(threshold.value):
+                problems.add(place, "a whole number of minor units (cents)", *at, "value")
 
 
 def _check_match(match: InvoiceMatch, place: Place, references: References) -> None:

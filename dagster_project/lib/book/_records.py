@@ -61,6 +61,8 @@ def records(organization_id: str, name: str, tables: Tables, private_plans: Sequ
         yield make.invoice_void(void)
     for correction in tables.event_corrections:
         yield make.event_correction(correction)
+    for alert in tables.alerts:
+        yield make.alert(alert)
     for source in tables.expected_sources:
         yield make.expected_source(source)
 
@@ -397,6 +399,28 @@ class _Maker:
             "position": entry.position,
         }
         return self._record("invoice_voids", row, entry.place)
+
+    def alert(self, entry: Entry[Any]) -> Record:
+        model = entry.model
+        key = {"alert_code": model.code}
+        columns = "alert_type external_subscription_id wallet_code billable_metric_code created_at terminated_at"
+        row = {
+            **key,
+            "alert_name": model.name or model.code,
+            **_values(model, columns),
+            "position": entry.position,
+        }
+        thresholds = [
+            {
+                **key,
+                "threshold_position": number,
+                "threshold_code": threshold.code,
+                "threshold_value": threshold.value,
+                "is_recurring": threshold.recurring,
+            }
+            for number, threshold in enumerate(model.thresholds, start=1)
+        ]
+        return self._record("alerts", row, entry.place, {"alert_thresholds": thresholds})
 
     def event_correction(self, entry: Entry[Any]) -> Record:
         model = entry.model
