@@ -99,8 +99,13 @@ class ChargeView:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionView:
-    """The charges of one subscription; no heading on an invoice that knows no subscription."""
+    """The charges of one subscription; no heading on an invoice that knows no subscription.
 
+    ``section`` opens the section of a customer, where an invoice bills several: the one that pays and its children.
+    """
+
+    section: Name | None
+    section_amount: str | None
     heading: Name | None
     amount: str | None
     charges: tuple[ChargeView, ...]
@@ -240,15 +245,23 @@ class _Viewer:
         return self.words("amount_due_by", date=self.formatter.day(self.invoice.payment_due_date))
 
     def _subscriptions(self) -> Iterable[SubscriptionView]:
+        sections = dict(_grouped(self.invoice.lines, lambda line: (line.customer_id, line.customer_name)))
+        has_sections = any(customer_id is not None for customer_id, _ in sections)
+        section = None
         groups = _grouped(
             self.invoice.lines,
-            lambda line: (line.subscription_id, line.subscription_name),
+            lambda line: (line.customer_id, line.customer_name, line.subscription_id, line.subscription_name),
         )
-        for (subscription_id, subscription_name), lines in groups:
+        for (customer_id, customer_name, subscription_id, subscription_name), lines in groups:
+            opens = has_sections and (customer_id, customer_name) != section
+            section = (customer_id, customer_name)
+            payer = self.invoice.customer.legal_name or self.invoice.customer.name
             heading = subscription_name or subscription_id
             if heading is None and len(groups) > 1:
                 heading = self.words("other_charges")
             yield SubscriptionView(
+                section=_name(customer_name or customer_id or payer) if opens else None,
+                section_amount=self._sum_of(sections[section]) if opens else None,
                 heading=_name(heading) if heading else None,
                 amount=self._sum_of(lines) if len(groups) > 1 else None,
                 charges=tuple(

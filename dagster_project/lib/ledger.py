@@ -58,6 +58,7 @@ _FEE = (
     "invoice_id",
     "fee_id",
     "moment_id",
+    "external_customer_id",
     "external_subscription_id",
     "line_number",
     "fee_type",
@@ -109,6 +110,22 @@ _PRICE = (
     "free_units_per_events",
 )
 
+_TRIGGERED_ALERT = (
+    "triggered_alert_id",
+    "organization_id",
+    "external_customer_id",
+    "alert_code",
+    "alert_name",
+    "alert_type",
+    "external_subscription_id",
+    "wallet_code",
+    "billable_metric_code",
+    "threshold_code",
+    "threshold_value",
+    "is_recurring",
+    "current_value",
+    "triggered_at",
+)
 _VOID = ":void"
 
 Row = dict[str, Any]
@@ -162,6 +179,24 @@ def void_document_ids(session: Session) -> list[str]:
     ]
 
 
+def triggered_alerts(session: Session) -> list[Row]:
+    """The thresholds of alerts that committed closes tell of, in order of close; values are exact text."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_triggered_alerts"):
+        return []
+    columns = ", ".join(
+        f"cast(a.{column} as varchar)" if column.endswith("_value") else f"a.{column}" for column in _TRIGGERED_ALERT
+    )
+    return [
+        dict(zip(_TRIGGERED_ALERT, row, strict=True))
+        for row in session.rows(
+            f"select {columns} from {ledger}.ledger_triggered_alerts a "
+            f"inner join {ledger}.closes c on c.close_id = a.close_id "
+            "order by a.close_id, a.triggered_alert_id"
+        )
+    ]
+
+
 def find_invoice(session: Session, number: str) -> list[str]:
     """The ids of the committed invoices with a number (several organisations may use the same)."""
     ledger = session.schema("ledger")
@@ -190,9 +225,9 @@ def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[Issue
     tiers = _by_invoice(_read(session, "ledger_fee_tiers", _TIER, invoice_ids))
     taxes = _by_invoice(_read(session, "ledger_invoice_taxes", _TAX, invoice_ids))
     prices = _prices(session, invoice_ids)
+    moment = ("invoice_id", "moment_id", "customer_name", "subscription_name")
     names = {
-        (row["invoice_id"], row["moment_id"]): row["subscription_name"]
-        for row in _read(session, "ledger_moments", ("invoice_id", "moment_id", "subscription_name"), invoice_ids)
+        (row["invoice_id"], row["moment_id"]): row for row in _read(session, "ledger_moments", moment, invoice_ids)
     }
     invoices = {row["invoice_id"]: row for row in _read(session, "ledger_invoices", _INVOICE, invoice_ids)}
     voided_at: dict[str, Any] = {}
@@ -226,7 +261,7 @@ def _document(
     fees: list[Row],
     tiers: list[Row],
     taxes: list[Row],
-    names: Mapping[Any, str | None],
+    names: Mapping[Any, Row],
     prices: Mapping[str, Row],
 ) -> dict[str, Any]:
     roles = {row["party_role"]: row for row in parties}
@@ -251,8 +286,9 @@ def _document(
             _line(
                 row,
                 by_fee[row["fee_id"]],
-                names.get((row["invoice_id"], row["moment_id"])),
+                names.get((row["invoice_id"], row["moment_id"]), {}),
                 prices.get(row["fee_id"]),
+                is_of_child=row["external_customer_id"] != invoice["external_customer_id"],
             )
             for row in lines
         ],
@@ -295,7 +331,7 @@ def _party(row: Row) -> dict[str, Any]:
     }
 
 
-def _line(fee: Row, tiers: list[Row], subscription_name: str | None, price: Row | None) -> dict[str, Any]:
+def _line(fee: Row, tiers: list[Row], names: Row, price: Row | None, *, is_of_child: bool) -> dict[str, Any]:
     line = {
         "fee_type": fee["fee_type"],
         "code": fee["fee_code"],
@@ -308,8 +344,10 @@ def _line(fee: Row, tiers: list[Row], subscription_name: str | None, price: Row 
         "events_count": fee["events_count"] if fee["fee_type"] == "charge" else None,
         "from_date": fee["from_date"],
         "to_date": fee["to_date"],
+        "customer_id": fee["external_customer_id"] if is_of_child else None,
+        "customer_name": names.get("customer_name") if is_of_child else None,
         "subscription_id": fee["external_subscription_id"],
-        "subscription_name": subscription_name,
+        "subscription_name": names.get("subscription_name"),
         "filter": _filter(json.loads(fee["filter_values"])) if fee["filter_values"] else None,
         "group": json.loads(fee["group_values"]) if fee["group_values"] else None,
         "tiers": [

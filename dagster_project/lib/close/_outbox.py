@@ -1,17 +1,25 @@
-"""Messages about committed invoices, queued for the endpoints that listen."""
+"""Messages about committed invoices and alerts, queued for the endpoints that listen."""
 
 import json
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices, void_document_ids
+from dagster_project.lib.ledger import (
+    IssuedInvoice,
+    Row,
+    issued_invoice_ids,
+    issued_invoices,
+    triggered_alerts,
+    void_document_ids,
+)
 from dagster_project.lib.operations import Document, Message, OperationsStore, message_id
 from dagster_project.lib.warehouse import Warehouse
 from invoice_renderer import load_invoice, to_mapping
 
 INVOICE_FINALIZED = "invoice.finalized"
 INVOICE_VOIDED = "invoice.voided"
+ALERT_TRIGGERED = "alert.triggered"
 _CHUNK = 400
 _LINES_BYTES_MAX = 12_000
 
@@ -38,7 +46,37 @@ def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetim
         with warehouse.connect(read_only=True) as session:
             chunk = issued_invoices(session, wanted[begin : begin + _CHUNK])
         count += store.enqueue([_message(invoice, documents[invoice.document_id]) for invoice in chunk], now=now)
-    return count
+    return count + _queue_alerts(warehouse, store, now=now)
+
+
+def _queue_alerts(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> int:
+    """Queue `alert.triggered` for every threshold of an alert that a committed close tells of."""
+    queued = store.message_ids(ALERT_TRIGGERED)
+    with warehouse.connect(read_only=True) as session:
+        alerts = [
+            alert
+            for alert in triggered_alerts(session)
+            if message_id(ALERT_TRIGGERED, alert["triggered_alert_id"], 1) not in queued
+        ]
+    return store.enqueue(map(_alert_message, alerts), now=now) if alerts else 0
+
+
+def _alert_message(alert: Row) -> Message:
+    triggered_at = alert["triggered_at"].replace(tzinfo=UTC)
+    values = {key: _plain(alert[key]) for key in ("threshold_value", "current_value")}
+    return Message(
+        type=ALERT_TRIGGERED,
+        organization_id=alert["organization_id"],
+        object_id=alert["triggered_alert_id"],
+        sequence=1,
+        occurred_at=triggered_at,
+        data={"triggered_alert": {**alert, **values, "triggered_at": triggered_at.isoformat().replace("+00:00", "Z")}},
+    )
+
+
+def _plain(decimal: str) -> str:
+    """A decimal's text without the zeros at its end."""
+    return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
 def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:

@@ -81,15 +81,6 @@ customer_features as (
     union all
 
     select
-        parents.organization_id,
-        parents.external_customer_id,
-        'hierarchy' as feature
-    from {{ ref('stg_book__customers') }} as parents
-    where parents.parent_external_customer_id is not null
-
-    union all
-
-    select
         wallets.organization_id,
         wallets.external_customer_id,
         'top_up_rules' as feature

@@ -59,6 +59,7 @@ select
     invoices.organization_id,
     invoices.external_customer_id,
     customers.party_name as customer_name,
+    invoices.billing_entity_code,
     invoices.invoice_number,
     invoices.customer_sequence,
     invoices.organization_sequence,

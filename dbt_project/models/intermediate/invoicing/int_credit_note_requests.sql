@@ -83,6 +83,7 @@ credited_moments as (
     select
         finalized_moments.moment_id,
         finalized_moments.invoice_id,
+        finalized_invoices.external_customer_id,
         finalized_invoices.currency,
         finalized_invoices.finalized_at as finalizes_at
     from finalized_moments
@@ -94,6 +95,7 @@ credited_moments as (
     select
         scheduled.moment_id,
         scheduled.invoice_id,
+        scheduled.external_customer_id,
         scheduled.currency,
         scheduled.finalizes_at
     from scheduled
@@ -133,7 +135,7 @@ requests as (
     select
         {{ surrogate_key(["'unused'", 'unused_fees.moment_id']) }} as credit_note_id,
         unused_fees.organization_id,
-        unused_fees.external_customer_id,
+        credited_moments.external_customer_id,
         credited_moments.invoice_id,
         'unused_days' as request_kind,
         cast(null as varchar) as credit_note_code,
@@ -186,6 +188,42 @@ requests as (
     inner join {{ ref('int_invoices_ordered') }} as ordered
         on credits.invoice_id = ordered.invoice_id
     where credits.moment_state = 'due'
+
+    union all
+
+    {# what late knowledge takes off a billed period, issued with the next invoice of the subscription #}
+    select
+        {{ surrogate_key(["'late_usage'", 'restated.restated_moment_id']) }} as credit_note_id,
+        next_moments.organization_id,
+        credited_moments.external_customer_id,
+        credited_moments.invoice_id,
+        'late_usage' as request_kind,
+        cast(null as varchar) as credit_note_code,
+        'order_change' as reason,
+        cast(null as varchar) as match_external_subscription_id,
+        cast(null as varchar) as credited_moment_id,
+        'credit' as policy,
+        credited_moments.currency,
+        next_moments.finalizes_at as asked_at,
+        greatest(next_moments.finalizes_at, credited_moments.finalizes_at) as issued_at,
+        8 as instant_rank,
+        0 as credit_amount_cents,
+        0 as refund_amount_cents,
+        0 as offset_amount_cents,
+        cast(null as decimal(38, 0)) as unused_e5
+    from (
+        select
+            restatements.restated_moment_id,
+            restatements.moment_id,
+            restatements.next_moment_id
+        from {{ ref('int_restatements') }} as restatements
+        where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+        group by restatements.restated_moment_id, restatements.moment_id, restatements.next_moment_id
+    ) as restated
+    inner join {{ ref('int_billing_moments') }} as next_moments
+        on restated.next_moment_id = next_moments.moment_id
+    inner join credited_moments
+        on restated.moment_id = credited_moments.moment_id
 
 ),
 

@@ -89,7 +89,7 @@ placed as (
     select
         fees.fee_id,
         fees.organization_id,
-        fees.external_customer_id,
+        scheduled.external_customer_id,
         fees.moment_id,
         fees.fee_type,
         fees.fee_code,

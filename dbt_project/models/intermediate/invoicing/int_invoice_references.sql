@@ -89,7 +89,8 @@ pointers as (
             {{ table }}.{{ key }} as reference_id,
             {{ table }}.{{ instant }} as referred_at,
             {{ table }}.match_external_subscription_id,
-            {{ table }}.match_external_customer_id,
+            coalesce(payers.payer_external_customer_id, {{ table }}.match_external_customer_id)
+                as match_external_customer_id,
             {{ table }}.match_issuing_date,
             {{ table }}.match_invoice_type,
             coalesce({{ table }}.match_nth, 1) as match_nth
@@ -98,6 +99,10 @@ pointers as (
             on
                 {{ table }}.organization_id = close_scope.organization_id
                 and {{ table }}.{{ instant }} <= close_scope.as_of
+        left join {{ ref('int_customers_resolved') }} as payers
+            on
+                {{ table }}.organization_id = payers.organization_id
+                and {{ table }}.match_external_customer_id = payers.external_customer_id
         {% if not loop.last %}
             union all
 

@@ -13,7 +13,7 @@ voids as (
         voids.voided_at,
         voids.is_regenerated,
         voids.match_external_subscription_id,
-        voids.match_external_customer_id,
+        coalesce(payers.payer_external_customer_id, voids.match_external_customer_id) as match_external_customer_id,
         voids.match_issuing_date,
         voids.match_invoice_type,
         coalesce(voids.match_nth, 1) as match_nth,
@@ -29,6 +29,10 @@ voids as (
         on
             voids.organization_id = recorded.organization_id
             and voids.invoice_void_id = recorded.invoice_void_id
+    left join {{ ref('int_customers_resolved') }} as payers
+        on
+            voids.organization_id = payers.organization_id
+            and voids.match_external_customer_id = payers.external_customer_id
     where recorded.invoice_void_id is null
 
 ),

@@ -34,19 +34,27 @@ currencies as (
 ),
 
 {#
-  what a customer's subscriptions bring at one moment shares an invoice, apart by currency, purchase order and group
+  what a customer's subscriptions, and those of its children, bring at one moment shares an invoice, apart by currency, purchase order and group
   (semantics/invoice.md section 9)
 #}
 grouped as (
 
     select
         moments.*,
+        customers.payer_external_customer_id,
+        customers.net_payment_term,
+        customers.invoice_grace_period,
         currencies.exponent as currency_exponent,
         {{ surrogate_key([
-            'moments.organization_id', 'moments.external_customer_id', 'moments.invoice_type', 'moments.billing_at',
+            'moments.organization_id', 'customers.payer_external_customer_id', 'moments.invoice_type',
+            'moments.billing_at',
             'moments.currency', 'moments.purchase_order_number', 'moments.invoice_group',
         ]) }} as invoice_id
     from moments
+    inner join customers
+        on
+            moments.organization_id = customers.organization_id
+            and moments.external_customer_id = customers.external_customer_id
     inner join currencies
         on moments.currency = currencies.currency_code
 
@@ -64,17 +72,12 @@ dated as (
 
     select
         grouped.*,
-        customers.net_payment_term,
         case
             when grouped.has_grace
-                then {{ add_days('grouped.billing_date', 'customers.invoice_grace_period') }}
+                then {{ add_days('grouped.billing_date', 'grouped.invoice_grace_period') }}
             else grouped.billing_date
         end as issuing_date
     from grouped
-    inner join customers
-        on
-            grouped.organization_id = customers.organization_id
-            and grouped.external_customer_id = customers.external_customer_id
 
 )
 
@@ -86,7 +89,7 @@ select
         else {{ surrogate_key(['dated.invoice_id', 'dated.close_id']) }}
     end as invoice_id,
     dated.organization_id,
-    dated.external_customer_id,
+    dated.payer_external_customer_id as external_customer_id,
     dated.external_subscription_id,
     dated.close_id,
     dated.as_of,

@@ -28,6 +28,7 @@ fees as (
         ref('int_fees_from_one_offs'),
         ref('int_fees_from_fixed_charges'),
         ref('int_fees_from_commitments'),
+        ref('int_fees_from_adjustments'),
     ] -%}
         select
             {% for column in columns %}
