@@ -59,6 +59,17 @@ usable_coupons as (
             coupons.organization_id = invoice_voids.organization_id
             and coupons.external_customer_id = invoice_voids.external_customer_id
 
+    union
+
+    {# whether a coupon may be attached depends on others that are active then, used or not #}
+    select conflicts.source_id
+    from {{ ref('int_coupon_conflicts') }} as conflicts
+
+    union
+
+    select conflicts.earlier_source_id as source_id
+    from {{ ref('int_coupon_conflicts') }} as conflicts
+
 ),
 
 wallets as (
