@@ -35,18 +35,6 @@ metrics as (
 
 plan_features as (
 
-    {% for feature, condition in [
-        ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
-    ] -%}
-        select
-            charges.organization_id,
-            charges.plan_code,
-            '{{ feature }}' as feature
-        from charges
-        where {{ condition }}
-        union all
-    {% endfor -%}
-
     select
         charges.organization_id,
         charges.plan_code,
