@@ -174,9 +174,20 @@ candidates as (
 )
 
 select
-    {% for column in columns %}
+    {% for column in columns if column != 'fee_position' %}
         fees.{{ column }},
     {% endfor %}
+    {# on the invoice in the order in which they were made #}
+    cast(
+        row_number() over (
+            partition by candidates.moment_id
+            order by
+                fees.made_at, fees.fee_position, fees.filter_position,
+                {{ natural_order("coalesce(fees.transaction_id, '')") }},
+                {{ binary_order("coalesce(fees.group_values, '')") }},
+                fees.fee_id
+        ) as integer
+    ) as fee_position,
     candidates.paid_at,
     candidates.moment_id,
     candidates.billing_moment_id,
