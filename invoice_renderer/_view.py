@@ -350,7 +350,7 @@ class _Viewer:
             flat=words("tier_flat", amount=flat) if flat else None,
             units=formatter.number(tier.units),
             unit_price=price,
-            amount=formatter.price(tier.amount),
+            amount=formatter.subtotal(tier.amount),
         )
 
     def _taxes(self) -> Iterable[TaxView]:

@@ -24,12 +24,7 @@ select
     cast(
         row_number() over (
             partition by fees.invoice_id
-            order by
-                {{ binary_order('fees.external_subscription_id') }}, fees.from_date, fees.fee_position,
-                fees.filter_position,
-                {{ binary_order('fees.fee_type') }},
-                {{ binary_order('fees.fee_code') }},
-                fees.fee_id
+            order by {{ invoice_line_order('fees') }}
         ) as integer
     ) as line_number,
     fees.fee_type,
