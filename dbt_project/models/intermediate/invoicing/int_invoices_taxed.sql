@@ -36,7 +36,7 @@ tax_lines as (
     inner join fees
         on fee_taxes.fee_id = fees.fee_id
     inner join invoices
-        on fees.invoice_id = invoices.invoice_id
+        on fee_taxes.invoice_id = invoices.invoice_id
     group by fee_taxes.invoice_id, fee_taxes.tax_code, fee_taxes.tax_name, fee_taxes.tax_rate
 
 )
