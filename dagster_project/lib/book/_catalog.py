@@ -109,6 +109,7 @@ class Organization(Address):
     document_numbering: Literal["per_customer", "per_organization"] = "per_customer"
     document_number_prefix: Text | None = None
     late_usage: LateUsage = "report"
+    late_usage_limit_cents: Cents = 0
     billing_entities: ListOf[BillingEntity] = ()
 
 

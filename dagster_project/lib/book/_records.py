@@ -61,6 +61,8 @@ def records(organization_id: str, name: str, tables: Tables, private_plans: Sequ
         yield make.invoice_void(void)
     for correction in tables.event_corrections:
         yield make.event_correction(correction)
+    for alert in tables.alerts:
+        yield make.alert(alert)
     for source in tables.expected_sources:
         yield make.expected_source(source)
 
@@ -119,7 +121,8 @@ class _Maker:
                 model,
                 "logo timezone default_currency eu_tax_management invoice_grace_period "
                 "net_payment_term "
-                "finalize_zero_amount_invoice document_numbering document_number_prefix late_usage",
+                "finalize_zero_amount_invoice document_numbering document_number_prefix late_usage "
+                "late_usage_limit_cents",
             ),
         }
         return self._record("organizations", row, entry.place, {"billing_entities": entities})
@@ -245,6 +248,7 @@ class _Maker:
             **_values(
                 model,
                 "invoice_grace_period net_payment_term finalize_zero_amount_invoice late_usage "
+                "late_usage_limit_cents "
                 "billing_entity_code locale payment_provider payment_provider_customer_id",
             ),
             "position": entry.position,
@@ -396,6 +400,28 @@ class _Maker:
             "position": entry.position,
         }
         return self._record("invoice_voids", row, entry.place)
+
+    def alert(self, entry: Entry[Any]) -> Record:
+        model = entry.model
+        key = {"alert_code": model.code}
+        columns = "alert_type external_subscription_id wallet_code billable_metric_code created_at terminated_at"
+        row = {
+            **key,
+            "alert_name": model.name or model.code,
+            **_values(model, columns),
+            "position": entry.position,
+        }
+        thresholds = [
+            {
+                **key,
+                "threshold_position": number,
+                "threshold_code": threshold.code,
+                "threshold_value": threshold.value,
+                "is_recurring": threshold.recurring,
+            }
+            for number, threshold in enumerate(model.thresholds, start=1)
+        ]
+        return self._record("alerts", row, entry.place, {"alert_thresholds": thresholds})
 
     def event_correction(self, entry: Entry[Any]) -> Record:
         model = entry.model

@@ -2,15 +2,9 @@
   Which taxes each fee of the CTE `placed` has, as the CTEs that follow it and a last select: the levels of
   semantics/invoice.md section 5, the first that names any. `placed` has fee_id, organization_id, external_customer_id,
   moment_id, fee_type, fee_code, fee_position, tax_owner_type and tax_owner_code (see fee_tax_owner), invoice_id,
-  billing_at, issuing_date, plan_code and plan_effective_at.
+  billing_at, issuing_date, plan_code and plan_effective_at; `one_offs` has moment_id and request_id.
 #}
 {% macro taxes_of_placed_fees() -%}
-one_offs as (
-
-    select * from {{ ref('int_one_off_moments') }}
-
-),
-
 one_off_fee_taxes as (
 
     select * from {{ ref('stg_book__one_off_fee_taxes') }}

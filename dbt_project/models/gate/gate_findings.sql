@@ -363,6 +363,17 @@ findings as (
     union all
 
     select
+        refused_voids.organization_id,
+        refused_voids.external_customer_id,
+        'invoice_void_refused' as rule,
+        'gate_refused_voids' as relation,
+        refused_voids.invoice_void_id as row_key,
+        'the void of ' || cast(refused_voids.voided_at as varchar) || ': ' || refused_voids.refusal as detail
+    from {{ ref('gate_refused_voids') }} as refused_voids
+
+    union all
+
+    select
         unanswered_customers.organization_id,
         unanswered_customers.external_customer_id,
         'vat_check_pending' as rule,

@@ -27,27 +27,6 @@ charges as (
 
 ),
 
-metrics as (
-
-    select * from {{ ref('stg_book__billable_metrics') }}
-
-),
-
-plan_features as (
-
-    select
-        charges.organization_id,
-        charges.plan_code,
-        metrics.aggregation_type as feature
-    from charges
-    inner join metrics
-        on
-            charges.organization_id = metrics.organization_id
-            and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
-
-),
-
 plans_billed_at_once as (
 
     select
@@ -79,27 +58,6 @@ plans_billed_at_once as (
 customer_features as (
 
     select
-        subscriptions.organization_id,
-        subscriptions.external_customer_id,
-        plan_features.feature
-    from subscriptions
-    inner join plan_features
-        on
-            subscriptions.organization_id = plan_features.organization_id
-            and subscriptions.plan_code = plan_features.plan_code
-
-    union all
-
-    select
-        parents.organization_id,
-        parents.external_customer_id,
-        'hierarchy' as feature
-    from {{ ref('stg_book__customers') }} as parents
-    where parents.parent_external_customer_id is not null
-
-    union all
-
-    select
         wallets.organization_id,
         wallets.external_customer_id,
         'top_up_rules' as feature
@@ -109,22 +67,6 @@ customer_features as (
             wallets.organization_id = close_scope.organization_id
             and wallets.created_at <= close_scope.as_of
     where wallets.recurring_transaction_rules is not null and wallets.recurring_transaction_rules <> '[]'
-
-    union all
-
-    select
-        voids.organization_id,
-        coalesce(voids.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'invoice_void' as feature
-    from {{ ref('stg_book__invoice_voids') }} as voids
-    inner join close_scope
-        on
-            voids.organization_id = close_scope.organization_id
-            and voids.voided_at <= close_scope.as_of
-    left join subscriptions
-        on
-            voids.organization_id = subscriptions.organization_id
-            and voids.match_external_subscription_id = subscriptions.external_subscription_id
 
     union all
 

@@ -28,7 +28,11 @@ select
     cast(
         row_number() over (
             partition by fees.invoice_id
-            order by {{ invoice_line_order('fees') }}
+            order by
+                {# the lines of children follow those of the customer that pays #}
+                case when fees.external_customer_id = invoices.external_customer_id then 0 else 1 end,
+                {{ binary_order('fees.external_customer_id') }},
+                {{ invoice_line_order('fees') }}
         ) as integer
     ) as line_number,
     fees.fee_type,

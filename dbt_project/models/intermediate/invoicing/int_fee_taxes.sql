@@ -48,7 +48,7 @@ placed as (
     select
         fees.fee_id,
         fees.organization_id,
-        fees.external_customer_id,
+        scheduled.external_customer_id,
         fees.moment_id,
         fees.fee_type,
         fees.fee_code,
@@ -62,6 +62,23 @@ placed as (
     from fees
     inner join scheduled
         on fees.moment_id = scheduled.moment_id
+
+),
+
+one_offs as (
+
+    select
+        one_offs.moment_id,
+        one_offs.request_id
+    from {{ ref('int_one_off_moments') }} as one_offs
+
+    union all
+
+    select
+        regenerated.moment_id,
+        regenerated.request_id
+    from {{ ref('int_regenerated_moments') }} as regenerated
+    where regenerated.invoice_type = 'one_off'
 
 ),
 

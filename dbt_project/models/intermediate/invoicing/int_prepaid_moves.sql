@@ -57,7 +57,7 @@ fees as (
 
     select
         priced.invoice_id,
-        priced.fee_type,
+        case priced.fee_type when 'true_up' then 'charge' else priced.fee_type end as fee_type,
         coalesce(priced.billable_metric_code, '') as metric_code,
         priced.amount_cents,
         {{ cents_to_e5('priced.amount_cents') }} * {{ scaled_percent('priced.taxes_rate') }} as scaled_tax,

@@ -92,12 +92,22 @@ close_scope as (
 
 ),
 
+restated as (
+
+    select distinct restated_moments.period_moment_id
+    from {{ ref('int_restated_moments') }} as restated_moments
+
+),
+
 moments as (
 
     select
         moments.*,
-        {{ level_end('moments.usage_to_at') }} as level_ends_at
+        {{ level_end('moments.usage_to_at') }} as level_ends_at,
+        restated.period_moment_id is not null as is_restated
     from {{ ref('int_billing_moments') }} as moments
+    left join restated
+        on moments.moment_id = restated.period_moment_id
 
 ),
 
@@ -221,6 +231,7 @@ placed as (
         usage_events.is_corrected,
         usage_events.is_cancelled,
         moments.moment_id,
+        coalesce(moments.is_restated, false) as is_restated,
         {#
           What is in a finalised period and was known then keeps the fate that its close recorded
           (ledger_moment_fates). Late is what became known at or after its billing moment, or was landed after it.
@@ -301,7 +312,11 @@ read_now as (
     select
         placed.*,
         not placed.is_cancelled
-        and (placed.fate in ('due', 'draft', 'running') or (placed.is_carried and placed.fate <> 'pending')) as is_read
+        and (
+            placed.fate in ('due', 'draft', 'running')
+            or (placed.is_carried and placed.fate <> 'pending')
+            or (placed.is_restated and placed.fate in ('finalized', 'late'))
+        ) as is_read
     from placed
 
 ),
@@ -342,7 +357,7 @@ select
     valued.is_read,
     valued.is_measured,
     {{ parse_quantity('valued.value_text') }} as quantity,
-    case when valued.is_read and valued.is_unique_counted then coalesce(valued.value_text, '') end as item,
+    case when valued.is_read and valued.is_unique_counted then {{ counted_item('valued.value_text') }} end as item,
     coalesce(
         valued.is_read
         and valued.is_unique_counted

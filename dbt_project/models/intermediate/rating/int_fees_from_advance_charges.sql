@@ -124,6 +124,7 @@ charged as (
             and advance.filter_position = allowances.filter_position
             and advance.group_values = allowances.group_values
             and advance.sequence_number = allowances.sequence_number
+            and advance.list_number = allowances.list_number
 
 ),
 

@@ -1,11 +1,37 @@
 {{ config(pre_hook='{{ prefer_hash_joins() }}') }}
 
+{%- set columns = [
+    'moment_id', 'moment_state', 'organization_id', 'external_subscription_id', 'subscription_created_at', 'base_plan_code',
+    'plan_code', 'plan_effective_at', 'commitment_plan_code', 'commitment_plan_effective_at', 'commitment_from_date',
+    'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count',
+] -%}
 with
+
+{# a period that is restated counts its own fees in place of those that were billed for it #}
+billing_moments as (
+
+    select
+        {% for column in columns -%}
+            moments.{{ column }},
+        {% endfor -%}
+        cast(null as varchar) as period_moment_id
+    from {{ ref('int_billing_moments') }} as moments
+
+    union all
+
+    select
+        {% for column in columns -%}
+            restated.{{ column }},
+        {% endfor -%}
+        restated.period_moment_id
+    from {{ ref('int_restated_moments') }} as restated
+
+),
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
-    where moment_state <> 'finalized' and commitment_from_date is not null
+    select * from billing_moments
+    where billing_moments.moment_state <> 'finalized' and billing_moments.commitment_from_date is not null
 
 ),
 
@@ -18,12 +44,6 @@ plan_versions as (
 currencies as (
 
     select * from {{ ref('currencies') }}
-
-),
-
-billing_moments as (
-
-    select * from {{ ref('int_billing_moments') }}
 
 ),
 
@@ -45,6 +65,7 @@ committed as (
     select
         moments.moment_id,
         moments.moment_state,
+        moments.period_moment_id,
         moments.organization_id,
         moments.external_subscription_id,
         moments.subscription_created_at,
@@ -129,6 +150,8 @@ standalone_fees as (
 row_fees as (
 
     select
+        billing_moments.moment_id,
+        billing_moments.period_moment_id,
         open_fees.fee_type,
         open_fees.fee_code,
         open_fees.from_date,
@@ -147,6 +170,8 @@ row_fees as (
     union all
 
     select
+        finalized_moments.moment_id,
+        cast(null as varchar) as period_moment_id,
         finalized_fees.fee_type,
         finalized_fees.fee_code,
         finalized_fees.from_date,
@@ -170,6 +195,8 @@ row_fees as (
     union all
 
     select
+        standalone_fees.period_moment_id as moment_id,
+        cast(null as varchar) as period_moment_id,
         'charge' as fee_type,
         standalone_fees.fee_code,
         standalone_fees.from_date,
@@ -192,6 +219,8 @@ row_fees as (
 counted as (
 
     select
+        row_fees.moment_id,
+        row_fees.period_moment_id,
         row_fees.organization_id,
         row_fees.external_subscription_id,
         row_fees.subscription_created_at,
@@ -200,6 +229,8 @@ counted as (
                 then {{ add_days('row_fees.to_date', 1) }}
             else row_fees.from_date
         end as counts_for_date,
+        row_fees.fee_type in ('subscription', 'charge', 'true_up') and not coalesce(charges.is_pay_in_advance, false)
+            as is_restatable,
         row_fees.amount_cents
     from row_fees
     left join charges
@@ -227,6 +258,18 @@ settled as (
             and committed.subscription_created_at = counted.subscription_created_at
             and committed.commitment_from_date <= counted.counts_for_date
             and committed.commitment_to_date >= counted.counts_for_date
+            {# fixed charges and what is paid in advance are not restated #}
+            and (
+                committed.moment_id = counted.moment_id
+                or (
+                    counted.period_moment_id is null
+                    and (
+                        committed.period_moment_id is null
+                        or committed.period_moment_id <> counted.moment_id
+                        or not counted.is_restatable
+                    )
+                )
+            )
     group by committed.moment_id
 
 ),

@@ -29,4 +29,13 @@ placed as (
 
 ),
 
+one_offs as (
+
+    select
+        one_offs.moment_id,
+        one_offs.request_id
+    from {{ ref('int_one_off_moments') }} as one_offs
+
+),
+
 {{ taxes_of_placed_fees() }}

@@ -93,6 +93,7 @@ limited_sums as (
         case when count(*) = count(allowances.limited_amount) then sum(floor(allowances.limited_amount)) end as whole,
         sum(allowances.limited_amount - floor(allowances.limited_amount)) as fraction
     from {{ ref('int_percentage_allowances') }} as allowances
+    where allowances.list_number = 0
     group by allowances.moment_id, allowances.charge_code, allowances.filter_position, allowances.group_values
 
 ),
