@@ -131,6 +131,7 @@ class Line:
     bucket. ``group`` maps a property to the one value of the line, None where events lack it.
     ``unit_amount`` is the exact price of a unit in the major unit, None where there is not one
     price; ``price`` is one of another kind. ``precise_amount_cents`` is the amount before rounding.
+    ``customer_id`` is given where the customer billed is not the one that used it: its child.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -146,6 +147,8 @@ class Line:
     events_count: int | None = None
     from_date: date | None = None
     to_date: date | None = None
+    customer_id: str | None = None
+    customer_name: str | None = None
     subscription_id: str | None = None
     subscription_name: str | None = None
     filter: Mapping[str, tuple[str, ...] | None] | None = None

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import cast
 
 from babel import Locale
@@ -14,6 +14,7 @@ from babel.numbers import NumberPattern, get_currency_symbol
 
 # Babel rounds in the thread's decimal context: 28 digits are not enough for decimal(38,15).
 _EXACT = Context(prec=200)
+_SUBTOTAL_DECIMALS = 6
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -51,6 +52,13 @@ class Formatter:
     def price(self, amount: Decimal) -> str:
         """Write an exact amount in major units with all its decimals, the currency's at least."""
         return self._currency(amount, fraction_digits(amount))
+
+    def subtotal(self, amount: Decimal) -> str:
+        """Write an exact amount in major units that is part of a line, to six decimals, half away from zero."""
+        most = max(self.currency_exponent, _SUBTOTAL_DECIMALS)
+        with localcontext(_EXACT):
+            shown = amount.quantize(Decimal(1).scaleb(-most), ROUND_HALF_UP)
+        return self.price(shown)
 
     def number(self, value: Decimal | int) -> str:
         """Write a quantity with all its decimals."""

@@ -17,7 +17,7 @@ The mapping is JSON: amounts in minor units are numbers without a fraction, ever
                            logo?: "data:image/…;base64,…"}
     lines                 [{fee_type, code, name, units, amount_cents, precise_amount_cents,
                             tax_rate, unit_amount?, events_count?, from_date?, to_date?,
-                            subscription_id?, subscription_name?,
+                            customer_id?, customer_name?, subscription_id?, subscription_name?,
                             filter?: {key: [value, …] | null}, group?: {key: value | null},
                             tiers?: [{from_value, to_value | null, units,
                                       per_unit_amount | null, rate?, flat_amount, amount}],

@@ -99,8 +99,13 @@ class ChargeView:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionView:
-    """The charges of one subscription; no heading on an invoice that knows no subscription."""
+    """The charges of one subscription; no heading on an invoice that knows no subscription.
 
+    ``section`` opens the section of a customer, where an invoice bills several: the one that pays and its children.
+    """
+
+    section: Name | None
+    section_amount: str | None
     heading: Name | None
     amount: str | None
     charges: tuple[ChargeView, ...]
@@ -192,7 +197,7 @@ class _Viewer:
             customer=customer,
             script=customer.script or seller.script or "han-simplified",
             facts=tuple(self._facts()),
-            amount_due=self.formatter.money(invoice.totals.total_amount_cents),
+            amount_due=self.formatter.money(self._due_cents()),
             amount_due_remark=self._amount_due_remark(),
             subscriptions=subscriptions,
             has_wide_figures=_widest_figure(subscriptions) > _COLUMN_WIDTH,
@@ -230,21 +235,33 @@ class _Viewer:
         if invoice.purchase_order_number:
             yield Row(words("purchase_order_number"), invoice.purchase_order_number)
 
+    def _due_cents(self) -> int:
+        """What is asked for: nothing of an invoice that is void."""
+        return 0 if self.invoice.status == InvoiceStatus.VOIDED else self.invoice.totals.total_amount_cents
+
     def _amount_due_remark(self) -> str:
-        if self.invoice.totals.total_amount_cents <= 0:
+        if self._due_cents() <= 0:
             return self.words("nothing_due")
         return self.words("amount_due_by", date=self.formatter.day(self.invoice.payment_due_date))
 
     def _subscriptions(self) -> Iterable[SubscriptionView]:
+        sections = dict(_grouped(self.invoice.lines, lambda line: (line.customer_id, line.customer_name)))
+        has_sections = any(customer_id is not None for customer_id, _ in sections)
+        section = None
         groups = _grouped(
             self.invoice.lines,
-            lambda line: (line.subscription_id, line.subscription_name),
+            lambda line: (line.customer_id, line.customer_name, line.subscription_id, line.subscription_name),
         )
-        for (subscription_id, subscription_name), lines in groups:
+        for (customer_id, customer_name, subscription_id, subscription_name), lines in groups:
+            opens = has_sections and (customer_id, customer_name) != section
+            section = (customer_id, customer_name)
+            payer = self.invoice.customer.legal_name or self.invoice.customer.name
             heading = subscription_name or subscription_id
             if heading is None and len(groups) > 1:
                 heading = self.words("other_charges")
             yield SubscriptionView(
+                section=_name(customer_name or customer_id or payer) if opens else None,
+                section_amount=self._sum_of(sections[section]) if opens else None,
                 heading=_name(heading) if heading else None,
                 amount=self._sum_of(lines) if len(groups) > 1 else None,
                 charges=tuple(
@@ -350,7 +367,7 @@ class _Viewer:
             flat=words("tier_flat", amount=flat) if flat else None,
             units=formatter.number(tier.units),
             unit_price=price,
-            amount=formatter.price(tier.amount),
+            amount=formatter.subtotal(tier.amount),
         )
 
     def _taxes(self) -> Iterable[TaxView]:

@@ -13,7 +13,7 @@ from dagster_project.command._options import (
 )
 from dagster_project.lib.close import render_documents
 from dagster_project.lib.errors import InputError
-from dagster_project.lib.ledger import find_invoice, issued_invoice_ids
+from dagster_project.lib.ledger import find_invoice, issued_invoice_ids, void_document_ids
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import warehouse_lock
 
@@ -32,7 +32,7 @@ def render(numbers: tuple[str, ...], everything: bool, warehouse_location: str |
         raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
     with warehouse_lock(warehouse, purpose="render"), open_store(warehouse.operations_url) as store:
         with warehouse.connect(read_only=True) as session:
-            wanted = issued_invoice_ids(session) if everything else []
+            wanted = issued_invoice_ids(session) + void_document_ids(session) if everything else []
             for number in numbers:
                 found = find_invoice(session, number)
                 if not found:

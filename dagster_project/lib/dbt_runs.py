@@ -84,11 +84,9 @@ class DbtRuns:
         """The reference tables of seeds/reference."""
         return self._checked(["seed"])
 
-    def test(
-        self, selection: Sequence[str], *, exclude: Sequence[str] = (), resource_type: str = "test"
-    ) -> list[NodeResult]:
-        """The data tests (or those of another type) of a selection; failures are in the results, nothing is raised."""
-        arguments = ["test", "--resource-type", resource_type, "--select", *selection]
+    def test(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
+        """The data tests of a selection; failures are in the results, nothing is raised."""
+        arguments = ["test", "--resource-type", "test", "--select", *selection]
         return self._invoke([*arguments, "--exclude", *exclude] if exclude else arguments)
 
     def unit_test(self, selection: Sequence[str]) -> list[NodeResult]:

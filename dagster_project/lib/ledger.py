@@ -58,6 +58,7 @@ _FEE = (
     "invoice_id",
     "fee_id",
     "moment_id",
+    "external_customer_id",
     "external_subscription_id",
     "line_number",
     "fee_type",
@@ -109,18 +110,42 @@ _PRICE = (
     "free_units_per_events",
 )
 
+_TRIGGERED_ALERT = (
+    "triggered_alert_id",
+    "organization_id",
+    "external_customer_id",
+    "alert_code",
+    "alert_name",
+    "alert_type",
+    "external_subscription_id",
+    "wallet_code",
+    "billable_metric_code",
+    "threshold_code",
+    "threshold_value",
+    "is_recurring",
+    "current_value",
+    "triggered_at",
+)
+_VOID = ":void"
+
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedInvoice:
-    """One committed, numbered invoice: its key, its place in the ledger and the mapping its documents are made from."""
+    """One committed, numbered invoice: its key, its place in the ledger and the mapping its documents are made from.
 
+    A voided invoice has a second document that says so: `document_id` tells the two apart, `voided_at` is null for the
+    first.
+    """
+
+    document_id: str
     invoice_id: str
     organization_id: str
     external_customer_id: str
     number: str
     finalized_at: Any
+    voided_at: Any
     document: Mapping[str, Any]
 
 
@@ -135,6 +160,39 @@ def issued_invoice_ids(session: Session) -> list[str]:
             f"select i.invoice_id from {ledger}.ledger_invoices i "
             f"inner join {ledger}.closes c on c.close_id = i.close_id "
             "where i.invoice_number is not null order by i.close_id, i.organization_id, i.organization_sequence"
+        )
+    ]
+
+
+def void_document_ids(session: Session) -> list[str]:
+    """The ids of the documents that say of an invoice that it is void, in order of close and time."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_invoice_voids"):
+        return []
+    return [
+        f"{invoice_id}{_VOID}"
+        for (invoice_id,) in session.rows(
+            f"select v.invoice_id from {ledger}.ledger_invoice_voids v "
+            f"inner join {ledger}.closes c on c.close_id = v.close_id "
+            "order by v.close_id, v.voided_at, v.invoice_id"
+        )
+    ]
+
+
+def triggered_alerts(session: Session) -> list[Row]:
+    """The thresholds of alerts that committed closes tell of, in order of close; values are exact text."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_triggered_alerts"):
+        return []
+    columns = ", ".join(
+        f"cast(a.{column} as varchar)" if column.endswith("_value") else f"a.{column}" for column in _TRIGGERED_ALERT
+    )
+    return [
+        dict(zip(_TRIGGERED_ALERT, row, strict=True))
+        for row in session.rows(
+            f"select {columns} from {ledger}.ledger_triggered_alerts a "
+            f"inner join {ledger}.closes c on c.close_id = a.close_id "
+            "order by a.close_id, a.triggered_alert_id"
         )
     ]
 
@@ -154,31 +212,47 @@ def find_invoice(session: Session, number: str) -> list[str]:
     ]
 
 
-def issued_invoices(session: Session, invoice_ids: Sequence[str]) -> list[IssuedInvoice]:
-    """The invoices with their parties, lines, tiers and taxes, in the order of `invoice_ids`."""
-    if not invoice_ids:
+def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[IssuedInvoice]:
+    """The invoices with their parties, lines, tiers and taxes, in the order of `document_ids`.
+
+    An id is that of an invoice, or one of `void_document_ids`.
+    """
+    if not document_ids:
         return []
+    invoice_ids = sorted({key.removesuffix(_VOID) for key in document_ids})
     parties = _by_invoice(_read(session, "ledger_parties", _PARTY, invoice_ids))
     fees = _by_invoice(_read(session, "ledger_fees", _FEE, invoice_ids))
     tiers = _by_invoice(_read(session, "ledger_fee_tiers", _TIER, invoice_ids))
     taxes = _by_invoice(_read(session, "ledger_invoice_taxes", _TAX, invoice_ids))
     prices = _prices(session, invoice_ids)
+    moment = ("invoice_id", "moment_id", "customer_name", "subscription_name")
     names = {
-        (row["invoice_id"], row["moment_id"]): row["subscription_name"]
-        for row in _read(session, "ledger_moments", ("invoice_id", "moment_id", "subscription_name"), invoice_ids)
+        (row["invoice_id"], row["moment_id"]): row for row in _read(session, "ledger_moments", moment, invoice_ids)
     }
     invoices = {row["invoice_id"]: row for row in _read(session, "ledger_invoices", _INVOICE, invoice_ids)}
-    return [
-        IssuedInvoice(
-            invoice_id=key,
-            organization_id=invoices[key]["organization_id"],
-            external_customer_id=invoices[key]["external_customer_id"],
-            number=invoices[key]["invoice_number"],
-            finalized_at=invoices[key]["finalized_at"],
-            document=_document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names, prices),
+    voided_at: dict[str, Any] = {}
+    if any(key.endswith(_VOID) for key in document_ids):
+        voids = _read(session, "ledger_invoice_voids", ("invoice_id", "voided_at"), invoice_ids)
+        voided_at = {row["invoice_id"]: row["voided_at"] for row in voids}
+    issued = []
+    for document_id in document_ids:
+        key = document_id.removesuffix(_VOID)
+        document = _document(invoices[key], parties[key], fees[key], tiers[key], taxes[key], names, prices)
+        if document_id != key:
+            document["status"] = "voided"
+        issued.append(
+            IssuedInvoice(
+                document_id=document_id,
+                invoice_id=key,
+                organization_id=invoices[key]["organization_id"],
+                external_customer_id=invoices[key]["external_customer_id"],
+                number=invoices[key]["invoice_number"],
+                finalized_at=invoices[key]["finalized_at"],
+                voided_at=voided_at[key] if document_id != key else None,
+                document=document,
+            )
         )
-        for key in invoice_ids
-    ]
+    return issued
 
 
 def _document(
@@ -187,7 +261,7 @@ def _document(
     fees: list[Row],
     tiers: list[Row],
     taxes: list[Row],
-    names: Mapping[Any, str | None],
+    names: Mapping[Any, Row],
     prices: Mapping[str, Row],
 ) -> dict[str, Any]:
     roles = {row["party_role"]: row for row in parties}
@@ -212,8 +286,9 @@ def _document(
             _line(
                 row,
                 by_fee[row["fee_id"]],
-                names.get((row["invoice_id"], row["moment_id"])),
+                names.get((row["invoice_id"], row["moment_id"]), {}),
                 prices.get(row["fee_id"]),
+                is_of_child=row["external_customer_id"] != invoice["external_customer_id"],
             )
             for row in lines
         ],
@@ -256,7 +331,7 @@ def _party(row: Row) -> dict[str, Any]:
     }
 
 
-def _line(fee: Row, tiers: list[Row], subscription_name: str | None, price: Row | None) -> dict[str, Any]:
+def _line(fee: Row, tiers: list[Row], names: Row, price: Row | None, *, is_of_child: bool) -> dict[str, Any]:
     line = {
         "fee_type": fee["fee_type"],
         "code": fee["fee_code"],
@@ -269,8 +344,10 @@ def _line(fee: Row, tiers: list[Row], subscription_name: str | None, price: Row 
         "events_count": fee["events_count"] if fee["fee_type"] == "charge" else None,
         "from_date": fee["from_date"],
         "to_date": fee["to_date"],
+        "customer_id": fee["external_customer_id"] if is_of_child else None,
+        "customer_name": names.get("customer_name") if is_of_child else None,
         "subscription_id": fee["external_subscription_id"],
-        "subscription_name": subscription_name,
+        "subscription_name": names.get("subscription_name"),
         "filter": _filter(json.loads(fee["filter_values"])) if fee["filter_values"] else None,
         "group": json.loads(fee["group_values"]) if fee["group_values"] else None,
         "tiers": [

@@ -34,6 +34,7 @@ class Traffic:
     noon: int
     documents: int
     translations: int
+    languages: tuple[str, ...] = ()
 
 
 TRAFFIC = (
@@ -50,6 +51,7 @@ TRAFFIC = (
     Traffic("notaria-pulse", datetime(2026, 8, 20, 14, tzinfo=UTC), 16, 6, 0),
     Traffic("zielone-starter", datetime(2026, 9, 3, 7, 15, tzinfo=UTC), 9, 5, 3),
     Traffic("harbour-pulse", datetime(2026, 9, 13, 21, tzinfo=UTC), 0, 11, 0),
+    Traffic("grachten-team", datetime(2026, 7, 20, 8, tzinfo=UTC), 11, 17, 0, ("nl", "nl", "en", "ar")),
 )
 
 
@@ -66,6 +68,8 @@ def usage(traffic: Traffic, random: Random) -> Iterator[Event]:
         )
         for number, (at, code) in enumerate(instants, start=1):
             properties = PROPERTIES[code](random)
+            if traffic.languages:
+                properties["language"] = traffic.languages[number % len(traffic.languages)]
             if traffic.start <= at < END:
                 yield {
                     "transaction_id": f"{traffic.subscription}-{day:%m%d}-{number}",
@@ -127,8 +131,43 @@ def files() -> dict[str, list[str]]:
     for name, events in by_file.items():
         events.sort(key=lambda event: (event["timestamp"], event["transaction_id"]))
         lines[name] = [line(event) for event in events]
+    levels(lines)
     soil(lines)
     return lines
+
+
+def levels(lines: dict[str, list[str]]) -> None:
+    """Add the rows of the metrics that carry a level, in place: members who come and go, and the size of the archive."""
+    members = (
+        ("07-20T08:30:00", "noor", "add"),
+        ("07-20T08:31:00", "willem", "add"),
+        ("07-27T09:00:00", "sanne", "add"),
+        ("08-14T15:00:00", "willem", "remove"),
+        ("09-10T11:30:00", "daan", "add"),
+        ("09-10T11:31:00", "lotte", "add"),
+        ("10-05T08:00:00", "sanne", "remove"),
+    )
+    for number, (at, member, operation) in enumerate(members, start=1):
+        text = made(
+            f"grachten-member-{number}",
+            "grachten-team",
+            "member",
+            f"2026-{at}Z",
+            member_id=member,
+            operation_type=operation,
+        )
+        lines[f"2026-{at[:2]}"].append(text)
+    sizes = (
+        ("07-21T10:00:00", "64.5"),
+        ("08-30T16:20:00", "118.25"),
+        ("09-18T12:00:00", "-30"),
+        ("10-02T06:45:00", "71"),
+    )
+    for number, (at, gigabytes) in enumerate(sizes, start=1):
+        text = made(
+            f"grachten-archive-{number}", "grachten-team", "archive_changed", f"2026-{at}Z", gigabytes=gigabytes
+        )
+        lines[f"2026-{at[:2]}"].append(text)
 
 
 def soil(lines: dict[str, list[str]]) -> None:

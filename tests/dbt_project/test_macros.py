@@ -160,10 +160,10 @@ def test_fixed_numbers_are_multiplied_and_divided_exactly_or_not_at_all(
 def test_quantities_are_fixed_numbers_and_back(session: Session, macros: dict[str, Any], digits: int) -> None:
     numbers = [Decimal(n).scaleb(-12) for n in fixed_numbers(digits, 200)]
     rows = [(format(number, "f"),) for number in numbers]
-    got = evaluated(session, macros["to_fixed"]("a"), rows, ("decimal(27,12)",))
+    got = evaluated(session, macros["scaled_quantity"]("a"), rows, ("decimal(27,12)",))
     assert [int(value) for value in got] == [int(number * FIXED) for number in numbers]
     wide = macros["wide_integer"]()
-    back = evaluated(session, macros["from_fixed"]("a"), [(str(int(value)),) for value in got], (wide,))
+    back = evaluated(session, macros["quantity_of_scaled"]("a"), [(str(int(value)),) for value in got], (wide,))
     assert back == numbers
 
 

@@ -45,4 +45,13 @@ def test_every_invoice_of_the_cases_agrees(warehouse: Warehouse, tmp_path: Path)
             ]
     assert wrong == []
     assert lines_count > 1200
-    assert kinds == {"subscription", "charge", "true_up", "commitment", "fixed_charge", "add_on", "credit"}
+    assert kinds == {
+        "subscription",
+        "charge",
+        "true_up",
+        "commitment",
+        "fixed_charge",
+        "add_on",
+        "credit",
+        "adjustment",
+    }

@@ -75,12 +75,7 @@ def _kinds() -> Iterator[Kind]:
                     yield Kind(aggregation, model, recurring, prorated=True, in_advance=True)
 
 
-# unique counts in advance by percentage: what their events are worth is open
-KINDS = tuple(
-    kind
-    for kind in _kinds()
-    if not (kind.in_advance and kind.model == "percentage" and kind.aggregation == "unique_count_agg")
-)
+KINDS = tuple(_kinds())
 
 
 @dataclass(frozen=True)
@@ -404,10 +399,7 @@ class _Charge:
         if allowance and rng.random() < 0.5:
             found["free_units_per_events"] = rng.choice((1, 2, 3, 5))
         if allowance and rng.random() < 0.5:
-            # a free total below the free events of a count is open to reading: rating.md 6.6
-            counts = kind.aggregation in {"count_agg", "unique_count_agg"}
-            least = "6" if counts and "free_units_per_events" in found else "3"
-            found["free_units_per_total_aggregation"] = rng.choice((least, "10", "25.5", "250"))
+            found["free_units_per_total_aggregation"] = rng.choice(("1", "3", "3", "10", "25.5", "250"))
         return {key: value for key, value in found.items() if value is not None}
 
     # ---- events
@@ -463,8 +455,10 @@ class _Charge:
 
     def _received(self, at: datetime) -> str | None:
         rng = self.rng
-        if self.kind.in_advance or rng.random() < 0.8:
+        if rng.random() < 0.8:
             return None
+        if self.kind.in_advance:
+            return written(at + timedelta(seconds=rng.choice((1, 86400, 3 * 86400))))
         bound = rng.choice(self.book.bounds_of)
         return written(max(at, rng.choice((at + timedelta(seconds=rng.randint(0, 3)), bound - _TICK, bound))))
 
@@ -482,8 +476,8 @@ class _Charge:
         if "expression" in self.metric:
             found |= {key: decimal_text(self._value()) for key in self.read if rng.random() < 0.93}
         elif kind.aggregation == "unique_count_agg":
-            if kind.in_advance or rng.random() < 0.95:
-                found[name] = rng.choice(("a", "b", "c", "A"))
+            if rng.random() < 0.95:
+                found[name] = rng.choice(("a", "a", "b", "b", "c", "A", "", " "))
             if rng.random() < 0.6:
                 found["operation_type"] = rng.choice(("add", "remove", "remove"))
         elif kind.aggregation != "count_agg":

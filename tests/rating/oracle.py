@@ -6,7 +6,7 @@ aggregation and charge model but the custom ones. Where the rules leave somethin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -36,6 +36,7 @@ from dagster_project.lib.exact import (
     full_period,
     half_away,
     instant,
+    level_quantity,
     level_steps,
     local_date,
     midnight,
@@ -225,7 +226,7 @@ class _Subscription:
 
     def run(self, outcome: Outcome) -> None:
         """Add the invoices, the fees without invoice, and the running usage."""
-        made: list[tuple[Any, list[Fee]]] = []
+        made: list[tuple[Any, datetime, list[Fee]]] = []
         carried: dict[str, dict[Any, Fraction]] = {charge.code: {} for charge in self.charges}
         for period in self.periods:
             fees: list[Fee] = []
@@ -234,7 +235,7 @@ class _Subscription:
                     advance = _Advance(self, charge, period)
                     for event, fee in advance.fees():
                         if charge.invoiceable:
-                            made.append(((event.at, 1, event.rank), [fee]))
+                            made.append(((max(event.at, event.known_at), 1, event.rank), event.at, [fee]))
                         else:
                             outcome.alone.append(fee)
                     if period.is_open:
@@ -251,9 +252,9 @@ class _Subscription:
                         fees += self._true_up(charge, period, rated)
             if not period.is_open:
                 rank = (period.billed_at, 2 if period.ends_subscription else 0, ())
-                made.append((rank, [*fees, Fee("subscription", self.plan["code"], None, None, 0)]))
-        for rank, fees in sorted(made, key=lambda pair: pair[0]):
-            outcome.invoices.append(Invoice(self.id, self.customer, rank[0], local_date(rank[0], self.zone), fees))
+                made.append((rank, rank[0], [*fees, Fee("subscription", self.plan["code"], None, None, 0)]))
+        for rank, issued_at, fees in sorted(made, key=lambda invoice: invoice[0]):
+            outcome.invoices.append(Invoice(self.id, self.customer, rank[0], local_date(issued_at, self.zone), fees))
 
     def readings(self, charge: Charge, until: datetime) -> list[Reading]:
         """What a charge's metric reads of all history up to an instant, in order."""
@@ -328,8 +329,6 @@ class _Advance:
             raise UnsettledError("not allowed in advance")
         if charge.recurring and charge.model in {"percentage", "dynamic"}:
             raise UnsettledError(f"the renewal of a {charge.model} price")
-        if charge.aggregation == "unique_count_agg" and charge.model == "percentage":
-            raise UnsettledError("a percentage of unique counts in advance")
 
     def _grouped(self) -> dict[tuple[int, Group], list[Reading]]:
         found: dict[tuple[int, Group], list[Reading]] = {}
@@ -346,27 +345,23 @@ class _Advance:
         for key, readings in self._grouped().items():
             bucket = self.charge.buckets[key[0]]
             made = self.billed.setdefault(key, [])
-            for i, reading in enumerate(readings):
+            known = sorted(readings, key=lambda found: (max(found.event.at, found.event.known_at), found.event.rank))
+            for i, reading in enumerate(known):
                 event = reading.event
                 if not self.period.holds(event.at):
                     continue
-                if event.known_at != event.at:
-                    raise UnsettledError("an event that arrives after a charge in advance would have billed it")
-                fee = advance_fee(self.charge, bucket, self.period, readings[: i + 1], last_day, subunits)
+                if not self.period.knows(event.known_at):
+                    raise UnsettledError("an event in advance that is known when its period is over")
+                fee = advance_fee(self.charge, bucket, self.period, known[: i + 1], last_day, subunits)
                 made.append(fee)
                 yield (
                     event,
                     self.subscription.fee(self.charge, bucket, key[1], fee.exact, units=fee.units, events_count=1),
                 )
 
-    def _model(self, bucket: Bucket, units: Fraction, count: int, values: Sequence[Fraction] = ()) -> Fraction:
-        return amount(
-            self.charge.model,
-            bucket.properties,
-            Quantity(units, units, count, values),
-            prorated=False,
-            subunits=10**self.subscription.exponent,
-        )
+    def _model(self, bucket: Bucket, quantity: Quantity) -> Fraction:
+        subunits = 10**self.subscription.exponent
+        return amount(self.charge.model, bucket.properties, quantity, prorated=False, subunits=subunits)
 
     def renewal(self) -> list[Fee]:
         """One fee for the full level of each bucket and group at the period's end."""
@@ -376,7 +371,7 @@ class _Advance:
         for key, readings in self._grouped().items():
             level = sum(level_steps(self.charge, readings), Fraction(0))
             bucket = self.charge.buckets[key[0]]
-            exact = self._model(bucket, max(Fraction(0), level), len(readings))
+            exact = self._model(bucket, level_quantity(self.charge, max(Fraction(0), level), readings))
             if level <= 0 and exact:
                 raise UnsettledError("the renewal of a flat fee at a level of 0")
             if level > 0 or exact:
@@ -398,7 +393,6 @@ class _Advance:
             )
             highest = level - inside + (made[-1].highest if made else Fraction(0))
             bucket = self.charge.buckets[key[0]]
-            values = [reading.value for reading in readings]
             if self.charge.prorated:
                 before = [r for r in readings if not self.period.holds(r.event.at)]
                 carried = sum(level_steps(self.charge, before), Fraction(0))
@@ -408,7 +402,9 @@ class _Advance:
             elif self.charge.model == "dynamic":
                 exact = sum((r.event.precise_cents for r in readings), Fraction(0)) / 10**self.subscription.exponent
             else:
-                exact = self._model(bucket, highest, len(values), values)
+                exact = self._model(
+                    bucket, replace(level_quantity(self.charge, level, readings), priced=highest, units=highest)
+                )
                 if highest <= 0 and exact:
                     raise UnsettledError("running usage of a flat fee in advance at a level of 0")
             if min(level, exact) < 0:

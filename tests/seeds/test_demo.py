@@ -66,11 +66,13 @@ def test_usage_names_known_subscriptions_and_codes_but_for_the_two_strangers(
 ) -> None:
     with (DEMO / "accounts" / "subscriptions.csv").open(newline="") as file:
         subscriptions = {row["external_id"] for row in csv.DictReader(file)}
+    changes = yaml.safe_load((DEMO / "accounts" / "changes.yaml").read_text())
+    subscriptions |= {row["external_id"] for row in changes["subscriptions"]}
     metrics = yaml.safe_load((DEMO / "catalog" / "billable_metrics.yaml").read_text())
     codes = {metric["event_code"] for metric in metrics}
     named = Counter(event["external_subscription_id"] for event in events)
     assert set(named) - subscriptions == {"corvid-starter"}
-    assert subscriptions - set(named) == {"stillwater-starter", "lantern-starter"}
+    assert subscriptions - set(named) == {"stillwater-starter", "branch-starter", "lantern-starter"}
     assert {event["code"] for event in events} - codes == {"fax_sent"}
     assert 20_000 < sum(named.values()) < 60_000
 
@@ -89,7 +91,7 @@ def test_the_book_is_read_without_a_problem() -> None:
     book = read_book(DEMO)
     keys = Counter(record.table for record in book.records)
     assert book.organization_ids == ("papelune",)
-    assert (keys["customers"], keys["subscriptions"], keys["plans"]) == (14, 15, 7)
+    assert (keys["customers"], keys["subscriptions"], keys["plans"]) == (16, 18, 9)
     assert [path.name for source in book.event_sources for path in source.paths] == sorted(
         path.name for path in (DEMO / "events").iterdir()
     )

@@ -19,7 +19,7 @@ import yaml
 
 from dagster_project.lib.close import lost_totals
 from dagster_project.lib.dbt_runs import DBT_PROJECT_DIR
-from dagster_project.lib.ledger import issued_invoice_ids
+from dagster_project.lib.ledger import issued_invoice_ids, void_document_ids
 from dagster_project.lib.operations import OperationsStore
 from dagster_project.lib.progress import Progress
 from dagster_project.lib.warehouse import Session, Warehouse, named_rows
@@ -83,7 +83,7 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
             wrong += _check_chain(closes, _outputs(session))
         # the earliest close first; within it rows before what is made of them
         wrong.sort(key=lambda row: row.close_id or 0)
-        issued = issued_invoice_ids(session) if with_documents else []
+        issued = issued_invoice_ids(session) + void_document_ids(session) if with_documents else []
     wrong += [
         WrongRow(None, "", "control totals outside of the warehouse", "", text)
         for text in lost_totals(warehouse, store)

@@ -69,6 +69,7 @@ class Customer(Row, Address):
     net_payment_term: Count | None = None
     finalize_zero_amount_invoice: Literal["inherit", "finalize", "skip"] | None = None
     late_usage: LateUsage | None = None
+    late_usage_limit_cents: Cents | None = None
     billing_entity_code: Text | None = None
     timezone_changes: ListOf[TimezoneChange] = ()
     locale: Text | None = None
@@ -262,6 +263,42 @@ class InvoiceVoid(Row):
     regenerate: Boolean = False
 
 
+UsageAlertType = Literal[
+    "current_usage_amount",
+    "billable_metric_current_usage_amount",
+    "billable_metric_current_usage_units",
+    "lifetime_usage_amount",
+]
+WalletAlertType = Literal[
+    "wallet_balance_amount",
+    "wallet_credits_balance",
+    "wallet_ongoing_balance_amount",
+    "wallet_credits_ongoing_balance",
+]
+
+
+class AlertThreshold(BookModel):
+    """A value that is told of when usage reaches it, or a wallet falls to it; amounts are minor units."""
+
+    value: Quantity
+    code: Text | None = None
+    recurring: Boolean = False
+
+
+class Alert(Row):
+    """What of a subscription or a wallet is watched, and the values that are told of."""
+
+    code: Text
+    name: Text | None = None
+    alert_type: UsageAlertType | WalletAlertType
+    external_subscription_id: Text | None = None
+    wallet_code: Text | None = None
+    billable_metric_code: Text | None = None
+    created_at: Time | None = None
+    terminated_at: Time | None = None
+    thresholds: ListOf[AlertThreshold]
+
+
 class EventCorrection(Row):
     """A correction or cancellation of an event by its id."""
 
@@ -295,4 +332,5 @@ ACCOUNT_MODELS: dict[str, type[Row]] = {
     "payments": Payment,
     "invoice_voids": InvoiceVoid,
     "event_corrections": EventCorrection,
+    "alerts": Alert,
 }

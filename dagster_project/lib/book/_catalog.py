@@ -20,6 +20,7 @@ from dagster_project.lib.book._types import (
     PositiveUnits,
     Price,
     Quantity,
+    TaxRate,
     Text,
     Time,
     Timezone,
@@ -109,6 +110,7 @@ class Organization(Address):
     document_numbering: Literal["per_customer", "per_organization"] = "per_customer"
     document_number_prefix: Text | None = None
     late_usage: LateUsage = "report"
+    late_usage_limit_cents: Cents = 0
     billing_entities: ListOf[BillingEntity] = ()
 
 
@@ -116,7 +118,7 @@ class Tax(CatalogRow):
     """A tax; the rate is a percentage."""
 
     name: Text | None = None
-    rate: Price
+    rate: TaxRate
     applied_to_organization: Boolean = False
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from dagster_project.lib.book._accounts import InvoiceMatch, Subscription
 from dagster_project.lib.book._catalog import BillableMetric, CatalogRow, Plan
+from dagster_project.lib.book._corrections import ReplacementError, replacement
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._places import Key, Place, Problems
 from dagster_project.lib.book._plan_checks import check_computed_fields, check_metric, check_plan
@@ -39,6 +40,7 @@ def check_tables(tables: Tables, problems: Problems) -> None:
     _check_rate_cards(tables, references, problems)
     _check_credits(tables, references, problems)
     _check_invoices(tables, references, problems)
+    _check_alerts(tables, references, problems)
 
 
 class References:
@@ -103,6 +105,7 @@ def _check_keys(tables: Tables, problems: Problems) -> None:
         ),
         "wallets": ("code", lambda row: row.code),
         "credit_notes": ("code", lambda row: row.code),
+        "alerts": ("code", lambda row: row.code),
         "expected_sources": ("path", lambda row: row.path or row.relation),
         **{table: ("id", lambda row: row.id) for table in _WITH_IDS},
     }
@@ -149,6 +152,13 @@ def _check_organization(tables: Tables, problems: Problems) -> None:
     entities = tables.organization.model.billing_entities
     codes = [entity.code for entity in entities]
     problems.add_repeated(tables.organization.place, codes, "billing_entities", field="code")
+    taken = {tables.organization.model.document_number_prefix}
+    for index, entity in enumerate(entities):
+        prefix = entity.document_number_prefix
+        if prefix is not None and prefix in taken:
+            wanted = "a prefix of its own: each billing entity counts its invoices by itself"
+            problems.add(tables.organization.place, wanted, "billing_entities", index, "document_number_prefix")
+        taken.add(prefix)
 
 
 def _check_catalog(tables: Tables, references: References, problems: Problems) -> None:
@@ -184,13 +194,11 @@ def _check_customers(tables: Tables, references: References, problems: Problems)
         references.check("billing entity", customer.billing_entity_code, place, "billing_entity_code")
         times = [str(change.effective_at) for change in customer.timezone_changes]
         problems.add_repeated(place, times, "timezone_changes", field="effective_at")
-        seen = {customer.external_id}
-        parent = customer.parent_external_id
-        while parent is not None and parent not in seen:
-            seen.add(parent)
-            parent = parents.get(parent)
-        if parent == customer.external_id:
+        if customer.parent_external_id == customer.external_id:
             problems.add(place, "a customer that is not below this one", "parent_external_id")
+        elif customer.parent_external_id is not None and parents.get(customer.parent_external_id) is not None:
+            wanted = "a customer without a parent of its own: one that pays for its children is nobody's child"
+            problems.add(place, wanted, "parent_external_id")
 
 
 def _check_subscriptions(tables: Tables, references: References, problems: Problems) -> None:
@@ -264,6 +272,7 @@ def _check_fixed_charge_units(entry: Entry[Subscription], plans: Sequence[Plan],
 
 def _check_credits(tables: Tables, references: References, problems: Problems) -> None:
     currencies = {entry.model.external_id: entry.model.currency for entry in tables.customers}
+    parents = {entry.model.external_id: entry.model.parent_external_id for entry in tables.customers}
     for coupon in tables.applied_coupons:
         references.check("customer", coupon.model.external_customer_id, coupon.place, "external_customer_id")
         references.check("coupon", coupon.model.coupon_code, coupon.place, "coupon_code")
@@ -278,6 +287,9 @@ def _check_credits(tables: Tables, references: References, problems: Problems) -
             "billable_metric_codes",
         )
         problems.add_repeated(place, row.applies_to.fee_types, "applies_to", "fee_types")
+        if parents.get(row.external_customer_id) is not None:
+            wanted = f"{parents[row.external_customer_id]}, the parent, which pays for {row.external_customer_id}"
+            problems.add(place, wanted, "external_customer_id")
         currency = currencies.get(row.external_customer_id)
         if currency is not None and row.currency != currency:
             problems.add(
@@ -322,9 +334,42 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
             problems.add(place, "the event that replaces it", "event")
         if row.action == "cancel" and row.event is not None:
             problems.add(place, "nothing: a cancelled event has no successor", "event")
+        try:
+            replacement(row, [metric.model for metric in tables.billable_metrics])
+        except ReplacementError as error:
+            problems.add(place, str(error), "event")
     for source in tables.expected_sources:
         if (source.model.path is None) == (source.model.relation is None):
             problems.add(source.place, "either a path or a relation", "path")
+
+
+def _check_alerts(tables: Tables, references: References, problems: Problems) -> None:
+    for entry in tables.alerts:
+        alert, place = entry.model, entry.place
+        of_wallet = alert.alert_type.startswith("wallet_")
+        for key, wanted in (("external_subscription_id", not of_wallet), ("wallet_code", of_wallet)):
+            if (getattr(alert, key) is not None) != wanted:
+                problems.add(place, f"{'a value' if wanted else 'nothing'} for {alert.alert_type}", key)
+        references.check("subscription", alert.external_subscription_id, place, "external_subscription_id")
+        references.check("wallet", alert.wallet_code, place, "wallet_code")
+        of_metric = alert.alert_type.startswith("billable_metric_")
+        if (alert.billable_metric_code is not None) != of_metric:
+            wanted_metric = "a value" if of_metric else "nothing"
+            problems.add(place, f"{wanted_metric} for {alert.alert_type}", "billable_metric_code")
+        references.check("billable metric", alert.billable_metric_code, place, "billable_metric_code")
+        if not alert.thresholds:
+            problems.add(place, "at least one threshold", "thresholds")
+        seen: set[tuple[object, ...]] = set()
+        for index, threshold in enumerate(alert.thresholds):
+            at = ("thresholds", index)
+            key_of = ("recurring",) if threshold.recurring else (threshold.value,)
+            if key_of in seen:
+                problems.add(place, "a value of its own, and at most one that recurs", *at, "value")
+            seen.add(key_of)
+            if threshold.recurring and (of_wallet or threshold.value <= 0):
+                problems.add(place, "false for a wallet, and a value above 0 where it recurs", *at, "recurring")
+            if alert.alert_type.endswith("_amount") and threshold.value != int(threshold.value):
+                problems.add(place, "a whole number of minor units (cents)", *at, "value")
 
 
 def _check_match(match: InvoiceMatch, place: Place, references: References) -> None:

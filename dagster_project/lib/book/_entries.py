@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from dagster_project.lib.book._accounts import (
     ACCOUNT_MODELS,
+    Alert,
     AppliedCoupon,
     CreditNote,
     Customer,
@@ -87,6 +88,7 @@ class Tables:
     payments: list[Entry[Payment]] = field(default_factory=list)
     invoice_voids: list[Entry[InvoiceVoid]] = field(default_factory=list)
     event_corrections: list[Entry[EventCorrection]] = field(default_factory=list)
+    alerts: list[Entry[Alert]] = field(default_factory=list)
     expected_sources: list[Entry[ExpectedSource]] = field(default_factory=list)
 
     invalid: dict[str, set[str]] = field(default_factory=dict)

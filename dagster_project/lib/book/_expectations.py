@@ -39,7 +39,7 @@ class ExpectedInvoice(BookModel):
 
     match: InvoiceMatch
     invoice_type: InvoiceType | None = None
-    status: Literal["draft", "finalized", "closed"] | None = None
+    status: Literal["draft", "finalized", "voided", "closed"] | None = None
     number: Text | None = None
     payment_due_date: Date | None = None
     fees: ListOf[ExpectedFee] | None = None

@@ -50,7 +50,8 @@ RANGES = {
     "graduated_percentage": "graduated_percentage_ranges",
 }
 _RECURRING = frozenset({"sum_agg", "unique_count_agg", "weighted_sum_agg", "custom_agg"})
-_IN_ADVANCE = frozenset({"count_agg", "sum_agg", "unique_count_agg", "custom_agg"})
+# of custom metrics the rules say nothing about what one event adds
+_IN_ADVANCE = frozenset({"count_agg", "sum_agg", "unique_count_agg"})
 _NOT_ON_LATEST = frozenset({"percentage", "graduated_percentage"})
 _PRORATED = frozenset({"sum_agg", "unique_count_agg"})
 _PRORATED_MODELS = frozenset({"standard", "volume", "graduated"})
@@ -286,7 +287,9 @@ def _check_filter(
 def _check_overlaps(
     charge: Charge, metrics: Sequence[BillableMetric], name: str, place: Place, problems: Problems
 ) -> None:
-    """Filters with the same keys that overlap in part bill an event twice: rating.md section 8."""
+    """Filters with the same keys that overlap in part bill an event twice, but in advance: rating.md sections 7, 8."""
+    if charge.pay_in_advance:
+        return
     listed = _filter_values(metrics)
     expanded = [
         {

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from dagster_project.lib.book._accounts import InvoiceMatch
 from dagster_project.lib.book._book import Record, RowValues, sha256
-from dagster_project.lib.book._catalog import Address, CustomAggregator, Plan
+from dagster_project.lib.book._catalog import Address, BillableMetric, CustomAggregator, Plan
+from dagster_project.lib.book._corrections import replacement
 from dagster_project.lib.book._entries import Entry, Tables
 from dagster_project.lib.book._overrides import private_plan_code
 from dagster_project.lib.book._places import Place
@@ -26,7 +27,7 @@ _NOT_IDENTITY = {"id", "organization_id", "terminated_at", "settled_at"}
 
 def records(organization_id: str, name: str, tables: Tables, private_plans: Sequence[Entry[Plan]]) -> Iterator[Record]:
     """All records of one organisation, in the order of raw_schema.py's tables."""
-    make = _Maker(organization_id)
+    make = _Maker(organization_id, [metric.model for metric in tables.billable_metrics])
     yield make.organization(tables.organization, name)
     for tax in tables.taxes:
         yield make.tax(tax)
@@ -60,6 +61,8 @@ def records(organization_id: str, name: str, tables: Tables, private_plans: Sequ
         yield make.invoice_void(void)
     for correction in tables.event_corrections:
         yield make.event_correction(correction)
+    for alert in tables.alerts:
+        yield make.alert(alert)
     for source in tables.expected_sources:
         yield make.expected_source(source)
 
@@ -67,8 +70,9 @@ def records(organization_id: str, name: str, tables: Tables, private_plans: Sequ
 class _Maker:
     """Makes records; counts equal rows of a file, to number those without an id."""
 
-    def __init__(self, organization_id: str) -> None:
+    def __init__(self, organization_id: str, metrics: Sequence[BillableMetric]) -> None:
         self.organization_id = organization_id
+        self.metrics = metrics
         self.occurrences: Counter[tuple[str, str, str]] = Counter()
 
     def _record(self, table: str, row: RowValues, place: Place, children: Children | None = None) -> Record:
@@ -117,7 +121,8 @@ class _Maker:
                 model,
                 "logo timezone default_currency eu_tax_management invoice_grace_period "
                 "net_payment_term "
-                "finalize_zero_amount_invoice document_numbering document_number_prefix late_usage",
+                "finalize_zero_amount_invoice document_numbering document_number_prefix late_usage "
+                "late_usage_limit_cents",
             ),
         }
         return self._record("organizations", row, entry.place, {"billing_entities": entities})
@@ -243,6 +248,7 @@ class _Maker:
             **_values(
                 model,
                 "invoice_grace_period net_payment_term finalize_zero_amount_invoice late_usage "
+                "late_usage_limit_cents "
                 "billing_entity_code locale payment_provider payment_provider_customer_id",
             ),
             "position": entry.position,
@@ -394,11 +400,34 @@ class _Maker:
         }
         return self._record("invoice_voids", row, entry.place)
 
+    def alert(self, entry: Entry[Any]) -> Record:
+        model = entry.model
+        key = {"alert_code": model.code}
+        columns = "alert_type external_subscription_id wallet_code billable_metric_code created_at terminated_at"
+        row = {
+            **key,
+            "alert_name": model.name or model.code,
+            **_values(model, columns),
+            "position": entry.position,
+        }
+        thresholds = [
+            {
+                **key,
+                "threshold_position": number,
+                "threshold_code": threshold.code,
+                "threshold_value": threshold.value,
+                "is_recurring": threshold.recurring,
+            }
+            for number, threshold in enumerate(model.thresholds, start=1)
+        ]
+        return self._record("alerts", row, entry.place, {"alert_thresholds": thresholds})
+
     def event_correction(self, entry: Entry[Any]) -> Record:
         model = entry.model
         row = {
             "event_correction_id": self._id("event_corrections", entry),
             **_values(model, "transaction_id external_subscription_id action reason created_at"),
+            **replacement(model, self.metrics),
             "replacement_event": None if model.event is None else canonical_json(model.event),
             "position": entry.position,
         }

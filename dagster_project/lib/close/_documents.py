@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dagster_project.lib.errors import BillingError
-from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
+from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices, void_document_ids
 from dagster_project.lib.operations import Document, OperationsStore
 from dagster_project.lib.progress import Progress
 from dagster_project.lib.warehouse import Warehouse
@@ -27,7 +27,9 @@ def render_documents(
     progress: Progress,
     invoice_ids: Sequence[str] | None = None,
 ) -> int:
-    """Render PDF, HTML and JSON of the committed invoices that have no documents yet; returns how many invoices.
+    """Render PDF, HTML and JSON of the committed invoices that have no documents yet; returns how many.
+
+    A voided invoice keeps its documents; others that say that it is void stand in a folder `voided` beside them.
 
     With `invoice_ids` these invoices are rendered whether or not they have documents. Each document is recorded with
     its sha256 in the operations store. Raises BillingError when a document differs from the one on record.
@@ -35,7 +37,7 @@ def render_documents(
     if invoice_ids is None:
         recorded = {(row.invoice_id, row.format) for row in store.documents() if Path(row.path).exists()}
         with warehouse.connect(read_only=True) as session:
-            issued = issued_invoice_ids(session)
+            issued = issued_invoice_ids(session) + void_document_ids(session)
         wanted = [key for key in issued if any((key, format_) not in recorded for format_ in FORMATS)]
     else:
         wanted = list(invoice_ids)
@@ -48,12 +50,14 @@ def render_documents(
 
 
 def _render(chunk: Sequence[IssuedInvoice], *, out_dir: Path, now: datetime) -> list[Document]:
-    by_organization: dict[str, list[IssuedInvoice]] = defaultdict(list)
+    by_directory: dict[tuple[str, Path], list[IssuedInvoice]] = defaultdict(list)
     for invoice in chunk:
-        by_organization[invoice.organization_id].append(invoice)
+        directory = out_dir / quote(invoice.organization_id, safe="")
+        by_directory[
+            (invoice.organization_id, directory if invoice.voided_at is None else directory / "voided")
+        ].append(invoice)
     documents = []
-    for organization_id, invoices in by_organization.items():
-        directory = out_dir / quote(organization_id, safe="")
+    for (organization_id, directory), invoices in by_directory.items():
         try:
             loaded = [load_invoice(invoice.document) for invoice in invoices]
             render_many(loaded, directory, formats=FORMATS, processes=_processes(len(loaded)))
@@ -68,7 +72,7 @@ def _render(chunk: Sequence[IssuedInvoice], *, out_dir: Path, now: datetime) -> 
                 content = path.read_bytes()
                 documents.append(
                     Document(
-                        invoice_id=invoice.invoice_id,
+                        invoice_id=invoice.document_id,
                         organization_id=organization_id,
                         number=invoice.number,
                         format=format_,

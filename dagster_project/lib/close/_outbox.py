@@ -1,28 +1,42 @@
-"""Messages about committed invoices, queued for the endpoints that listen."""
+"""Messages about committed invoices and alerts, queued for the endpoints that listen."""
 
 import json
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
+from dagster_project.lib.ledger import (
+    IssuedInvoice,
+    Row,
+    issued_invoice_ids,
+    issued_invoices,
+    triggered_alerts,
+    void_document_ids,
+)
 from dagster_project.lib.operations import Document, Message, OperationsStore, message_id
 from dagster_project.lib.warehouse import Warehouse
 from invoice_renderer import load_invoice, to_mapping
 
 INVOICE_FINALIZED = "invoice.finalized"
+INVOICE_VOIDED = "invoice.voided"
+ALERT_TRIGGERED = "alert.triggered"
 _CHUNK = 400
 _LINES_BYTES_MAX = 12_000
 
 
 def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> int:
-    """Queue `invoice.finalized` for every committed invoice that has none yet; returns how many were new.
+    """Queue `invoice.finalized` for every committed invoice, `invoice.voided` for every voided one; returns how many were new.
 
     The id of a message is made from its invoice, so queuing again changes nothing.
     """
-    queued = store.message_ids(INVOICE_FINALIZED)
+    queued = store.message_ids(INVOICE_FINALIZED) | store.message_ids(INVOICE_VOIDED)
     with warehouse.connect(read_only=True) as session:
         wanted = [key for key in issued_invoice_ids(session) if message_id(INVOICE_FINALIZED, key, 1) not in queued]
+        wanted += [
+            key
+            for key in void_document_ids(session)
+            if message_id(INVOICE_VOIDED, key.partition(":")[0], 2) not in queued
+        ]
     documents: dict[str, list[Document]] = defaultdict(list)
     if wanted:
         for document in store.documents():
@@ -31,8 +45,38 @@ def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetim
     for begin in range(0, len(wanted), _CHUNK):
         with warehouse.connect(read_only=True) as session:
             chunk = issued_invoices(session, wanted[begin : begin + _CHUNK])
-        count += store.enqueue([_message(invoice, documents[invoice.invoice_id]) for invoice in chunk], now=now)
-    return count
+        count += store.enqueue([_message(invoice, documents[invoice.document_id]) for invoice in chunk], now=now)
+    return count + _queue_alerts(warehouse, store, now=now)
+
+
+def _queue_alerts(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> int:
+    """Queue `alert.triggered` for every threshold of an alert that a committed close tells of."""
+    queued = store.message_ids(ALERT_TRIGGERED)
+    with warehouse.connect(read_only=True) as session:
+        alerts = [
+            alert
+            for alert in triggered_alerts(session)
+            if message_id(ALERT_TRIGGERED, alert["triggered_alert_id"], 1) not in queued
+        ]
+    return store.enqueue(map(_alert_message, alerts), now=now) if alerts else 0
+
+
+def _alert_message(alert: Row) -> Message:
+    triggered_at = alert["triggered_at"].replace(tzinfo=UTC)
+    values = {key: _plain(alert[key]) for key in ("threshold_value", "current_value")}
+    return Message(
+        type=ALERT_TRIGGERED,
+        organization_id=alert["organization_id"],
+        object_id=alert["triggered_alert_id"],
+        sequence=1,
+        occurred_at=triggered_at,
+        data={"triggered_alert": {**alert, **values, "triggered_at": triggered_at.isoformat().replace("+00:00", "Z")}},
+    )
+
+
+def _plain(decimal: str) -> str:
+    """A decimal's text without the zeros at its end."""
+    return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
 def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
@@ -42,11 +86,11 @@ def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
     lines = mapping.pop("lines")
     fits = len(json.dumps(lines, ensure_ascii=False).encode()) <= _LINES_BYTES_MAX
     return Message(
-        type=INVOICE_FINALIZED,
+        type=INVOICE_FINALIZED if invoice.voided_at is None else INVOICE_VOIDED,
         organization_id=invoice.organization_id,
         object_id=invoice.invoice_id,
-        sequence=1,
-        occurred_at=invoice.finalized_at.replace(tzinfo=UTC),
+        sequence=1 if invoice.voided_at is None else 2,
+        occurred_at=(invoice.voided_at or invoice.finalized_at).replace(tzinfo=UTC),
         data={
             "invoice": {
                 "invoice_id": invoice.invoice_id,

@@ -37,8 +37,10 @@ from dagster_project.lib.exact._rating import (
     Rated,
     advance_fee,
     amount_cents,
+    level_quantity,
     level_steps,
     rate_bucket,
+    steps_as_known,
 )
 from dagster_project.lib.exact._time import (
     TICK,
@@ -114,6 +116,7 @@ __all__ = [
     "has_event_limits",
     "has_limits",
     "instant",
+    "level_quantity",
     "level_steps",
     "local_date",
     "midnight",
@@ -125,6 +128,7 @@ __all__ = [
     "rate_bucket",
     "sections",
     "stays",
+    "steps_as_known",
     "unique_steps",
     "up",
     "visited",

@@ -16,7 +16,7 @@ class Quantity:
 
     `units` are the full ones, `priced` those that are priced (they differ in a prorated charge), `values` those of the
     events in time order, `steps` the changes of level with their weight per unit (prorated graduated), `custom_amount`
-    what a custom metric's own expression gives.
+    what a custom metric's own expression gives, `is_count` whether the values are those of a count or unique count.
     """
 
     units: Fraction
@@ -26,6 +26,7 @@ class Quantity:
     precise_cents: Fraction = Fraction(0)
     steps: Sequence[tuple[Fraction, Fraction]] = ()
     custom_amount: Fraction | None = None
+    is_count: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,14 +157,17 @@ def allowance(properties: Properties, q: Quantity) -> tuple[Fraction, int]:
     totals: list[Fraction] = []
     running = Fraction(0)
     for value in q.values:
-        if free_events and len(totals) == free_events:
+        if free_events and len(totals) == free_events and not q.is_count:
             break
         if not free_events and (not free_total or running > free_total):
             break
         running += value
         totals.append(running)
     free_units = Fraction(0)
-    if totals and totals[-1] != 0:
+    if free_events and free_events < len(totals):
+        # a count keeps all of its totals: the free events end it, however small the free total is
+        free_units = totals[free_events - 1]
+    elif totals and totals[-1] != 0:
         free_units = totals[-1] if not free_total or totals[-1] <= free_total else free_total
     limits = [free_events, sum(total < free_total for total in totals) if free_total else 0]
     spared = min((limit for limit in limits if limit), default=0)

@@ -1,9 +1,11 @@
 """From units to amounts: rating.md sections 5, 7 and 12."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from typing import Any
 
 from dagster_project.lib.exact._numbers import UnsettledError, half_away, up
 from dagster_project.lib.exact._prices import Quantity, amount, event_amounts, has_limits, number
@@ -71,27 +73,44 @@ def level_steps(charge: Charge, readings: Sequence[Reading]) -> list[Fraction]:
     return [reading.value for reading in readings]
 
 
+def level_quantity(charge: Charge, level: Fraction, readings: Sequence[Reading]) -> Quantity:
+    """A level of a charge paid in advance with the events that made it; those of a unique count are its units."""
+    if charge.aggregation == "unique_count_agg":
+        return Quantity(level, level, int(level), [Fraction(1)] * int(level), is_count=True)
+    values = [reading.value for reading in readings]
+    return Quantity(level, level, len(values), values, is_count=charge.aggregation == "count_agg")
+
+
+def steps_as_known(charge: Charge, known: Sequence[Reading]) -> list[Fraction]:
+    """What each event changed of the level when it became known, in that order: later news change no earlier step."""
+    if charge.aggregation != "unique_count_agg":
+        return [reading.value for reading in known]
+    steps = []
+    operations: dict[str | None, list[tuple[tuple[Any, ...], bool]]] = {}
+    for reading in known:
+        of_item = operations.setdefault(reading.item, [])
+        place = bisect_left(of_item, reading.event.rank, key=lambda operation: operation[0])
+        was_there = of_item[place - 1][1] if place else False
+        steps.append(Fraction(int(reading.adds) - int(was_there)))
+        of_item.insert(place, (reading.event.rank, reading.adds))
+    return steps
+
+
 def advance_fee(
     charge: Charge, bucket: Bucket, period: Period, readings: Sequence[Reading], last_day: date, subunits: int
 ) -> AdvanceFee:
     """The fee of the event that became known last of `readings`, those of its bucket and group known with it."""
-    known = sorted(
-        zip(readings, level_steps(charge, readings), strict=True),
-        key=lambda pair: (max(pair[0].event.at, pair[0].event.known_at), pair[0].event.rank),
-    )
-    reading, step = known[-1]
-    event = reading.event
-    current = highest = before = Fraction(0)
-    for other, change in known:
+    known = sorted(readings, key=lambda found: (max(found.event.at, found.event.known_at), found.event.rank))
+    event, steps = known[-1].event, steps_as_known(charge, known)
+    current = highest = paid_for = Fraction(0)
+    for other, change in zip(known, steps, strict=True):
         if period.holds(other.event.at):
             current += change
-            before, highest = highest, max(highest, current)
-    billed = highest - before
+            paid_for, highest = highest, max(highest, current)
+    billed, step = highest - paid_for, steps[-1]
     # an event that became known after later ones counts for itself: their fees stay as they were made
-    earlier = sorted(
-        ((other, change) for other, change in known if other.event.rank <= event.rank), key=lambda p: p[0].event.rank
-    )
-    total = sum((change for _, change in earlier), Fraction(0))
+    earlier = sorted((other for other in known if other.event.rank <= event.rank), key=lambda found: found.event.rank)
+    total = sum(level_steps(charge, earlier), Fraction(0))
     units = billed or max(Fraction(0), step)
 
     def fee(exact: Fraction, priced: Fraction, *prices: Fraction) -> AdvanceFee:
@@ -101,7 +120,7 @@ def advance_fee(
         left = (last_day - local_date(event.at, period.zone)).days + 1
         priced = up(billed * Fraction(left, period.full_days), 5)
         return fee(priced * number(bucket.properties, "amount"), priced)
-    values = [other.value for other, _ in earlier]
+    values = [other.value for other in earlier]
     if charge.model in {"percentage", "dynamic"} and any(value <= 0 for value in values):
         raise UnsettledError(f"a {charge.model} price in advance of values that are not positive")
     if charge.model == "dynamic":
@@ -111,19 +130,15 @@ def advance_fee(
     if total - billed < 0:
         raise UnsettledError("a level below zero in advance")
 
-    def price(of_units: Fraction, count: int) -> Fraction:
-        return amount(
-            charge.model,
-            bucket.properties,
-            Quantity(of_units, of_units, count, values),
-            prorated=False,
-            subunits=subunits,
-        )
+    with_event = level_quantity(charge, total, earlier)
+    before = total - billed
+    # the events of a unique count are its units (section 3)
+    count = int(before) if charge.aggregation == "unique_count_agg" else len(earlier) - 1
+    without_event = replace(with_event, units=before, priced=before, events_count=count)
 
-    with_it, without = price(total, len(values)), price(total - billed, len(values) - 1)
-    if charge.model.startswith("graduated"):
-        if total == billed:
-            without = Fraction(0)
-        if total == 0 and with_it:
-            raise UnsettledError("a flat fee in advance at a level of 0")
+    def price(quantity: Quantity) -> Fraction:
+        return amount(charge.model, bucket.properties, quantity, prorated=False, subunits=subunits)
+
+    # without any event nothing is owed: the first flat fee falls due once, with the first event
+    with_it, without = price(with_event), price(without_event) if earlier[1:] else Fraction(0)
     return fee(with_it - without, billed, with_it, without)

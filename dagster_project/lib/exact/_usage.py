@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -162,7 +162,7 @@ class Charge:
             return Reading(event, Fraction(1))
         text = as_text(event.properties.get(self.metric["field_name"]))
         if self.aggregation == "unique_count_agg":
-            if self.in_advance and not (text or "").strip():
+            if self.in_advance and not (text or "").strip(" \t\n\v\f\r"):
                 return None
             return Reading(event, Fraction(1), text, event.properties.get("operation_type") != "remove")
         value = numeric(text)
@@ -260,21 +260,13 @@ class Aggregator:
         found = make(readings) if make else self._weighted(readings, key)
         if self.is_rounded and found.steps:
             raise UnsettledError("metric rounding of a prorated graduated charge")
-        return Quantity(
-            units=self.rounded(found.units),
-            priced=self.rounded(found.priced),
-            events_count=found.events_count,
-            values=found.values,
-            precise_cents=found.precise_cents,
-            steps=found.steps,
-            custom_amount=found.custom_amount,
-        )
+        return replace(found, units=self.rounded(found.units), priced=self.rounded(found.priced))
 
     def _plain(self, units: Fraction, readings: Sequence[Reading]) -> Quantity:
         return Quantity(units, units, len(readings), [reading.value for reading in readings])
 
     def _count(self, readings: Sequence[Reading]) -> Quantity:
-        return self._plain(Fraction(len(readings)), readings)
+        return replace(self._plain(Fraction(len(readings)), readings), is_count=True)
 
     def _sum(self, readings: Sequence[Reading]) -> Quantity:
         values = [reading.value for reading in readings]
@@ -307,7 +299,8 @@ class Aggregator:
         units = Fraction(sum(unique_steps(readings)))
         if not self.charge.prorated:
             by_limits = has_event_limits(self.charge)
-            return Quantity(units, units, int(units), [Fraction(1)] * (len(readings) if by_limits else int(units)))
+            values = [Fraction(1)] * (len(readings) if by_limits else int(units))
+            return Quantity(units, units, int(units), values, is_count=True)
         remaining = stays(readings, self.period)
         prorated = up(sum((weight for _, weight in remaining), Fraction(0)), 5)
         return Quantity(units, prorated, int(units), steps=self._unique_walk(remaining) if self._walks else ())
@@ -324,9 +317,8 @@ class Aggregator:
         return steps
 
     def _weighted(self, readings: Sequence[Reading], key: tuple[int, Group]) -> Quantity:
-        units = weighted(readings, self.carried.get(key, Fraction(0)), self.period)
-        if not self.charge.buckets[key[0]].properties.get("pricing_group_keys"):
-            units = up(units, 20)
+        # in groups too, which the rules leave exact: a choice of docs/billing-rules.md
+        units = up(weighted(readings, self.carried.get(key, Fraction(0)), self.period), 20)
         return self._plain(units, readings)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.exact import UnsettledError
+from dagster_project.lib.explain._adjustments import explain_adjustment
 from dagster_project.lib.explain._book import KnownBook
 from dagster_project.lib.explain._explanation import (
     EventRow,
@@ -106,11 +107,40 @@ def _explain_line(
             case "add_on":
                 own = [other["fee_id"] for other in fees if other["moment_id"] == fee["moment_id"]]
                 return explain_one_off(book, moment, fee, money, own.index(fee["fee_id"]))
+            case "adjustment":
+                return explain_adjustment(
+                    session,
+                    moment,
+                    fee,
+                    money,
+                    lambda moment_id, row: explain_usage(
+                        reader,
+                        book,
+                        _restated(session, moment_id, moment),
+                        {**fee, "moment_id": moment_id, "fee_id": row["fee_id"], "fee_type": "charge"},
+                        money,
+                        events_shown,
+                    ),
+                )
             case "credit":
                 return explain_purchase(book, moment, fee, money)
     except UnsettledError as open_point:
         return LineExplanation(int(fee["line_number"]), fee, (), (), 0, None, open_point=str(open_point))
     raise LookupError(f"a line of type {fee['fee_type']}")
+
+
+def _restated(session: Session, moment_id: str, known_by: Row) -> Row:
+    """A period that was billed, as a later invoice knew it."""
+    [moment] = named_rows(
+        session,
+        f"select {', '.join(_MOMENT)} from {session.schema('ledger')}.ledger_moments where moment_id = ?",
+        _MOMENT,
+        [moment_id],
+    )
+    known_to = max(known_by["finalizes_at"], known_by["usage_to_at"])
+    return {
+        **moment, "finalizes_at": known_to, "restated_to_at": known_to, "known_batch_id": known_by["known_batch_id"],
+    }  # fmt: skip
 
 
 def _found_invoice(session: Session, number: str, organization_id: str | None) -> Row:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,12 +27,14 @@ from dagster_project.lib.exact import (
     check_settled,
     custom_quantities,
     event_code,
+    level_quantity,
     level_steps,
     midnight,
     numeric,
     rate_bucket,
 )
 from dagster_project.lib.explain._book import KnownBook, property_texts, surrogate_key, utc
+from dagster_project.lib.explain._corrections import Corrections
 from dagster_project.lib.explain._explanation import EventRow, LineExplanation
 from dagster_project.lib.explain._prices import price_sentences
 from dagster_project.lib.explain._words import Money, bucket_text, local_text, plural, text, units_text
@@ -69,10 +71,19 @@ class UsageReader:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.events = lru_cache(maxsize=8)(self._events)
+        self.corrections = lru_cache(maxsize=8)(partial(Corrections, session))
 
     def _events(
-        self, organization_id: str, subscription: str, code: str, from_at: datetime, to_at: datetime, batch_id: int
+        self,
+        organization_id: str,
+        subscription: str,
+        code: str,
+        from_at: datetime,
+        to_at: datetime,
+        batch_id: int,
+        known_to: datetime | None = None,
     ) -> list[Located]:
+        """Corrected events as they were billed, or, restated, as they were known before an instant."""
         raw = self.session.schema("raw")
         columns = (
             "transaction_id", "event_at", "received_at", "properties", "precise_cents", "file_path", "line_number",
@@ -87,6 +98,15 @@ class UsageReader:
             columns,
             [organization_id, subscription, code, from_at, to_at, batch_id],
         )
+        corrections = self.corrections(organization_id, subscription, batch_id)
+        found = [row for row in found if row["transaction_id"] not in corrections.events]
+        for transaction_id in corrections.events:
+            version = (
+                corrections.billed(transaction_id) if known_to is None else corrections.known(transaction_id, known_to)
+            )
+            row = version.row if version is not None else None
+            if row is not None and row["code"] == code and from_at <= row["event_at"] < to_at:
+                found.append(row)
         located = [
             Located(
                 Event(
@@ -221,7 +241,10 @@ def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, pe
     if moment["reason"] == "progressive_billing":
         to_at = moment["billing_at"] + timedelta(microseconds=1)
     code, subscription = event_code(charge.metric), fee["external_subscription_id"]
-    found = reader.events(moment["organization_id"], subscription, code, from_at, to_at, int(moment["known_batch_id"]))
+    found = reader.events(
+        moment["organization_id"], subscription, code, from_at, to_at, int(moment["known_batch_id"]),
+        moment.get("restated_to_at"),
+    )  # fmt: skip
     billed_at = utc(moment["billing_at"])
     if moment["reason"] == "advance_charge":
         [billed] = [located for located in found if located.event.id == moment["request_id"]]
@@ -230,7 +253,7 @@ def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, pe
     # the instant of a termination belongs to what ends with it
     known_to = billed_at + TICK if so_far else max(utc(moment["finalizes_at"]), utc(moment["usage_to_at"]))
     found = [located for located in found if located.event.known_at < known_to]
-    if charge.recurring and aggregation not in _LEVELS:
+    if charge.recurring and aggregation not in _LEVELS and not moment.get("restated_to_at"):
         late = reader.late_ids(moment["organization_id"], subscription, code, int(moment["known_batch_id"]))
         found = [located for located in found if located.event.id not in late]
     return found
@@ -241,13 +264,7 @@ def _known_order(event: Event) -> tuple[Any, ...]:
 
 
 def _reading(charge: Charge, event: Event) -> Reading | None:
-    if charge.aggregation == "custom_agg":
-        return Reading(event, Fraction(1))
-    if charge.aggregation == "unique_count_agg":
-        found = charge.reading(event)
-        # a missing item and an empty one are one item
-        return None if found is None else Reading(event, found.value, found.item or "", found.adds)
-    return charge.reading(event)
+    return Reading(event, Fraction(1)) if charge.aggregation == "custom_agg" else charge.reading(event)
 
 
 # ---- in arrears, renewals, thresholds --------------------------------------------------------------------------------
@@ -309,7 +326,7 @@ def _custom(line: _Line) -> Quantity:
 def _renewal(line: _Line) -> tuple[list[str], Fraction, Fraction]:
     """The full level at the end of the period, for the next one: rating.md section 7."""
     level = sum(level_steps(line.charge, line.readings), Fraction(0))
-    quantity = Quantity(level, level, len(line.readings), [reading.value for reading in line.readings])
+    quantity = level_quantity(line.charge, level, line.readings)
     exact = amount(
         line.charge.model, line.bucket.properties, quantity, prorated=False, subunits=10**line.money.exponent
     )
@@ -353,8 +370,7 @@ def _advance(line: _Line) -> tuple[list[str], Fraction, Fraction]:
             f"{money.major(fee.without)}. The difference is the price of the event: {money.major(fee.exact)}."
         )
     else:
-        values = [reading.value for reading in line.readings]
-        quantity = Quantity(fee.total, fee.priced, len(values), values)
+        quantity = replace(level_quantity(line.charge, fee.total, line.readings), priced=fee.priced)
         sentences += (
             [f"The event itself costs {money.major(fee.exact)}."]
             if line.charge.model in {"percentage", "dynamic"}
@@ -438,8 +454,9 @@ def _explanation(
 def _event_row(line: _Line, reading: Reading) -> EventRow:
     place = line.places[reading.event.id]
     value = text(reading.value)
-    if reading.item is not None:
-        value = f"{'adds' if reading.adds else 'removes'} {reading.item or 'the empty value'}"
+    if line.charge.aggregation == "unique_count_agg":
+        item = "the missing value" if reading.item is None else reading.item or "the empty value"
+        value = f"{'adds' if reading.adds else 'removes'} {item}"
     if line.charge.model == "dynamic":
         value += f", amount {line.money.cents(reading.event.precise_cents)}"
     return EventRow(

@@ -12,7 +12,7 @@ The rules:
   what is finer than a microsecond is cut.
 - `properties` is an object. Its numbers keep their text on every engine: up to 15 significant digits
   (whole numbers up to 18), exponents written out; smaller than 0.000001 they are kept as texts.
-- `precise_total_amount_cents` has up to 26 digits before and 12 after the point.
+- `precise_total_amount_cents` has up to 15 digits before and 12 after the point.
 """
 
 import difflib
@@ -44,7 +44,7 @@ _TIMESTAMP = re.compile(
 _EPOCH = re.compile(r"-?\d{1,17}(?:\.\d+)?")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-_AMOUNT = re.compile(r"-?\d{1,26}(\.\d{1,12})?")
+_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,12})?", re.ASCII)
 _QUANTITY = re.compile(r"-?0*(\d*)(?:\.(\d+))?")
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
@@ -284,7 +284,7 @@ def _amount(value: Any) -> str | None:
     if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
         raise Refusal(
             "invalid_amount",
-            f"precise_total_amount_cents {_short(value)} is not a decimal number with up to 26 digits "
+            f"precise_total_amount_cents {_short(value)} is not a decimal number with up to 15 digits "
             "before and 12 after the point.",
         )
     return str(value)

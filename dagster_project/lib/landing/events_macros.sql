@@ -69,8 +69,8 @@ create or replace temp macro landing_is_instant(moment, instant, field, line) as
     );
 
 create or replace temp macro landing_is_amount(amount, line) as
-    regexp_full_match(amount, '-?[0-9]{1,26}(?:\.[0-9]{1,12})?')
-    and (regexp_full_match(amount, '-?[0-9]{1,18}') or contains(line, '"' || amount || '"'));
+    regexp_full_match(amount, '-?[0-9]{1,15}(?:\.[0-9]{1,12})?')
+    and (regexp_full_match(amount, '-?[0-9]{1,15}') or contains(line, '"' || amount || '"'));
 
 create or replace temp macro landing_has_once(names) as
     case len(names)

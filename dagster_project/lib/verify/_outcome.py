@@ -95,6 +95,7 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
         f"select {', '.join(_INVOICE)}, billing_at, instant_rank, order_key from {relation}"
         for relation in (f"{ledger}.ledger_invoices", f"{intermediate}.int_invoices_drafted")
     )
+    voided = {key for (key,) in session.rows(f"select invoice_id from {ledger}.ledger_invoice_voids")}
     for row in _rows(
         session,
         _INVOICE,
@@ -102,6 +103,8 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
         "order by organization_id, billing_at, instant_rank, order_key, invoice_id",
     ):
         row["subscriptions"] = subscriptions[row["invoice_id"]]
+        if row["invoice_id"] in voided:
+            row["invoice_status"] = "voided"
         outcomes[row["organization_id"]].invoices.append(row)
     for row in _rows(
         session,

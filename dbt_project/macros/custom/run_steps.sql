@@ -61,7 +61,7 @@
                 cast(
                     case
                         when found.operation = 'number' then found.number_value
-                        when found.operation = 'number_of' then {{ to_fixed(parse_quantity('found.ta')) }}
+                        when found.operation = 'number_of' then {{ scaled_quantity(parse_quantity('found.ta')) }}
                         when found.operation = 'add' then found.a + found.b
                         when found.operation = 'subtract' then found.a - found.b
                         when found.operation = 'multiply' then {{ multiply_fixed('found.a', 'found.b') }}

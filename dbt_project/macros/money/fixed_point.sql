@@ -1,23 +1,13 @@
 {#
   Arithmetic on whole numbers of 10^-12 ("fixed" numbers: what a quantity is with its point taken away), for values with
   at most 20 digits before the point. Arguments are columns. The result may be a digit longer; `fits_fixed` tells.
+  From a quantity and back: scaled_quantity, quantity_of_scaled.
 #}
 {% macro fixed_one() -%}1000000000000{%- endmacro %}
 
 {# Whether a fixed number has at most 20 digits before the point. #}
 {% macro fits_fixed(number) -%}
     (abs({{ number }}) < {{ power_of_ten(32) }})
-{%- endmacro %}
-
-{# A quantity, decimal(27,12), as a fixed number. #}
-{% macro to_fixed(quantity) -%}
-    (cast(trunc({{ quantity }}) as {{ wide_integer() }}) * {{ fixed_one() }}
-        + cast(({{ quantity }} - trunc({{ quantity }})) * {{ fixed_one() }} as {{ wide_integer() }}))
-{%- endmacro %}
-
-{# A fixed number as decimal(38,12). #}
-{% macro from_fixed(number) -%}
-    cast(cast({{ number }} as decimal(38,0)) * 0.000000000001 as decimal(38,12))
 {%- endmacro %}
 
 {#

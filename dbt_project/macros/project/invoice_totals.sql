@@ -91,6 +91,7 @@ select
     + summed.taxes_amount_cents
     - summed.credit_notes_amount_cents
     - summed.prepaid_credit_amount_cents as total_amount_cents,
+    customers.billing_entity_code,
     customers.customer_number,
     customers.document_numbering,
     customers.document_number_prefix,

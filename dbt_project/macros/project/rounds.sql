@@ -3,7 +3,10 @@
 
   The model's SQL reads `this` (what earlier rounds posted) and `current_round()`; it is run with round 1, 2, … until a
   round adds nothing. The table is built beside the old one and swapped in at the end, all in one transaction, so a
-  failure or the bound (config `max_rounds`) leaves the old table as it was. Its columns are the enforced contract.
+  failure leaves the old table as it was. Its columns are the enforced contract.
+
+  The config `bound` is a query for the most rounds that the data can need, rendered when the model runs: passing it
+  means a fault of the model, never a large customer.
 #}
 {% macro current_round() -%}
     /*<round>*/ {{ var('round', 1) }} /*</round>*/
@@ -15,7 +18,9 @@
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set work_relation = make_intermediate_relation(target_relation) -%}
     {%- set backup_relation = make_backup_relation(target_relation, existing_relation.type or 'table') -%}
-    {%- set max_rounds = config.get('max_rounds', 10000) -%}
+    {%- if config.get('bound') is none -%}
+        {% do exceptions.raise_compiler_error(this ~ ": a model of rounds needs a bound: a query for the most rounds") %}
+    {%- endif -%}
     {%- if not config.get('contract').enforced -%}
         {% do exceptions.raise_compiler_error(this ~ ": a model of rounds needs an enforced contract; its columns are the table") %}
     {%- endif -%}
@@ -29,11 +34,13 @@
         create table {{ work_relation }} {{ get_table_columns_and_constraints() }}
     {%- endcall %}
     {% do index_rounds(work_relation) %}
+    {%- set max_rounds = run_query(render(config.get('bound'))).rows[0][0] | default(0, true) | int -%}
     {%- set body = compiled_code | replace(this | string, work_relation | string) -%}
     {% do get_assert_columns_equivalent(body) %}
     {%- set columns = model['columns'].values() | map(attribute='name') | join(', ') -%}
     {%- set progress = namespace(rounds=0, rows=0, is_open=true) -%}
-    {% for round in range(1, max_rounds + 2) if progress.is_open %}
+    {% for round in range(1, max_rounds + 2) %}
+        {%- if not progress.is_open -%}{%- break -%}{%- endif -%}
         {%- set round_body = modules.re.sub('/\*<round>\*/.*?/\*</round>\*/', round | string, body) -%}
         {%- set added = insert_and_count(work_relation, columns, 'select ' ~ columns ~ ' from (' ~ round_body ~ ') as posted') -%}
         {%- set progress.is_open = added > 0 -%}

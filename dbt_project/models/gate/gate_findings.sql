@@ -357,6 +357,17 @@ findings as (
     union all
 
     select
+        refused_voids.organization_id,
+        refused_voids.external_customer_id,
+        'invoice_void_refused' as rule,
+        'gate_refused_voids' as relation,
+        refused_voids.invoice_void_id as row_key,
+        'the void of ' || cast(refused_voids.voided_at as varchar) || ': ' || refused_voids.refusal as detail
+    from {{ ref('gate_refused_voids') }} as refused_voids
+
+    union all
+
+    select
         unanswered_customers.organization_id,
         unanswered_customers.external_customer_id,
         'vat_check_pending' as rule,
@@ -484,9 +495,13 @@ findings as (
         usage_fees.charge_model = 'standard'
         and usage_fees.priced_units_rest = 0
         and usage_fees.applied_pricing_unit_code is null
-        and fees.amount_cents <> {{ round_to_minor_units(
-            'cast(usage_fees.priced_units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
-        ) }}
+        and case
+            {# what is too large has no amount, and no product #}
+            when fees.amount_cents is not null
+                then fees.amount_cents <> {{ round_to_minor_units(
+                    'cast(usage_fees.priced_units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
+                ) }}
+        end
 
     union all
 

@@ -27,36 +27,42 @@ charges as (
 
 ),
 
-metrics as (
-
-    select * from {{ ref('stg_book__billable_metrics') }}
-
-),
-
 plan_features as (
-
-    {% for feature, condition in [
-        ('regroup_paid_fees', 'charges.regroup_paid_fees is not null'),
-    ] -%}
-        select
-            charges.organization_id,
-            charges.plan_code,
-            '{{ feature }}' as feature
-        from charges
-        where {{ condition }}
-        union all
-    {% endfor -%}
 
     select
         charges.organization_id,
         charges.plan_code,
-        metrics.aggregation_type as feature
+        'regroup_paid_fees' as feature
     from charges
-    inner join metrics
+    where charges.regroup_paid_fees is not null
+
+),
+
+plans_billed_at_once as (
+
+    select
+        charges.organization_id,
+        charges.plan_code
+    from charges
+    where charges.is_pay_in_advance
+
+    union distinct
+
+    select
+        thresholds.organization_id,
+        thresholds.plan_code
+    from {{ ref('stg_book__plan_usage_thresholds') }} as thresholds
+
+    union distinct
+
+    select
+        subscriptions.organization_id,
+        subscriptions.plan_code
+    from subscriptions
+    inner join {{ ref('stg_book__subscription_usage_thresholds') }} as thresholds
         on
-            charges.organization_id = metrics.organization_id
-            and charges.billable_metric_code = metrics.billable_metric_code
-    where metrics.aggregation_type = 'custom_agg' and charges.is_pay_in_advance
+            subscriptions.organization_id = thresholds.organization_id
+            and subscriptions.external_subscription_id = thresholds.external_subscription_id
 
 ),
 
@@ -75,15 +81,6 @@ customer_features as (
     union all
 
     select
-        parents.organization_id,
-        parents.external_customer_id,
-        'hierarchy' as feature
-    from {{ ref('stg_book__customers') }} as parents
-    where parents.parent_external_customer_id is not null
-
-    union all
-
-    select
         wallets.organization_id,
         wallets.external_customer_id,
         'top_up_rules' as feature
@@ -93,22 +90,6 @@ customer_features as (
             wallets.organization_id = close_scope.organization_id
             and wallets.created_at <= close_scope.as_of
     where wallets.recurring_transaction_rules is not null and wallets.recurring_transaction_rules <> '[]'
-
-    union all
-
-    select
-        voids.organization_id,
-        coalesce(voids.match_external_customer_id, subscriptions.external_customer_id) as external_customer_id,
-        'invoice_void' as feature
-    from {{ ref('stg_book__invoice_voids') }} as voids
-    inner join close_scope
-        on
-            voids.organization_id = close_scope.organization_id
-            and voids.voided_at <= close_scope.as_of
-    left join subscriptions
-        on
-            voids.organization_id = subscriptions.organization_id
-            and voids.match_external_subscription_id = subscriptions.external_subscription_id
 
     union all
 
@@ -125,6 +106,11 @@ customer_features as (
         on
             corrections.organization_id = subscriptions.organization_id
             and corrections.external_subscription_id = subscriptions.external_subscription_id
+    {# what was billed at the event's own instant cannot be corrected yet #}
+    inner join plans_billed_at_once
+        on
+            subscriptions.organization_id = plans_billed_at_once.organization_id
+            and subscriptions.plan_code = plans_billed_at_once.plan_code
 
 )
 

@@ -26,8 +26,8 @@ ledger_moments as (
         'moment_id': 'varchar',
         'organization_id': 'varchar',
         'external_subscription_id': 'varchar',
-        'from_date': 'date',
-        'to_date': 'date',
+        'usage_from_date': 'date',
+        'usage_to_date': 'date',
     }) }}
 
 ),
@@ -48,8 +48,8 @@ due_counts as (
         moments.organization_id,
         moments.external_subscription_id,
         metered_charges.billable_metric_code,
-        moments.from_date,
-        moments.to_date,
+        moments.usage_from_date as from_date,
+        moments.usage_to_date as to_date,
         cast(sum(usage.events_count) as bigint) as events_count
     from moments
     inner join metered_charges
@@ -62,8 +62,8 @@ due_counts as (
         moments.organization_id,
         moments.external_subscription_id,
         metered_charges.billable_metric_code,
-        moments.from_date,
-        moments.to_date
+        moments.usage_from_date,
+        moments.usage_to_date
 
 ),
 
@@ -74,15 +74,15 @@ finalized_counts as (
         due_counts.organization_id,
         due_counts.external_subscription_id,
         due_counts.billable_metric_code,
-        ledger_moments.from_date,
-        ledger_moments.to_date,
+        ledger_moments.usage_from_date as from_date,
+        ledger_moments.usage_to_date as to_date,
         cast(coalesce(sum(ledger_fees.events_count), 0) as bigint) as events_count
     from due_counts
     inner join ledger_moments
         on
             due_counts.organization_id = ledger_moments.organization_id
             and due_counts.external_subscription_id = ledger_moments.external_subscription_id
-            and ledger_moments.to_date = {{ add_days('due_counts.from_date', -1) }}
+            and ledger_moments.usage_to_date = {{ add_days('due_counts.from_date', -1) }}
     left join ledger_fees
         on
             ledger_moments.moment_id = ledger_fees.moment_id
@@ -91,8 +91,8 @@ finalized_counts as (
         due_counts.organization_id,
         due_counts.external_subscription_id,
         due_counts.billable_metric_code,
-        ledger_moments.from_date,
-        ledger_moments.to_date
+        ledger_moments.usage_from_date,
+        ledger_moments.usage_to_date
 
 ),
 

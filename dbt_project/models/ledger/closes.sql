@@ -7,9 +7,12 @@
 -- depends_on: {{ ref('ledger_postings') }}
 -- depends_on: {{ ref('ledger_invoice_taxes') }}
 -- depends_on: {{ ref('ledger_parties') }}
+-- depends_on: {{ ref('ledger_invoice_voids') }}
+-- depends_on: {{ ref('ledger_triggered_alerts') }}
 -- depends_on: {{ ref('ledger_moments') }}
 -- depends_on: {{ ref('ledger_credit_notes') }}
 -- depends_on: {{ ref('ledger_credit_note_items') }}
+-- depends_on: {{ ref('ledger_restatements') }}
 -- depends_on: {{ ref('ledger_wallet_moves') }}
 -- depends_on: {{ ref('ledger_balances') }}
 -- depends_on: {{ ref('ledger_held_customers') }}

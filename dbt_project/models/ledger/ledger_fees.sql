@@ -25,11 +25,10 @@ select
         row_number() over (
             partition by fees.invoice_id
             order by
-                {{ binary_order('fees.external_subscription_id') }}, fees.from_date, fees.fee_position,
-                fees.filter_position,
-                {{ binary_order('fees.fee_type') }},
-                {{ binary_order('fees.fee_code') }},
-                fees.fee_id
+                {# the lines of children follow those of the customer that pays #}
+                case when fees.external_customer_id = invoices.external_customer_id then 0 else 1 end,
+                {{ binary_order('fees.external_customer_id') }},
+                {{ invoice_line_order('fees') }}
         ) as integer
     ) as line_number,
     fees.fee_type,

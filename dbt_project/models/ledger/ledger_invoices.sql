@@ -27,46 +27,53 @@ customer_counts as (
     select
         numbered.organization_id,
         numbered.external_customer_id,
+        coalesce(numbered.billing_entity_code, '') as billing_entity_code,
         max(numbered.customer_sequence) as last_sequence
     from {{ ledger_so_far() }} as numbered
-    group by numbered.organization_id, numbered.external_customer_id
+    group by
+        numbered.organization_id, numbered.external_customer_id, coalesce(numbered.billing_entity_code, '')
 
 ),
 
-organization_counts as (
+entity_counts as (
 
     select
         numbered.organization_id,
+        coalesce(numbered.billing_entity_code, '') as billing_entity_code,
         max(numbered.organization_sequence) as last_sequence
     from {{ ledger_so_far() }} as numbered
-    group by numbered.organization_id
+    group by numbered.organization_id, coalesce(numbered.billing_entity_code, '')
 
 ),
 
-{# closed invoices get no number and leave no gap #}
+{# each billing entity counts by itself; closed invoices get no number and leave no gap #}
 numbered as (
 
     select
         invoices.invoice_id,
         row_number() over (
-            partition by invoices.organization_id, invoices.external_customer_id
+            partition by
+                invoices.organization_id, invoices.external_customer_id, coalesce(invoices.billing_entity_code, '')
             order by
                 invoices.finalizes_at, invoices.instant_rank, {{ binary_order('invoices.order_key') }},
                 invoices.invoice_id
         ) + coalesce(customer_counts.last_sequence, 0) as customer_sequence,
         row_number() over (
-            partition by invoices.organization_id
+            partition by invoices.organization_id, coalesce(invoices.billing_entity_code, '')
             order by
                 invoices.finalizes_at, invoices.instant_rank, invoices.customer_number,
                 {{ binary_order('invoices.order_key') }}, invoices.invoice_id
-        ) + coalesce(organization_counts.last_sequence, 0) as organization_sequence
+        ) + coalesce(entity_counts.last_sequence, 0) as organization_sequence
     from invoices
     left join customer_counts
         on
             invoices.organization_id = customer_counts.organization_id
             and invoices.external_customer_id = customer_counts.external_customer_id
-    left join organization_counts
-        on invoices.organization_id = organization_counts.organization_id
+            and coalesce(invoices.billing_entity_code, '') = customer_counts.billing_entity_code
+    left join entity_counts
+        on
+            invoices.organization_id = entity_counts.organization_id
+            and coalesce(invoices.billing_entity_code, '') = entity_counts.billing_entity_code
     where invoices.invoice_status = 'finalized'
 
 ),
@@ -82,6 +89,7 @@ select
     invoices.invoice_id,
     invoices.organization_id,
     invoices.external_customer_id,
+    invoices.billing_entity_code,
     invoices.invoice_type,
     invoices.invoice_status,
     case

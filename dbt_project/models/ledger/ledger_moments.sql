@@ -51,6 +51,13 @@ requests as (
         advance.transaction_id as request_id
     from advance
 
+    union all
+
+    select
+        regenerated.moment_id,
+        regenerated.request_id
+    from {{ ref('int_regenerated_moments') }} as regenerated
+
 )
 
 select
@@ -61,6 +68,7 @@ select
     moments.external_customer_id,
     moments.external_subscription_id,
     coalesce(billing.subscription_created_at, periods.subscription_created_at) as subscription_created_at,
+    customers.customer_name,
     moments.subscription_name,
     moments.plan_code,
     moments.plan_effective_at,
@@ -107,6 +115,10 @@ inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id
 inner join moments
     on scheduled.moment_id = moments.moment_id
+left join {{ ref('int_customers_resolved') }} as customers
+    on
+        moments.organization_id = customers.organization_id
+        and moments.external_customer_id = customers.external_customer_id
 left join billing
     on moments.moment_id = billing.moment_id
 left join progressive

@@ -1,8 +1,9 @@
 {%- set tables = [
     ref('ledger_balances'), ref('ledger_credit_note_items'), ref('ledger_credit_notes'), ref('ledger_event_fates'),
     ref('ledger_fee_tiers'), ref('ledger_fees'), ref('ledger_held_customers'), ref('ledger_invoice_taxes'),
-    ref('ledger_invoices'), ref('ledger_moment_fates'), ref('ledger_moments'), ref('ledger_parties'),
-    ref('ledger_postings'), ref('ledger_wallet_moves'),
+    ref('ledger_invoice_voids'), ref('ledger_invoices'), ref('ledger_moment_fates'), ref('ledger_moments'),
+    ref('ledger_parties'), ref('ledger_postings'), ref('ledger_restatements'), ref('ledger_triggered_alerts'),
+    ref('ledger_wallet_moves'),
 ] -%}
 with
 

@@ -21,7 +21,7 @@ invoice_spans as (
         min(invoices.issuing_date) as first_issuing_date,
         max(invoices.issuing_date) as last_issuing_date
     from {{ ref('fct_invoice') }} as invoices
-    where invoices.invoice_status = 'finalized'
+    where invoices.invoice_status <> 'closed'
     group by invoices.organization_id, invoices.external_customer_id
 
 )

@@ -19,6 +19,28 @@ customers as (
 
 ),
 
+voids as (
+
+    select voids.*
+    from {{ ref('ledger_invoice_voids') }} as voids
+    inner join closes
+        on voids.close_id = closes.close_id
+
+),
+
+{# set by credit notes against what is still to be paid of an invoice #}
+offsets as (
+
+    select
+        notes.invoice_id,
+        cast(sum(notes.offset_amount_cents) as bigint) as offset_amount_cents
+    from {{ ref('ledger_credit_notes') }} as notes
+    inner join closes
+        on notes.close_id = closes.close_id
+    group by notes.invoice_id
+
+),
+
 fee_spans as (
 
     select
@@ -37,12 +59,16 @@ select
     invoices.organization_id,
     invoices.external_customer_id,
     customers.party_name as customer_name,
+    invoices.billing_entity_code,
     invoices.invoice_number,
     invoices.customer_sequence,
     invoices.organization_sequence,
     invoices.invoice_type,
-    invoices.invoice_status,
+    case when voids.invoice_id is null then invoices.invoice_status else 'voided' end as invoice_status,
     invoices.finalized_at,
+    voids.voided_at,
+    voids.regenerated_invoice_id,
+    originals.invoice_id as voided_invoice_id,
     invoices.issuing_date,
     invoices.payment_due_date,
     invoices.net_payment_term,
@@ -62,6 +88,10 @@ select
     invoices.credit_notes_amount_cents,
     invoices.prepaid_credit_amount_cents,
     invoices.total_amount_cents,
+    case
+        when voids.invoice_id is null then invoices.total_amount_cents - coalesce(offsets.offset_amount_cents, 0)
+        else 0
+    end as due_amount_cents,
     invoices.close_id
 from invoices
 inner join closes
@@ -74,3 +104,9 @@ left join fee_spans
     on
         invoices.close_id = fee_spans.close_id
         and invoices.invoice_id = fee_spans.invoice_id
+left join voids
+    on invoices.invoice_id = voids.invoice_id
+left join voids as originals
+    on invoices.invoice_id = originals.regenerated_invoice_id
+left join offsets
+    on invoices.invoice_id = offsets.invoice_id

@@ -13,6 +13,16 @@
         ('revenue', "case when invoices.invoice_type = 'credit' then 0 else -invoices.fees_amount_cents end"),
         ('prepaid_credits', "case when invoices.invoice_type = 'credit' then -invoices.fees_amount_cents else 0 end"),
     ]),
+    ('invoice_void', 'voids', 'invoice_id', 'voided_at', [
+        ('receivables', '-voids.total_amount_cents'),
+        ('coupons', '-voids.coupons_amount_cents'),
+        ('progressive_billing', '-voids.progressive_billing_credit_amount_cents'),
+        ('breakage', '-voids.kept_amount_cents'),
+        ('prepaid_credits', '-voids.recredited_amount_cents'),
+        ('taxes_payable', 'voids.taxes_amount_cents'),
+        ('revenue', "case when voids.invoice_type = 'credit' then 0 else voids.fees_amount_cents end"),
+        ('prepaid_credits', "case when voids.invoice_type = 'credit' then voids.fees_amount_cents else 0 end"),
+    ]),
     ('credit_note', 'notes', 'credit_note_id', 'issued_at', [
         ('revenue', 'notes.total_amount_cents - notes.taxes_amount_cents'),
         ('taxes_payable', 'notes.taxes_amount_cents'),
@@ -40,7 +50,46 @@ notes as (
 
 ),
 
-{# what is bought or consumed is booked with its invoice #}
+recredits as (
+
+    select
+        moves.invoice_id,
+        cast(sum(moves.amount_cents) as bigint) as amount_cents
+    from {{ ref('fct_wallet_transaction') }} as moves
+    where moves.move_kind = 'recredited'
+    group by moves.invoice_id
+
+),
+
+{# what a voided invoice took of credit notes, and of wallets that have ended, is not given back #}
+voids as (
+
+    select
+        invoices.invoice_id,
+        invoices.organization_id,
+        invoices.external_customer_id,
+        invoices.invoice_type,
+        invoices.voided_at,
+        invoices.currency,
+        invoices.fees_amount_cents,
+        invoices.progressive_billing_credit_amount_cents,
+        invoices.coupons_amount_cents,
+        invoices.taxes_amount_cents,
+        invoices.total_amount_cents,
+        invoices.credit_notes_amount_cents + invoices.prepaid_credit_amount_cents
+        - coalesce(recredits.amount_cents, 0) as kept_amount_cents,
+        coalesce(recredits.amount_cents, 0) as recredited_amount_cents,
+        ledger_voids.close_id
+    from invoices
+    inner join {{ ref('ledger_invoice_voids') }} as ledger_voids
+        on invoices.invoice_id = ledger_voids.invoice_id
+    left join recredits
+        on invoices.invoice_id = recredits.invoice_id
+    where invoices.invoice_status = 'voided'
+
+),
+
+{# what is bought, consumed or given back is booked with its invoice #}
 moves as (
 
     select * from {{ ref('fct_wallet_transaction') }}

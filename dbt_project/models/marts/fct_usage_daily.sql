@@ -3,9 +3,23 @@
 
 with
 
+{# with what was corrected in time #}
 usage_events as (
 
-    select * from {{ ref('stg_events__usage_events') }}
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        coalesce(versions.code, usage_events.code) as code,
+        coalesce(versions.event_at, usage_events.event_at) as event_at,
+        coalesce(versions.properties, usage_events.properties) as properties
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    left join {{ ref('int_event_versions') }} as versions
+        on
+            usage_events.organization_id = versions.organization_id
+            and usage_events.external_subscription_id = versions.external_subscription_id
+            and usage_events.transaction_id = versions.transaction_id
+            and versions.is_billed_version
+    where not coalesce(versions.is_cancelled, false)
 
 ),
 

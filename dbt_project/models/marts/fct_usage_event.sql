@@ -3,9 +3,33 @@
 
 with
 
+{# events as they were billed: with what was corrected in time #}
 usage_events as (
 
-    select * from {{ ref('stg_events__usage_events') }}
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.transaction_id,
+        coalesce(versions.code, usage_events.code) as code,
+        coalesce(versions.event_at, usage_events.event_at) as event_at,
+        usage_events.received_at,
+        coalesce(versions.known_at, usage_events.received_at, usage_events.event_at) as known_at,
+        coalesce(versions.properties, usage_events.properties) as properties,
+        case
+            when versions.transaction_id is null then usage_events.precise_total_amount_cents
+            else versions.precise_total_amount_cents
+        end as precise_total_amount_cents,
+        usage_events.batch_id,
+        usage_events.file_id,
+        usage_events.line_number,
+        versions.event_correction_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    left join {{ ref('int_event_versions') }} as versions
+        on
+            usage_events.organization_id = versions.organization_id
+            and usage_events.external_subscription_id = versions.external_subscription_id
+            and usage_events.transaction_id = versions.transaction_id
+            and versions.is_billed_version
 
 ),
 
@@ -36,6 +60,7 @@ moment_codes as (
         count(*) as fates_count,
         min(fates.fate) as first_fate,
         max(case when fates.fate = 'late' then 1 else 0 end) = 1 as has_late,
+        max(case when fates.fate = 'cancelled' then 1 else 0 end) = 1 as has_cancelled,
         max(case when fates.fate = 'unreadable_value' then 1 else 0 end) = 1 as has_unreadable
     from {{ ref('ledger_moment_fates') }} as fates
     inner join periods
@@ -84,6 +109,7 @@ unreadable as (
         readings.external_subscription_id,
         readings.transaction_id
     from {{ ref('int_event_readings') }} as readings
+    where not coalesce(readings.is_restated, false)
     group by readings.organization_id, readings.external_subscription_id, readings.transaction_id
     having count(readings.quantity) = 0
 
@@ -182,6 +208,7 @@ judged as (
         usage_events.batch_id,
         usage_events.file_id,
         usage_events.line_number,
+        usage_events.event_correction_id,
         located.moment_id,
         {#
           As the ledger says it, and not_seen for what the newest close did not know. Due events that
@@ -194,8 +221,9 @@ judged as (
             when
                 located.fate = 'finalized'
                 and moment_codes.has_late
-                and coalesce(usage_events.received_at, usage_events.event_at) >= periods.billing_at
+                and usage_events.known_at >= periods.billing_at
                 then 'late'
+            when located.fate = 'finalized' and moment_codes.has_cancelled and located.is_cancelled then 'cancelled'
             when unreadable.transaction_id is not null then 'unreadable_value'
             when located.fate = 'finalized' then 'billed'
             when located.fate = 'due' and periods.moment_id is not null then 'billed'
@@ -251,7 +279,8 @@ select
     judged.batch_id,
     judged.file_id,
     judged.line_number,
-    case when judged.fate = 'billed' then judged.close_id end as close_id
+    case when judged.fate = 'billed' then judged.close_id end as close_id,
+    judged.event_correction_id
 from judged
 left join code_metrics
     on

@@ -26,7 +26,7 @@ invoice_sums as (
         cast(sum(invoices.prepaid_credit_amount_cents) as bigint) as prepaid_credit_amount_cents,
         cast(sum(invoices.total_amount_cents) as bigint) as total_amount_cents
     from {{ ref('fct_invoice') }} as invoices
-    where invoices.invoice_status = 'finalized'
+    where invoices.invoice_status <> 'closed'
     group by
         invoices.close_id,
         invoices.organization_id,

@@ -85,12 +85,14 @@ default_prefixes as (
 
 ),
 
+{# a child is billed as its parent is, which pays: its days, grace, terms, seller and numbers are the parent's #}
 resolved as (
 
     select
         customers.organization_id,
         customers.external_customer_id,
-        customers.billing_entity_code,
+        payers.external_customer_id as payer_external_customer_id,
+        payers.billing_entity_code,
         customers.customer_name,
         customers.legal_name,
         customers.address_line1,
@@ -102,20 +104,22 @@ resolved as (
         customers.email,
         customers.tax_identification_number,
         customers.locale,
-        coalesce(customers.timezone, billing_entities.timezone, organizations.timezone, 'UTC') as timezone,
-        coalesce(customers.timezone, billing_entities.timezone, organizations.timezone, 'UTC')
+        coalesce(payers.timezone, billing_entities.timezone, organizations.timezone, 'UTC') as timezone,
+        coalesce(payers.timezone, billing_entities.timezone, organizations.timezone, 'UTC')
         || coalesce(', ' || timezone_changes.changes_text, '') as timezone_history,
         coalesce(
-            customers.currency, billing_entities.default_currency, organizations.default_currency
+            customers.currency, payers.currency, billing_entities.default_currency, organizations.default_currency
         ) as currency,
         coalesce(
-            customers.net_payment_term, billing_entities.net_payment_term, organizations.net_payment_term, 0
+            payers.net_payment_term, billing_entities.net_payment_term, organizations.net_payment_term, 0
         ) as net_payment_term,
         coalesce(
-            customers.invoice_grace_period, billing_entities.invoice_grace_period,
+            payers.invoice_grace_period, billing_entities.invoice_grace_period,
             organizations.invoice_grace_period, 0
         ) as invoice_grace_period,
-        case customers.finalize_zero_amount_invoice
+        coalesce(customers.late_usage, organizations.late_usage, 'report') as late_usage,
+        coalesce(customers.late_usage_limit_cents, organizations.late_usage_limit_cents, 0) as late_usage_limit_cents,
+        case payers.finalize_zero_amount_invoice
             when 'skip' then false
             when 'finalize' then true
             else coalesce(organizations.finalize_zero_amount_invoice, true)
@@ -128,9 +132,11 @@ resolved as (
         coalesce(
             billing_entities.document_numbering, organizations.document_numbering, 'per_customer'
         ) as document_numbering,
+        {# entities count by themselves: one without a prefix has the organisation's and its own code #}
         coalesce(
-            billing_entities.document_number_prefix, organizations.document_number_prefix,
-            default_prefixes.document_number_prefix
+            billing_entities.document_number_prefix,
+            coalesce(organizations.document_number_prefix, default_prefixes.document_number_prefix)
+            || coalesce('-' || upper(billing_entities.billing_entity_code), '')
         ) as document_number_prefix,
         coalesce(billing_entities.timezone, organizations.timezone, 'UTC') as seller_timezone,
         coalesce(billing_entities.billing_entity_name, organizations.organization_name) as seller_name,
@@ -148,6 +154,11 @@ resolved as (
         coalesce(billing_entities.logo, organizations.logo) as seller_logo,
         cast(numbered_customers.customer_number as bigint) as customer_number
     from customers
+    inner join customers as payers
+        on
+            customers.organization_id = payers.organization_id
+            and coalesce(customers.parent_external_customer_id, customers.external_customer_id)
+            = payers.external_customer_id
     inner join organizations
         on customers.organization_id = organizations.organization_id
     inner join numbered_customers
@@ -158,12 +169,12 @@ resolved as (
         on customers.organization_id = default_prefixes.organization_id
     left join timezone_changes
         on
-            customers.organization_id = timezone_changes.organization_id
-            and customers.external_customer_id = timezone_changes.external_customer_id
+            payers.organization_id = timezone_changes.organization_id
+            and payers.external_customer_id = timezone_changes.external_customer_id
     left join billing_entities
         on
             customers.organization_id = billing_entities.organization_id
-            and customers.billing_entity_code = billing_entities.billing_entity_code
+            and payers.billing_entity_code = billing_entities.billing_entity_code
 
 )
 

@@ -31,7 +31,7 @@ zones as (
     inner join customers
         on
             changes.organization_id = customers.organization_id
-            and changes.external_customer_id = customers.external_customer_id
+            and changes.external_customer_id = customers.payer_external_customer_id
 
 )
 

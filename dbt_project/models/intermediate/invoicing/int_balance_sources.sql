@@ -1,6 +1,6 @@
 {#
-  What begins to count for a customer during this close: balances that earlier closes left, coupons attached, credits
-  that came into a wallet. Each counts from its instant on; what was landed late counts from the first step of the close.
+  What begins to count for a customer during this close: balances that earlier closes left, coupons attached that one of
+  its invoices may use, credits that came into a wallet. Each counts from its instant on; what was landed late counts from the first step of the close.
 #}
 with
 
@@ -13,6 +13,51 @@ balances as (
 coupons as (
 
     select * from {{ ref('int_coupons_applied') }}
+
+),
+
+concerned as (
+
+    select distinct
+        coupon_fees.source_id,
+        coupon_fees.invoice_id
+    from {{ ref('int_coupon_fees') }} as coupon_fees
+
+),
+
+{#
+  coupons that an invoice of this close may use: one that has ended, concerns none of the fees or is in another currency
+  would only keep its customer's invoices waiting for each other
+#}
+usable_coupons as (
+
+    select distinct coupons.source_id
+    from coupons
+    inner join {{ ref('int_invoices_ordered') }} as invoices
+        on
+            coupons.organization_id = invoices.organization_id
+            and coupons.external_customer_id = invoices.external_customer_id
+            and invoices.invoice_state = 'due'
+            and coupons.created_at <= invoices.finalizes_at
+            and coalesce(coupons.terminated_at, {{ end_of_time() }}) > invoices.finalizes_at
+            and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
+            and invoices.invoice_type not in ('one_off', 'credit')
+            and invoices.fees_amount_cents > 0
+    left join concerned
+        on
+            coupons.source_id = concerned.source_id
+            and invoices.invoice_id = concerned.invoice_id
+    where concerned.source_id is not null or not coupons.is_limited
+
+    union
+
+    {# the void of an invoice gives back to what a coupon has left #}
+    select coupons.source_id
+    from coupons
+    inner join {{ ref('int_invoice_voids') }} as invoice_voids
+        on
+            coupons.organization_id = invoice_voids.organization_id
+            and coupons.external_customer_id = invoice_voids.external_customer_id
 
 ),
 
@@ -92,7 +137,9 @@ sources as (
         on
             balances.source_type = 'credit_note'
             and balances.source_id = notes.credit_note_id
-    where balances.is_live
+    left join usable_coupons
+        on balances.source_id = usable_coupons.source_id
+    where balances.is_live and (balances.source_type <> 'coupon' or usable_coupons.source_id is not null)
 
     union all
 
@@ -116,6 +163,8 @@ sources as (
         end as periods_left,
         cast(0 as decimal(38, 0)) as credits_e5
     from coupons
+    inner join usable_coupons
+        on coupons.source_id = usable_coupons.source_id
     left join balances
         on
             balances.source_type = 'coupon'

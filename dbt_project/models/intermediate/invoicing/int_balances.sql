@@ -37,6 +37,7 @@ last_rounds as (
         settled.row_kind,
         settled.row_id,
         max(settled.round_no) as round_no,
+        max(settled.step_no) as step_no,
         max(case when settled.is_changed then 1 else 0 end) as changes,
         sum(
             case
@@ -87,6 +88,7 @@ inner join last_rounds
         and settled.row_kind = last_rounds.row_kind
         and settled.row_id = last_rounds.row_id
         and settled.round_no = last_rounds.round_no
+        and settled.step_no = last_rounds.step_no
 inner join chains
     on settled.chain_id = chains.chain_id
 inner join close_scope

@@ -2,8 +2,14 @@ with
 
 applied as (
 
-    select applied.*
+    select
+        applied.*,
+        coalesce(customers.payer_external_customer_id, applied.external_customer_id) as payer_external_customer_id
     from {{ ref('stg_book__applied_coupons') }} as applied
+    left join {{ ref('int_customers_resolved') }} as customers
+        on
+            applied.organization_id = customers.organization_id
+            and applied.external_customer_id = customers.external_customer_id
     inner join {{ ref('stg_events__close_scope') }} as close_scope
         on
             applied.organization_id = close_scope.organization_id
@@ -45,6 +51,7 @@ terms as (
         applied.organization_id,
         applied.applied_coupon_id,
         applied.external_customer_id,
+        applied.payer_external_customer_id,
         applied.coupon_code,
         coupons.effective_at as coupon_effective_at,
         coupons.coupon_type,
@@ -58,6 +65,7 @@ terms as (
         applied.position as book_position,
         coupons.is_reusable,
         {# a coupon past its end cannot be attached; one attached before keeps working #}
+        case when coupons.expiration = 'time_limit' then coupons.expiration_at end as coupon_ended_at,
         coupons.expiration = 'time_limit' and coupons.expiration_at <= applied.created_at as is_expired,
         coalesce(limits.limit_rank, 3) as limit_rank
     from applied
@@ -93,7 +101,8 @@ select
     attached.organization_id,
     attached.applied_coupon_id,
     {{ surrogate_key(['attached.organization_id', "'coupon'", 'attached.applied_coupon_id']) }} as source_id,
-    attached.external_customer_id,
+    attached.payer_external_customer_id as external_customer_id,
+    attached.external_customer_id as attached_external_customer_id,
     attached.coupon_code,
     attached.coupon_effective_at,
     attached.coupon_type,
@@ -104,9 +113,12 @@ select
     cast(attached.frequency_duration as integer) as frequency_duration,
     attached.created_at,
     attached.terminated_at,
-    attached.limit_rank < 3 as is_limited,
+    attached.book_position,
+    attached.coupon_ended_at,
+    {# the coupon of a child reduces the child's fees only #}
+    attached.limit_rank < 3 or attached.external_customer_id <> attached.payer_external_customer_id as is_limited,
     row_number() over (
-        partition by attached.organization_id, attached.external_customer_id
+        partition by attached.organization_id, attached.payer_external_customer_id
         order by
             attached.limit_rank, attached.created_at, attached.book_position,
             {{ binary_order('attached.applied_coupon_id') }}

@@ -35,12 +35,6 @@ unused_fees as (
 
 ),
 
-ending_moments as (
-
-    select * from {{ ref('int_invoice_moments') }}
-
-),
-
 finalized_moments as (
 
     select * from {{ ref('stg_ledger__moments') }}
@@ -66,12 +60,30 @@ issued as (
 
 ),
 
+voids as (
+
+    select
+        recorded.invoice_id,
+        recorded.voided_at
+    from {{ ref('stg_ledger__invoice_voids') }} as recorded
+
+    union all
+
+    select
+        open_voids.invoice_id,
+        open_voids.voided_at
+    from {{ ref('int_invoice_voids') }} as open_voids
+    where open_voids.refusal is null
+
+),
+
 {# the invoice that billed the plan fee of which days are unused #}
 credited_moments as (
 
     select
         finalized_moments.moment_id,
         finalized_moments.invoice_id,
+        finalized_invoices.external_customer_id,
         finalized_invoices.currency,
         finalized_invoices.finalized_at as finalizes_at
     from finalized_moments
@@ -83,6 +95,7 @@ credited_moments as (
     select
         scheduled.moment_id,
         scheduled.invoice_id,
+        scheduled.external_customer_id,
         scheduled.currency,
         scheduled.finalizes_at
     from scheduled
@@ -121,8 +134,8 @@ requests as (
     {# plan amount x unused days / days of the full period, cut after five decimals: section 6.3 #}
     select
         {{ surrogate_key(["'unused'", 'unused_fees.moment_id']) }} as credit_note_id,
-        ending_moments.organization_id,
-        ending_moments.external_customer_id,
+        unused_fees.organization_id,
+        credited_moments.external_customer_id,
         credited_moments.invoice_id,
         'unused_days' as request_kind,
         cast(null as varchar) as credit_note_code,
@@ -133,7 +146,7 @@ requests as (
         credited_moments.currency,
         unused_fees.issued_at as asked_at,
         greatest(unused_fees.issued_at, credited_moments.finalizes_at) as issued_at,
-        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else ending_moments.instant_rank end
+        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else unused_fees.instant_rank end
             as instant_rank,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
@@ -145,8 +158,6 @@ requests as (
             ) }} as decimal(38, 0)
         ) as unused_e5
     from unused_fees
-    inner join ending_moments
-        on unused_fees.moment_id = ending_moments.moment_id
     inner join credited_moments
         on unused_fees.credited_moment_id = credited_moments.moment_id
     where unused_fees.unused_days_count > 0
@@ -177,6 +188,42 @@ requests as (
     inner join {{ ref('int_invoices_ordered') }} as ordered
         on credits.invoice_id = ordered.invoice_id
     where credits.moment_state = 'due'
+
+    union all
+
+    {# what late knowledge takes off a billed period, issued with the next invoice of the subscription #}
+    select
+        {{ surrogate_key(["'late_usage'", 'restated.restated_moment_id']) }} as credit_note_id,
+        next_moments.organization_id,
+        credited_moments.external_customer_id,
+        credited_moments.invoice_id,
+        'late_usage' as request_kind,
+        cast(null as varchar) as credit_note_code,
+        'order_change' as reason,
+        cast(null as varchar) as match_external_subscription_id,
+        cast(null as varchar) as credited_moment_id,
+        'credit' as policy,
+        credited_moments.currency,
+        next_moments.finalizes_at as asked_at,
+        greatest(next_moments.finalizes_at, credited_moments.finalizes_at) as issued_at,
+        8 as instant_rank,
+        0 as credit_amount_cents,
+        0 as refund_amount_cents,
+        0 as offset_amount_cents,
+        cast(null as decimal(38, 0)) as unused_e5
+    from (
+        select
+            restatements.restated_moment_id,
+            restatements.moment_id,
+            restatements.next_moment_id
+        from {{ ref('int_restatements') }} as restatements
+        where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+        group by restatements.restated_moment_id, restatements.moment_id, restatements.next_moment_id
+    ) as restated
+    inner join {{ ref('int_billing_moments') }} as next_moments
+        on restated.next_moment_id = next_moments.moment_id
+    inner join credited_moments
+        on restated.moment_id = credited_moments.moment_id
 
 ),
 
@@ -225,12 +272,17 @@ select
     cast(requests.refund_amount_cents as bigint) as refund_amount_cents,
     cast(requests.offset_amount_cents as bigint) as offset_amount_cents,
     requests.unused_e5,
+    voids.invoice_id is not null as is_invoice_voided,
     coalesce(paid.paid_amount_cents, 0) as paid_amount_cents,
     coalesce(credited_before.refund_amount_cents, 0) as ledger_refund_amount_cents,
     cast(coalesce(credited_before.tax_rounding, 0) * 100000 as decimal(38, 0)) as ledger_tax_rounding_e5
 from requests
 left join issued
     on requests.credit_note_id = issued.credit_note_id
+left join voids
+    on
+        requests.invoice_id = voids.invoice_id
+        and requests.issued_at > voids.voided_at
 left join paid
     on requests.credit_note_id = paid.credit_note_id
 left join credited_before
@@ -239,4 +291,5 @@ inner join {{ ref('stg_events__close_scope') }} as close_scope
     on
         requests.organization_id = close_scope.organization_id
         and requests.issued_at <= close_scope.as_of
-where issued.credit_note_id is null
+{# of a plan fee that was voided no days are credited: section 6.3 #}
+where issued.credit_note_id is null and (requests.request_kind = 'requested' or voids.invoice_id is null)

@@ -123,6 +123,18 @@ asked as (
 
 ),
 
+{# late usage names the very fees #}
+restated as (
+
+    select
+        {{ surrogate_key(["'late_usage'", 'restatements.restated_moment_id']) }} as credit_note_id,
+        restatements.fee_id,
+        -restatements.settled_amount_cents as asked_amount_cents
+    from {{ ref('int_restatements') }} as restatements
+    where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+
+),
+
 asked_of_fees as (
 
     select
@@ -139,6 +151,14 @@ asked_of_fees as (
         ) as asked_amount_cents
     from asked
     group by asked.credit_note_id, asked.fee_id
+
+    union all
+
+    select
+        restated.credit_note_id,
+        restated.fee_id,
+        restated.asked_amount_cents
+    from restated
 
 )
 

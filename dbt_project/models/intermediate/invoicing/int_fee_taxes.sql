@@ -22,7 +22,18 @@ scheduled as (
 
 one_offs as (
 
-    select * from {{ ref('int_one_off_moments') }}
+    select
+        one_offs.moment_id,
+        one_offs.request_id
+    from {{ ref('int_one_off_moments') }} as one_offs
+
+    union all
+
+    select
+        regenerated.moment_id,
+        regenerated.request_id
+    from {{ ref('int_regenerated_moments') }} as regenerated
+    where regenerated.invoice_type = 'one_off'
 
 ),
 
@@ -78,7 +89,7 @@ placed as (
     select
         fees.fee_id,
         fees.organization_id,
-        fees.external_customer_id,
+        scheduled.external_customer_id,
         fees.moment_id,
         fees.fee_type,
         fees.fee_code,

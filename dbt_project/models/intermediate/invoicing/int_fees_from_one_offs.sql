@@ -103,6 +103,8 @@ valued as (
 select
     {{ surrogate_key(['valued.moment_id', "'line'", 'valued.fee_position']) }} as fee_id,
     valued.moment_id,
+    cast(null as varchar) as plan_code,
+    cast(null as timestamp) as plan_effective_at,
     valued.fee_type,
     valued.fee_code,
     valued.fee_name,

@@ -1,147 +1,17 @@
-{#
-  Everything that can put fees on an invoice. What a subscription's period brings may wait for a grace period; what is
-  invoiced at once (a one-off invoice, a wallet purchase) does not.
-#}
-with
-
-plan_versions as (
-
-    select * from {{ ref('int_plan_versions') }}
-
-),
-
-moments as (
-
+{# Everything that can put fees on an invoice: what is billed for the first time, and what a void bills anew. #}
+{%- set columns = [
+    'moment_id', 'moment_state', 'invoice_type', 'reason', 'organization_id', 'external_customer_id',
+    'external_subscription_id', 'plan_code', 'plan_effective_at', 'base_plan_code', 'subscription_name',
+    'purchase_order_number', 'billing_at', 'finalizes_at', 'billing_date', 'invoice_group', 'has_grace', 'currency',
+    'close_id', 'as_of', 'known_batch_id', 'instant_rank',
+] -%}
+{% for source in [ref('int_moments_to_invoice'), ref('int_regenerated_moments')] -%}
     select
-        billing.moment_id,
-        billing.moment_state,
-        'subscription' as invoice_type,
-        billing.reason,
-        billing.organization_id,
-        billing.external_customer_id,
-        billing.external_subscription_id,
-        billing.plan_code,
-        billing.plan_effective_at,
-        billing.base_plan_code,
-        billing.subscription_name,
-        billing.purchase_order_number,
-        billing.billing_at,
-        billing.finalizes_at,
-        billing.billing_date,
-        billing.invoice_group,
-        true as has_grace,
-        plan_versions.amount_currency as currency,
-        billing.close_id,
-        billing.as_of,
-        billing.known_batch_id
-    from {{ ref('int_billing_moments') }} as billing
-    left join plan_versions
-        on
-            billing.organization_id = plan_versions.organization_id
-            and billing.plan_code = plan_versions.plan_code
-            and billing.plan_effective_at = plan_versions.effective_at
+        {% for column in columns %}
+            moments.{{ column }}{% if not loop.last %},{% endif %}{% endfor %}
+    from {{ source }} as moments
+    {% if not loop.last %}
 
-    union all
-
-    select
-        one_offs.moment_id,
-        one_offs.moment_state,
-        one_offs.invoice_type,
-        one_offs.reason,
-        one_offs.organization_id,
-        one_offs.external_customer_id,
-        cast(null as varchar) as external_subscription_id,
-        cast(null as varchar) as plan_code,
-        cast(null as timestamp) as plan_effective_at,
-        cast(null as varchar) as base_plan_code,
-        cast(null as varchar) as subscription_name,
-        cast(null as varchar) as purchase_order_number,
-        one_offs.billing_at,
-        one_offs.billing_at as finalizes_at,
-        one_offs.billing_date,
-        {# by their place in the book first, so that the order of asking is kept among those of one instant #}
-        lpad(cast(coalesce(one_offs.request_position, 0) as varchar), 12, '0') || ' ' || one_offs.request_id
-            as invoice_group,
-        false as has_grace,
-        one_offs.currency,
-        one_offs.close_id,
-        one_offs.as_of,
-        one_offs.known_batch_id
-    from {{ ref('int_one_off_moments') }} as one_offs
-
-    union all
-
-    select
-        advance.moment_id,
-        advance.moment_state,
-        'subscription' as invoice_type,
-        'advance_charge' as reason,
-        advance.organization_id,
-        advance.external_customer_id,
-        advance.external_subscription_id,
-        advance.plan_code,
-        advance.plan_effective_at,
-        advance.base_plan_code,
-        advance.subscription_name,
-        advance.purchase_order_number,
-        advance.billing_at,
-        advance.billing_at as finalizes_at,
-        advance.billing_date,
-        lpad(cast(advance.instant_order as varchar), 12, '0') || ' ' || advance.moment_id as invoice_group,
-        false as has_grace,
-        plan_versions.amount_currency as currency,
-        advance.close_id,
-        advance.as_of,
-        advance.known_batch_id
-    from {{ ref('int_advance_moments') }} as advance
-    left join plan_versions
-        on
-            advance.organization_id = plan_versions.organization_id
-            and advance.plan_code = plan_versions.plan_code
-            and advance.plan_effective_at = plan_versions.effective_at
-
-    union all
-
-    select
-        progressive.moment_id,
-        progressive.moment_state,
-        'progressive_billing' as invoice_type,
-        'progressive_billing' as reason,
-        progressive.organization_id,
-        progressive.external_customer_id,
-        progressive.external_subscription_id,
-        progressive.plan_code,
-        progressive.plan_effective_at,
-        progressive.base_plan_code,
-        progressive.subscription_name,
-        progressive.purchase_order_number,
-        progressive.billing_at,
-        progressive.billing_at as finalizes_at,
-        progressive.billing_date,
-        'progressive_billing ' || progressive.external_subscription_id as invoice_group,
-        false as has_grace,
-        plan_versions.amount_currency as currency,
-        progressive.close_id,
-        progressive.as_of,
-        progressive.known_batch_id
-    from {{ ref('int_progressive_moments') }} as progressive
-    left join plan_versions
-        on
-            progressive.organization_id = plan_versions.organization_id
-            and progressive.plan_code = plan_versions.plan_code
-            and progressive.plan_effective_at = plan_versions.effective_at
-
-)
-
-select
-    moments.*,
-    {# the order of what happens at one instant (BOOK.md, "Within a day") #}
-    case moments.reason
-        when 'wallet_purchase' then 2
-        when 'renewal' then 3
-        when 'advance_charge' then 5
-        when 'progressive_billing' then 6
-        when 'termination' then 7
-        else 4
-    end as instant_rank
-from moments
+        union all
+    {% endif %}
+{%- endfor %}

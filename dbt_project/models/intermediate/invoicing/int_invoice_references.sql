@@ -1,11 +1,10 @@
 {#
-  Rows of the book that point at an invoice (credit notes, payments, voids) with the invoice they mean: the nth, in order
-  of creation, of those of the subscription or customer that match.
+  Rows of the book that point at an invoice (credit notes, payments) with the invoice they mean; voids, which may bring
+  invoices of their own, come before (int_invoice_voids).
 #}
 {%- set pointing = [
     ('credit_note', 'credit_notes', 'credit_note_code', 'created_at'),
     ('payment', 'payments', 'payment_id', 'created_at'),
-    ('invoice_void', 'invoice_voids', 'invoice_void_id', 'voided_at'),
 ] -%}
 with
 
@@ -90,7 +89,8 @@ pointers as (
             {{ table }}.{{ key }} as reference_id,
             {{ table }}.{{ instant }} as referred_at,
             {{ table }}.match_external_subscription_id,
-            {{ table }}.match_external_customer_id,
+            coalesce(payers.payer_external_customer_id, {{ table }}.match_external_customer_id)
+                as match_external_customer_id,
             {{ table }}.match_issuing_date,
             {{ table }}.match_invoice_type,
             coalesce({{ table }}.match_nth, 1) as match_nth
@@ -99,6 +99,10 @@ pointers as (
             on
                 {{ table }}.organization_id = close_scope.organization_id
                 and {{ table }}.{{ instant }} <= close_scope.as_of
+        left join {{ ref('int_customers_resolved') }} as payers
+            on
+                {{ table }}.organization_id = payers.organization_id
+                and {{ table }}.match_external_customer_id = payers.external_customer_id
         {% if not loop.last %}
             union all
 
@@ -107,76 +111,9 @@ pointers as (
 
 ),
 
-{# by the subscription that is named, else by the customer #}
-found as (
-
-    select
-        pointers.organization_id,
-        pointers.reference_type,
-        pointers.reference_id,
-        pointers.match_external_customer_id,
-        pointers.match_issuing_date,
-        pointers.match_invoice_type,
-        pointers.match_nth,
-        subscriptions.invoice_id
-    from pointers
-    inner join subscriptions
-        on
-            pointers.organization_id = subscriptions.organization_id
-            and pointers.match_external_subscription_id = subscriptions.external_subscription_id
-
-    union all
-
-    select
-        pointers.organization_id,
-        pointers.reference_type,
-        pointers.reference_id,
-        pointers.match_external_customer_id,
-        pointers.match_issuing_date,
-        pointers.match_invoice_type,
-        pointers.match_nth,
-        invoices.invoice_id
-    from pointers
-    inner join invoices
-        on
-            pointers.organization_id = invoices.organization_id
-            and pointers.match_external_customer_id = invoices.external_customer_id
-    where pointers.match_external_subscription_id is null
-
-),
-
-numbered as (
-
-    select
-        found.organization_id,
-        found.reference_type,
-        found.reference_id,
-        found.match_nth,
-        invoices.invoice_id,
-        invoices.external_customer_id,
-        invoices.currency,
-        invoices.finalizes_at,
-        invoices.is_in_ledger,
-        row_number() over (
-            partition by found.organization_id, found.reference_type, found.reference_id
-            order by
-                invoices.billing_at, invoices.instant_rank, {{ binary_order('invoices.order_key') }},
-                invoices.invoice_id
-        ) as nth
-    from found
-    inner join invoices
-        on found.invoice_id = invoices.invoice_id
-    where
-        (found.match_external_customer_id is null or found.match_external_customer_id = invoices.external_customer_id)
-        and (found.match_issuing_date is null or found.match_issuing_date = invoices.issuing_date)
-        and (found.match_invoice_type is null or found.match_invoice_type = invoices.invoice_type)
-
-),
-
 chosen as (
 
-    select * from numbered
-    where numbered.nth = numbered.match_nth
+    {{ matched_invoices('pointers', 'invoices', 'subscriptions') | indent(4) }}
 
 )
 

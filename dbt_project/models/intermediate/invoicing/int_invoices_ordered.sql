@@ -38,14 +38,7 @@ invoices as (
         min(scheduled.purchase_order_number) as purchase_order_number,
         min(scheduled.currency) as currency,
         min(scheduled.currency_exponent) as currency_exponent,
-        min(
-            {# at one instant: what is asked for in its order, subscriptions by currency and id #}
-            {{ binary_order(
-                "case when scheduled.reason in ('one_off', 'wallet_purchase', 'advance_charge')"
-                ~ " then scheduled.invoice_group"
-                ~ " else scheduled.currency || ' ' || scheduled.external_subscription_id end"
-            ) }}
-        ) as order_key
+        min({{ invoice_order_key('scheduled') }}) as order_key
     from scheduled
     group by scheduled.invoice_id
 

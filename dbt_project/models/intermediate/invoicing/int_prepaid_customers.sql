@@ -50,6 +50,14 @@ stepping as (
     union
 
     select
+        invoice_voids.organization_id,
+        invoice_voids.external_customer_id
+    from {{ ref('int_invoice_voids') }} as invoice_voids
+    where invoice_voids.refusal is null
+
+    union
+
+    select
         transactions.organization_id,
         transactions.external_customer_id
     from {{ ref('int_wallet_transactions') }} as transactions

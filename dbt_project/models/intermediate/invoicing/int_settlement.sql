@@ -1,11 +1,24 @@
 {%- set round = current_round() -%}
-{{ config(materialized='rounds') }}
+{#
+  A round takes a chain at least one stage of one step further: no chain needs more rounds than it has steps, times the
+  balances that each may meet.
+#}
+{{ config(
+    materialized='rounds',
+    bound="select max(chains.steps * (chains.balances + 1)) from (select sum(case when entries.is_step then 1 else 0"
+        ~ " end) as steps, sum(case when entries.entry_kind in ('invoice', 'draft', 'end') then 0 else 1 end)"
+        ~ " as balances from {{ ref('int_settlement_entries') }} as entries group by entries.chain_id) as chains"
+) }}
 
 {#
-  Settlement, round by round: each round takes every chain one stage further, so that what an invoice can use is what
-  the invoices, notes and moves before it left. The rows of a round hold the whole state of its chains: a cursor (which
-  step, which stage), the fees of the invoice under way with their shares, every live balance. The next round reads only
-  those.
+  Settlement, round by round, so that what an invoice can use is what the invoices, notes and moves before it left. The
+  rows of a round hold the whole state of its chains: a cursor (which step, which stage), the fees of the invoice under
+  way with their shares, every live balance. The next round reads only those.
+
+  A round takes every chain as many invoices further as its balances last. Each invoice of the batch is settled as if
+  none before it in the batch took anything; that holds for all up to the first with which a balance would be overdrawn,
+  which begins the next batch. So a chain needs rounds for its changes (a balance used up, a note, the end of a wallet),
+  not for its invoices. Batches begin small and grow while they hold, so that little is settled in vain.
 
   The stages of an invoice (semantics/invoice.md section 1): 1 coupons, one a round; then taxes; 2 credit notes, one a
   round; 3 wallets, one a round; 9 done. What needs no second coupon, note or wallet goes through all of them in one
@@ -27,7 +40,8 @@ cursors as (
         settled.stage,
         settled.source_order as last_order,
         settled.amount_cents,
-        settled.rest_e10
+        settled.rest_e10,
+        settled.batch_size
     from {{ this }} as settled
     where settled.round_no = {{ round }} - 1 and settled.row_kind = 'cursor'
 
@@ -39,7 +53,8 @@ cursors as (
         9 as stage,
         cast(0 as bigint) as last_order,
         cast(0 as bigint) as amount_cents,
-        cast(0 as decimal(38, 0)) as rest_e10
+        cast(0 as decimal(38, 0)) as rest_e10,
+        cast(16 as bigint) as batch_size
     from entries
     where {{ round }} = 1
 
@@ -62,7 +77,10 @@ live_chains as (
 
 ),
 
-{# the step and stage at which each chain goes on; a chain without live balances stops when nothing more can come #}
+{#
+  the steps of this round: the rest of an invoice that has begun, or the next ones that may share a round; a chain
+  without live balances stops when nothing more can come
+#}
 steps as (
 
     select
@@ -76,19 +94,22 @@ steps as (
         case when cursors.stage = 9 then 0 else cursors.stage end as stage,
         case when cursors.stage = 9 then cast(0 as bigint) else cursors.last_order end as last_order,
         cursors.amount_cents,
-        cursors.rest_e10
+        cursors.rest_e10,
+        cursors.batch_size
     from cursors
     inner join entries
         on
             cursors.chain_id = entries.chain_id
-            and cursors.step_no + case when cursors.stage = 9 then 1 else 0 end = entries.step_no
             and entries.is_step
+            and entries.step_no between cursors.step_no + case when cursors.stage = 9 then 1 else 0 end
+            and cursors.step_no + case when cursors.stage = 9 then cursors.batch_size else 0 end
+            and (cursors.stage <> 9 or entries.run_step_no <= cursors.step_no + 1)
     left join live_chains
         on cursors.chain_id = live_chains.chain_id
     where
         cursors.stage <> 9
         or live_chains.chain_id is not null
-        or entries.step_no <= entries.last_needed_step_no
+        or cursors.step_no < entries.last_needed_step_no
 
 ),
 
@@ -271,6 +292,15 @@ issue_fees as (
         credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
         case
             when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
+            {# up to what is left to credit of the fee #}
+            when issues.request_kind = 'late_usage' then greatest(
+                least(
+                    {{ cents_to_e5('credited.asked_amount_cents') }},
+                    {{ cents_to_e5('credited.amount_cents') }}
+                    - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0)
+                ),
+                0
+            )
             when credited.is_unused_fee then greatest(
                 least(issues.unused_e5, {{ cents_to_e5('credited.amount_cents') }})
                 - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0),
@@ -374,6 +404,7 @@ issue_taxes as (
         issues.invoice_id,
         issues.request_kind,
         issues.policy,
+        issues.is_invoice_voided,
         issues.currency,
         issues.credit_amount_cents,
         issues.refund_amount_cents,
@@ -432,6 +463,7 @@ issue_decisions as (
         + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
         case
             when totals.request_kind <> 'requested' then null
+            when totals.is_invoice_voided then 'the invoice is voided'
             when totals.items_count = 0 then 'no fee of the invoice is named'
             when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
                 then 'what was paid for credits can be refunded or offset only'
@@ -510,11 +542,120 @@ issue_amounts as (
 
 ),
 
-{# ---- live balances, and those that begin to count #}
-begun_sources as (
+{# ---- what the void of an invoice gives back (section 4.4): what it took of coupons, and of wallets that are active #}
+invoice_voids as (
 
     select
         steps.chain_id,
+        steps.step_no,
+        steps.entry_at,
+        voids.invoice_id
+    from steps
+    inner join {{ ref('int_invoice_voids') }} as voids
+        on steps.entry_id = voids.invoice_void_id
+    where steps.entry_kind = 'invoice_void'
+
+),
+
+voided_uses as (
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.step_no,
+        invoice_voids.entry_at,
+        invoice_voids.invoice_id,
+        case postings.posting_kind when 'prepaid_credit' then 'wallet' else postings.posting_kind end as source_type,
+        postings.source_id,
+        postings.amount_cents
+    from invoice_voids
+    inner join {{ ref('stg_ledger__postings') }} as postings
+        on invoice_voids.invoice_id = postings.invoice_id
+    where postings.posting_kind in ('coupon', 'prepaid_credit')
+
+    union all
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.step_no,
+        invoice_voids.entry_at,
+        invoice_voids.invoice_id,
+        settled.row_kind as source_type,
+        settled.row_id as source_id,
+        settled.amount_cents
+    from invoice_voids
+    inner join {{ this }} as settled
+        on
+            invoice_voids.invoice_id = settled.invoice_id
+            and settled.row_kind in ('coupon', 'wallet')
+            and settled.round_no < {{ round }}
+    where settled.amount_cents > 0
+
+),
+
+reopened as (
+
+    select
+        voided_uses.chain_id,
+        voided_uses.step_no,
+        voided_uses.invoice_id,
+        voided_uses.source_type,
+        voided_uses.source_id,
+        coupons.currency,
+        coupons.source_order,
+        {# one for once lives on its rest #}
+        case
+            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' and live.row_id is null then 1
+            else 0
+        end as periods_left,
+        voided_uses.amount_cents,
+        cast(0 as decimal(38, 0)) as credits_e5
+    from voided_uses
+    inner join {{ ref('int_coupons_applied') }} as coupons
+        on voided_uses.source_id = coupons.source_id
+    left join live
+        on
+            voided_uses.chain_id = live.chain_id
+            and live.row_kind = 'coupon'
+            and voided_uses.source_id = live.row_id
+    where
+        voided_uses.source_type = 'coupon'
+        and coupons.frequency <> 'forever'
+        and voided_uses.entry_at < coalesce(coupons.terminated_at, {{ end_of_time() }})
+        {# an attachment that is used up stays so when the coupon itself has ended #}
+        and (live.row_id is not null or voided_uses.entry_at < coalesce(coupons.coupon_ended_at, {{ end_of_time() }}))
+
+    union all
+
+    select
+        voided_uses.chain_id,
+        voided_uses.step_no,
+        voided_uses.invoice_id,
+        voided_uses.source_type,
+        voided_uses.source_id,
+        wallets.currency,
+        wallets.source_order,
+        cast(null as integer) as periods_left,
+        voided_uses.amount_cents,
+        cast(
+            {{ divide_half_away(
+                'cast(voided_uses.amount_cents as ' ~ wide_integer() ~ ') * wallets.scale_of_product',
+                'wallets.rate_e12'
+            ) }} as decimal(38, 0)
+        ) as credits_e5
+    from voided_uses
+    inner join {{ ref('int_wallets') }} as wallets
+        on voided_uses.source_id = wallets.source_id
+    where voided_uses.source_type = 'wallet' and voided_uses.entry_at < wallets.ended_at
+
+),
+
+{# ---- live balances, and those that begin to count #}
+begun_entries as (
+
+    select
+        steps.chain_id,
+        steps.chain_id = steps.entry_id and steps.entry_kind = 'invoice' as is_single_invoice,
+        steps.step_no,
         sources.source_type,
         sources.source_id,
         sources.currency,
@@ -539,57 +680,217 @@ begun_sources as (
 
 ),
 
-balances as (
+{# a limited coupon is not attached while another one for the same plan or metric is active (section 4.2) #}
+coupons_in_conflict as (
+
+    select
+        begun_entries.chain_id,
+        begun_entries.source_id,
+        active.source_id as earlier_source_id
+    from begun_entries
+    inner join {{ ref('int_coupon_conflicts') }} as conflicts
+        on begun_entries.source_id = conflicts.source_id
+    inner join (
+        select
+            live.chain_id,
+            live.row_id as source_id
+        from live
+        where live.row_kind = 'coupon'
+
+        union all
+
+        select
+            begun_entries.chain_id,
+            begun_entries.source_id
+        from begun_entries
+        where begun_entries.source_type = 'coupon'
+    ) as active
+        on
+            begun_entries.chain_id = active.chain_id
+            and conflicts.earlier_source_id = active.source_id
+
+),
+
+refused_coupons as (
+
+    select distinct
+        conflicts.chain_id,
+        conflicts.source_id
+    from coupons_in_conflict as conflicts
+    left join coupons_in_conflict as earlier
+        on
+            conflicts.chain_id = earlier.chain_id
+            and conflicts.earlier_source_id = earlier.source_id
+    where earlier.source_id is null
+
+),
+
+begun_sources as (
+
+    select
+        begun_entries.chain_id,
+        begun_entries.step_no,
+        begun_entries.source_type,
+        begun_entries.source_id,
+        begun_entries.currency,
+        begun_entries.origin_invoice_id,
+        begun_entries.source_order,
+        case when refused.source_id is null then begun_entries.balance_cents else 0 end as balance_cents,
+        case when refused.source_id is null then begun_entries.periods_left else 0 end as periods_left,
+        begun_entries.credits_e5,
+        begun_entries.is_changed
+        or (refused.source_id is not null and not begun_entries.is_single_invoice) as is_changed
+    from begun_entries
+    left join refused_coupons as refused
+        on
+            begun_entries.chain_id = refused.chain_id
+            and begun_entries.source_type = 'coupon'
+            and begun_entries.source_id = refused.source_id
+
+),
+
+first_steps as (
+
+    select
+        steps.chain_id,
+        min(steps.step_no) as step_no
+    from steps
+    group by steps.chain_id
+
+),
+
+counted as (
+
+    select
+        live.chain_id,
+        first_steps.step_no,
+        live.row_kind as source_type,
+        live.row_id as source_id,
+        live.currency,
+        live.origin_invoice_id,
+        live.source_order,
+        live.balance_cents,
+        live.periods_left,
+        live.credits_e5,
+        false as is_changed
+    from live
+    inner join first_steps
+        on live.chain_id = first_steps.chain_id
+
+    union all
+
+    select begun_sources.* from begun_sources
+
+    union all
+
+    {# what is used up has no row any more #}
+    select
+        reopened.chain_id,
+        reopened.step_no,
+        reopened.source_type,
+        reopened.source_id,
+        reopened.currency,
+        null as origin_invoice_id,
+        reopened.source_order,
+        0 as balance_cents,
+        reopened.periods_left,
+        0 as credits_e5,
+        false as is_changed
+    from reopened
+
+    union all
+
+    {# the note for what a progressive invoice charged too much can be used by the very invoice that shows it #}
+    select
+        amounts.chain_id,
+        amounts.step_no,
+        'credit_note' as source_type,
+        amounts.credit_note_id as source_id,
+        amounts.currency,
+        amounts.invoice_id as origin_invoice_id,
+        amounts.issue_order as source_order,
+        amounts.credit_cents as balance_cents,
+        null as periods_left,
+        0 as credits_e5,
+        true as is_changed
+    from issue_amounts as amounts
+    where amounts.request_kind = 'progressive_billing' and amounts.credit_cents > 0
+
+),
+
+sources_at_work as (
 
     select
         counted.chain_id,
         counted.source_type,
         counted.source_id,
+        min(counted.step_no) as from_step_no,
         min(counted.currency) as currency,
         min(counted.origin_invoice_id) as origin_invoice_id,
         max(counted.source_order) as source_order,
-        cast(sum(counted.balance_cents) as bigint) as balance_cents,
-        max(counted.periods_left) as periods_left,
-        cast(sum(counted.credits_e5) as decimal(38, 0)) as credits_e5,
-        max(case when counted.is_changed then 1 else 0 end) as changes
-    from (
-        select
-            live.chain_id,
-            live.row_kind as source_type,
-            live.row_id as source_id,
-            live.currency,
-            live.origin_invoice_id,
-            live.source_order,
-            live.balance_cents,
-            live.periods_left,
-            live.credits_e5,
-            false as is_changed
-        from live
-        inner join steps
-            on live.chain_id = steps.chain_id
-
-        union all
-
-        select begun_sources.* from begun_sources
-
-        union all
-
-        {# the note for what a progressive invoice charged too much can be used by the very invoice that shows it #}
-        select
-            amounts.chain_id,
-            'credit_note' as source_type,
-            amounts.credit_note_id as source_id,
-            amounts.currency,
-            amounts.invoice_id as origin_invoice_id,
-            amounts.issue_order as source_order,
-            amounts.credit_cents as balance_cents,
-            null as periods_left,
-            0 as credits_e5,
-            true as is_changed
-        from issue_amounts as amounts
-        where amounts.request_kind = 'progressive_billing' and amounts.credit_cents > 0
-    ) as counted
+        cast(sum(counted.periods_left) as integer) as periods_left
+    from counted
     group by counted.chain_id, counted.source_type, counted.source_id
+
+),
+
+changes as (
+
+    select
+        counted.chain_id,
+        counted.step_no,
+        counted.source_type,
+        counted.source_id,
+        sum(counted.balance_cents) as balance_cents,
+        sum(counted.credits_e5) as credits_e5,
+        max(case when counted.is_changed then 1 else 0 end) as changes
+    from counted
+    group by counted.chain_id, counted.step_no, counted.source_type, counted.source_id
+
+),
+
+{# each balance at each step, before anything of this round is taken of it #}
+balances as (
+
+    select
+        sources.chain_id,
+        steps.step_no,
+        sources.source_type,
+        sources.source_id,
+        sources.currency,
+        sources.origin_invoice_id,
+        sources.source_order,
+        sources.periods_left,
+        cast(
+            sum(coalesce(changes.balance_cents, 0)) over (
+                partition by sources.chain_id, sources.source_type, sources.source_id
+                order by steps.step_no
+                rows between unbounded preceding and current row
+            ) as bigint
+        ) as balance_cents,
+        cast(
+            sum(coalesce(changes.credits_e5, 0)) over (
+                partition by sources.chain_id, sources.source_type, sources.source_id
+                order by steps.step_no
+                rows between unbounded preceding and current row
+            ) as decimal(38, 0)
+        ) as credits_e5,
+        max(coalesce(changes.changes, 0)) over (
+            partition by sources.chain_id, sources.source_type, sources.source_id
+            order by steps.step_no
+            rows between unbounded preceding and current row
+        ) as changes
+    from steps
+    inner join sources_at_work as sources
+        on
+            steps.chain_id = sources.chain_id
+            and steps.step_no >= sources.from_step_no
+    left join changes
+        on
+            sources.chain_id = changes.chain_id
+            and sources.source_type = changes.source_type
+            and sources.source_id = changes.source_id
+            and steps.step_no = changes.step_no
 
 ),
 
@@ -674,6 +975,7 @@ coupon_candidates as (
     inner join balances
         on
             invoices.chain_id = balances.chain_id
+            and invoices.step_no = balances.step_no
             and balances.source_type = 'coupon'
     inner join {{ ref('int_coupons_applied') }} as coupons
         on balances.source_id = coupons.source_id
@@ -692,6 +994,7 @@ coupon_candidates as (
         and invoices.fees_amount_cents > 0
         and invoices.amount_cents > 0
         and balances.source_order > invoices.last_order
+        and coalesce(balances.periods_left, 1) > 0
         and (concerned.source_id is not null or not coupons.is_limited)
         and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
         and invoices.entry_at < coalesce(coupons.terminated_at, {{ end_of_time() }})
@@ -898,6 +1201,7 @@ note_candidates as (
     inner join balances
         on
             invoices.chain_id = balances.chain_id
+            and invoices.step_no = balances.step_no
             and balances.source_type = 'credit_note'
             and balances.currency = invoices.currency
             and balances.source_order > invoices.last_note_order
@@ -953,6 +1257,7 @@ wallet_candidates as (
 
     select
         invoices.chain_id,
+        invoices.step_no,
         invoices.invoice_id,
         invoices.rest_cents,
         invoices.stage = 3 as has_buckets,
@@ -967,6 +1272,7 @@ wallet_candidates as (
     inner join balances
         on
             invoices.chain_id = balances.chain_id
+            and invoices.step_no = balances.step_no
             and balances.source_type = 'wallet'
             and balances.currency = invoices.currency
             and balances.source_order > invoices.last_wallet_order
@@ -983,7 +1289,8 @@ fee_caps as (
 
     select
         fees.invoice_id,
-        fees.fee_type,
+        {# what fills a charge up to its minimum is a fee of that charge #}
+        case fees.fee_type when 'true_up' then 'charge' else fees.fee_type end as fee_type,
         coalesce(fees.billable_metric_code, '') as metric_code,
         {{ e5_to_e10('fees.sub_e5 - fees.noted_share_e5') }} + fees.precise_taxes_e10 as cap_e10
     from fees_noted as fees
@@ -1130,6 +1437,7 @@ wallet_credits as (
 
     select
         candidates.chain_id,
+        candidates.step_no,
         candidates.invoice_id,
         candidates.source_id,
         candidates.source_order,
@@ -1183,6 +1491,7 @@ wallet_moves as (
 
     select
         steps.chain_id,
+        steps.step_no,
         balances.source_id,
         balances.balance_cents as credit_cents,
         balances.credits_e5 as credits_e5,
@@ -1192,6 +1501,7 @@ wallet_moves as (
     inner join balances
         on
             steps.chain_id = balances.chain_id
+            and steps.step_no = balances.step_no
             and steps.entry_id = balances.source_id
             and balances.source_type = 'wallet'
     where steps.entry_kind = 'wallet_end'
@@ -1200,6 +1510,7 @@ wallet_moves as (
 
     select
         steps.chain_id,
+        steps.step_no,
         balances.source_id,
         least(balances.balance_cents, transactions.amount_cents) as credit_cents,
         least(balances.credits_e5, transactions.credits_e5) as credits_e5,
@@ -1217,6 +1528,7 @@ wallet_moves as (
     inner join balances
         on
             steps.chain_id = balances.chain_id
+            and steps.step_no = balances.step_no
             and wallets.source_id = balances.source_id
     where steps.entry_kind = 'wallet_void'
 
@@ -1226,12 +1538,14 @@ uses as (
 
     select
         invoices.chain_id,
+        invoices.step_no,
         'coupon' as source_type,
         invoices.coupon_id as source_id,
         invoices.invoice_id,
         cast(null as varchar) as move_id,
         invoices.coupon_cents as amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5,
+        1 as periods,
         false as is_ended
     from invoices_settled as invoices
     where invoices.coupon_cents > 0
@@ -1240,12 +1554,14 @@ uses as (
 
     select
         invoices.chain_id,
+        invoices.step_no,
         'credit_note' as source_type,
         invoices.note_id as source_id,
         invoices.invoice_id,
         cast(null as varchar) as move_id,
         invoices.note_cents as amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5,
+        0 as periods,
         false as is_ended
     from invoices_settled as invoices
     where invoices.note_cents > 0
@@ -1254,6 +1570,7 @@ uses as (
 
     select
         credits.chain_id,
+        credits.step_no,
         'wallet' as source_type,
         credits.source_id,
         credits.invoice_id,
@@ -1264,6 +1581,7 @@ uses as (
                 'cast(credits.credit_cents as ' ~ wide_integer() ~ ') * credits.scale_of_product', 'credits.rate_e12'
             ) }} as decimal(38, 0)
         ) as credits_e5,
+        0 as periods,
         false as is_ended
     from wallet_credits as credits
     where credits.credit_cents > 0
@@ -1272,22 +1590,40 @@ uses as (
 
     select
         wallet_moves.chain_id,
+        wallet_moves.step_no,
         'wallet' as source_type,
         wallet_moves.source_id,
         cast(null as varchar) as invoice_id,
         wallet_moves.move_id,
         wallet_moves.credit_cents as amount_cents,
         wallet_moves.credits_e5,
+        0 as periods,
         wallet_moves.is_ended
     from wallet_moves
+
+    union all
+
+    select
+        reopened.chain_id,
+        reopened.step_no,
+        reopened.source_type,
+        reopened.source_id,
+        reopened.invoice_id,
+        cast(null as varchar) as move_id,
+        -reopened.amount_cents as amount_cents,
+        -reopened.credits_e5 as credits_e5,
+        -1 as periods,
+        false as is_ended
+    from reopened
 
 ),
 
 {# a fixed coupon used once lives on its rest, others on their periods; one without an end lives on #}
-balances_after as (
+balances_used as (
 
     select
         balances.chain_id,
+        balances.step_no,
         balances.source_type,
         balances.source_id,
         balances.currency,
@@ -1298,29 +1634,143 @@ balances_after as (
         coalesce(uses.amount_cents, 0) as amount_cents,
         coalesce(uses.credits_e5, 0) as taken_credits_e5,
         coalesce(uses.is_ended, false) as is_ended,
-        balances.changes > 0 or uses.source_id is not null as is_changed,
-        case
-            when balances.source_type <> 'coupon' then balances.balance_cents - coalesce(uses.amount_cents, 0)
-            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once'
-                then balances.balance_cents - coalesce(uses.amount_cents, 0)
-            else balances.balance_cents
-        end as balance_cents,
-        balances.credits_e5 - coalesce(uses.credits_e5, 0) as credits_e5,
-        case
-            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' then balances.periods_left
-            else balances.periods_left - case when uses.source_id is null then 0 else 1 end
-        end as periods_left,
-        coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' as is_carried
+        uses.source_id is not null as is_used,
+        balances.changes > 0 as is_begun,
+        balances.balance_cents,
+        balances.credits_e5,
+        balances.periods_left,
+        balances.source_type <> 'coupon'
+        or coalesce(coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once', false) as is_carried,
+        {% for used, taken in [
+            ('used_cents', 'uses.amount_cents'),
+            ('used_credits_e5', 'uses.credits_e5'),
+            ('used_periods', 'uses.periods'),
+            ('uses_count', 'case when uses.source_id is not null then 1 end'),
+        ] -%}
+            sum(coalesce({{ taken }}, 0)) over (
+                partition by balances.chain_id, balances.source_type, balances.source_id
+                order by balances.step_no
+                rows between unbounded preceding and current row
+            ) as {{ used }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from balances
     left join uses
         on
             balances.chain_id = uses.chain_id
+            and balances.step_no = uses.step_no
             and balances.source_type = uses.source_type
             and balances.source_id = uses.source_id
     left join {{ ref('int_coupons_applied') }} as coupons
         on
             balances.source_type = 'coupon'
             and balances.source_id = coupons.source_id
+
+),
+
+{# the batch holds up to the step with which a balance would be overdrawn, or an invoice needs another round #}
+overdrafts as (
+
+    select
+        used.chain_id,
+        min(used.step_no) as step_no
+    from balances_used as used
+    where
+        used.is_used
+        and case
+            when used.is_carried then used.used_cents > used.balance_cents
+            else used.used_periods > used.periods_left
+        end
+    group by used.chain_id
+
+),
+
+unfinished as (
+
+    select
+        invoices.chain_id,
+        min(invoices.step_no) as step_no
+    from invoices_settled as invoices
+    where invoices.next_stage <> 9
+    group by invoices.chain_id
+
+),
+
+batches as (
+
+    select
+        held.chain_id,
+        held.last_step_no,
+        case
+            when held.last_step_no = held.asked_step_no and held.steps_count >= held.batch_size
+                then held.batch_size * 8
+            when held.last_step_no = held.asked_step_no then held.batch_size
+            else 16
+        end as batch_size
+    from (
+        select
+            asked.chain_id,
+            asked.asked_step_no,
+            asked.steps_count,
+            asked.batch_size,
+            {# the first step always holds #}
+            greatest(
+                least(
+                    asked.asked_step_no,
+                    coalesce(overdrafts.step_no - 1, asked.asked_step_no),
+                    coalesce(unfinished.step_no, asked.asked_step_no)
+                ),
+                asked.first_step_no
+            ) as last_step_no
+        from (
+            select
+                steps.chain_id,
+                min(steps.step_no) as first_step_no,
+                max(steps.step_no) as asked_step_no,
+                count(*) as steps_count,
+                max(steps.batch_size) as batch_size
+            from steps
+            group by steps.chain_id
+        ) as asked
+        left join overdrafts
+            on asked.chain_id = overdrafts.chain_id
+        left join unfinished
+            on asked.chain_id = unfinished.chain_id
+    ) as held
+
+),
+
+{# what was taken at each step, and the state of every balance at the last #}
+balances_after as (
+
+    select
+        used.chain_id,
+        used.step_no,
+        used.source_type,
+        used.source_id,
+        used.currency,
+        used.origin_invoice_id,
+        used.source_order,
+        used.invoice_id,
+        used.move_id,
+        used.amount_cents,
+        used.taken_credits_e5,
+        used.is_ended,
+        used.is_carried,
+        used.is_begun or used.uses_count > 0 as is_changed,
+        used.step_no = batches.last_step_no as is_last,
+        case when used.is_carried then used.balance_cents - used.used_cents else used.balance_cents end
+            as balance_cents,
+        used.credits_e5 - used.used_credits_e5 as credits_e5,
+        case
+            when used.source_type = 'coupon' and used.is_carried then used.periods_left
+            else used.periods_left - used.used_periods
+        end as periods_left
+    from balances_used as used
+    inner join batches
+        on
+            used.chain_id = batches.chain_id
+            and used.step_no <= batches.last_step_no
+    where used.is_used or used.step_no = batches.last_step_no
 
 ),
 
@@ -1356,8 +1806,13 @@ rows_left as (
         cast(0 as bigint) as offset_cents,
         cast(null as varchar) as refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        batches.batch_size
     from invoices_settled as invoices
+    inner join batches
+        on
+            invoices.chain_id = batches.chain_id
+            and invoices.step_no = batches.last_step_no
 
     union all
 
@@ -1387,7 +1842,8 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        16 as batch_size
     from steps
     where steps.entry_kind not in ('invoice', 'draft')
 
@@ -1419,10 +1875,15 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        cast(null as bigint) as batch_size
     from fees_discounted as fees
     inner join invoices_settled as invoices
         on fees.invoice_id = invoices.invoice_id
+    inner join batches
+        on
+            invoices.chain_id = batches.chain_id
+            and invoices.step_no <= batches.last_step_no
     left join fees_noted as noted
         on fees.fee_id = noted.fee_id
 
@@ -1454,12 +1915,17 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        cast(null as bigint) as batch_size
     from buckets
     inner join invoices_settled as invoices
         on
             buckets.invoice_id = invoices.invoice_id
             and invoices.next_stage = 3
+    inner join batches
+        on
+            invoices.chain_id = batches.chain_id
+            and invoices.step_no = batches.last_step_no
     left join bucket_uses
         on
             buckets.invoice_id = bucket_uses.invoice_id
@@ -1470,7 +1936,7 @@ rows_left as (
 
     select
         balances.chain_id,
-        steps.step_no,
+        balances.step_no,
         balances.source_type as row_kind,
         balances.source_id as row_id,
         balances.move_id as parent_id,
@@ -1494,15 +1960,14 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         case
-            when balances.is_ended then false
+            when balances.is_ended or not balances.is_last then false
             when balances.source_type = 'wallet' then balances.balance_cents <> 0 or balances.credits_e5 <> 0
             when balances.source_type = 'credit_note' or balances.is_carried then balances.balance_cents > 0
             else coalesce(balances.periods_left, 1) > 0
         end as is_live,
-        balances.is_changed
+        balances.is_changed,
+        null as batch_size
     from balances_after as balances
-    inner join steps
-        on balances.chain_id = steps.chain_id
 
     union all
 
@@ -1533,7 +1998,8 @@ rows_left as (
         case when amounts.refusal is null then amounts.offset_cents else 0 end as offset_cents,
         amounts.refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        cast(null as bigint) as batch_size
     from issue_amounts as amounts
 
     union all
@@ -1564,7 +2030,8 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        cast(null as bigint) as batch_size
     from issue_amounts as amounts
     inner join issue_items as items
         on amounts.credit_note_id = items.credit_note_id
@@ -1598,7 +2065,8 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         true as is_live,
-        true as is_changed
+        true as is_changed,
+        cast(null as bigint) as batch_size
     from issue_amounts as amounts
     where
         amounts.refusal is null
@@ -1633,7 +2101,8 @@ rows_left as (
         0 as offset_cents,
         null as refusal,
         false as is_live,
-        false as is_changed
+        false as is_changed,
+        cast(null as bigint) as batch_size
     from progressive_credits as credits
 
 )
@@ -1665,5 +2134,6 @@ select
     cast(rows_left.offset_cents as bigint) as offset_cents,
     rows_left.refusal,
     rows_left.is_live,
-    rows_left.is_changed
+    rows_left.is_changed,
+    rows_left.batch_size
 from rows_left

@@ -84,6 +84,16 @@ voids as (
 
 ),
 
+invoice_voids as (
+
+    select
+        invoice_voids.*,
+        {{ surrogate_key(['invoice_voids.organization_id', 'invoice_voids.external_customer_id']) }} as chain_id
+    from {{ ref('int_invoice_voids') }} as invoice_voids
+    where invoice_voids.refusal is null
+
+),
+
 prepaid_customers as (
 
     select * from {{ ref('int_prepaid_customers') }}
@@ -128,6 +138,14 @@ stepping_customers as (
         crediting_invoices.organization_id,
         crediting_invoices.external_customer_id
     from crediting_invoices
+
+    union
+
+    select
+        invoice_voids.chain_id,
+        invoice_voids.organization_id,
+        invoice_voids.external_customer_id
+    from invoice_voids
 
 ),
 
@@ -200,7 +218,8 @@ entries as (
         1 as is_step,
         wallets.ended_at as entry_at,
         1 as entry_rank,
-        1 as entry_place,
+        {# a wallet that expires at the instant of an end date pays nothing of it #}
+        0 as entry_place,
         wallets.wallet_code as entry_key
     from wallets
     inner join close_scope
@@ -235,6 +254,22 @@ entries as (
             and voids.wallet_code = wallets.wallet_code
     inner join ordered_customers
         on wallets.chain_id = ordered_customers.chain_id
+
+    union all
+
+    {# the last of an instant, but for the invoice that is made anew #}
+    select
+        invoice_voids.chain_id,
+        invoice_voids.organization_id,
+        invoice_voids.external_customer_id,
+        'invoice_void' as entry_kind,
+        invoice_voids.invoice_void_id as entry_id,
+        1 as is_step,
+        invoice_voids.voided_at as entry_at,
+        9 as entry_rank,
+        0 as entry_place,
+        '' as entry_key
+    from invoice_voids
 
     union all
 
@@ -327,8 +362,73 @@ placed as (
 
     select
         numbered.*,
-        cast(numbered.steps_so_far + 1 - numbered.is_step as bigint) as step_no
+        cast(numbered.steps_so_far + 1 - numbered.is_step as bigint) as step_no,
+        crediting_invoices.invoice_id is not null as is_crediting
     from numbered
+    left join crediting_invoices
+        on
+            numbered.entry_id = crediting_invoices.invoice_id
+            and numbered.is_step = 1
+
+),
+
+{# where a limited coupon begins to count that may be refused: what is active then must be known #}
+judging_steps as (
+
+    select distinct
+        placed.chain_id,
+        placed.step_no
+    from placed
+    inner join {{ ref('int_coupon_conflicts') }} as conflicts
+        on placed.entry_id = conflicts.source_id
+    where placed.entry_kind = 'coupon'
+
+),
+
+{#
+  Steps that may share a round: invoices that follow each other, none of which credits a progressive one. A run is named
+  by its first step; balances that begin to count on the way do not end it, unless one may be refused.
+#}
+joined as (
+
+    select
+        placed.chain_id,
+        placed.step_no,
+        case
+            when
+                lag(placed.is_plain) over (partition by placed.chain_id order by placed.step_no)
+                and placed.is_plain
+                and not placed.is_judging
+                then 0
+            else placed.step_no
+        end as begun_step_no
+    from (
+        select
+            placed.chain_id,
+            placed.step_no,
+            placed.entry_kind in ('invoice', 'draft') and not placed.is_crediting as is_plain,
+            judging_steps.chain_id is not null as is_judging
+        from placed
+        left join judging_steps
+            on
+                placed.chain_id = judging_steps.chain_id
+                and placed.step_no = judging_steps.step_no
+        where placed.is_step = 1
+    ) as placed
+
+),
+
+runs as (
+
+    select
+        joined.chain_id,
+        joined.step_no,
+        max(joined.begun_step_no) over (
+            partition by joined.chain_id
+            order by joined.step_no
+            rows between unbounded preceding and current row
+        ) as run_step_no
+    from joined
 
 )
 
@@ -340,6 +440,7 @@ select
     placed.entry_id,
     placed.is_step = 1 as is_step,
     placed.step_no,
+    cast(case when placed.is_step = 1 then runs.run_step_no end as bigint) as run_step_no,
     placed.entry_at,
     {#
       up to here the chain has to go even without a live balance; the invoices after that are settled like those of
@@ -347,15 +448,12 @@ select
     #}
     max(
         case
-            when
-                placed.entry_kind not in ('invoice', 'draft', 'end')
-                or crediting_invoices.invoice_id is not null
-                then placed.step_no
+            when placed.entry_kind not in ('invoice', 'draft', 'end') or placed.is_crediting then placed.step_no
             else 0
         end
     ) over (partition by placed.chain_id) as last_needed_step_no
 from placed
-left join crediting_invoices
+left join runs
     on
-        placed.entry_id = crediting_invoices.invoice_id
-        and placed.is_step = 1
+        placed.chain_id = runs.chain_id
+        and placed.step_no = runs.step_no

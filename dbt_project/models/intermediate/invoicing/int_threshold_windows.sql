@@ -83,7 +83,8 @@ billed as (
     from ledger_fees
     inner join ledger_moments
         on ledger_fees.moment_id = ledger_moments.moment_id
-    where ledger_moments.reason <> 'progressive_billing'
+    {# what was made anew after a void was counted with what was voided #}
+    where ledger_moments.reason not in ('progressive_billing', 'regeneration')
 
     union all
 

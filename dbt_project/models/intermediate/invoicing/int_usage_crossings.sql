@@ -1,5 +1,9 @@
 {%- set round = current_round() -%}
-{{ config(materialized='rounds') }}
+{{ config(
+    materialized='rounds',
+    bound="select max(periods.windows) from (select count(*) as windows from {{ ref('int_threshold_windows') }}"
+        ~ " as windows group by windows.period_id) as periods"
+) }}
 
 {#
   Thresholds that usage reaches, in order of time (semantics/invoice.md section 3.1). Each round finds the next crossing

@@ -72,7 +72,11 @@ moved as (
         settled.step_no,
         1 as place,
         settled.row_id as source_id,
-        case when settled.invoice_id is not null then 'consumed' else wallets.end_kind end as move_kind,
+        case
+            when settled.invoice_id is null then wallets.end_kind
+            when settled.amount_cents < 0 then 'recredited'
+            else 'consumed'
+        end as move_kind,
         cast(null as varchar) as wallet_transaction_id,
         settled.invoice_id,
         entries.entry_at as moved_at,

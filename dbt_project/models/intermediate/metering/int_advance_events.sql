@@ -8,8 +8,8 @@ charge_windows as (
 ),
 
 {#
-  An event whose value is blank makes no fee, except for a count (semantics/rating.md section 7). Events are charged in
-  the order in which they became known, which is mostly the order in which they happened.
+  Events are charged in the order in which they became known, which is mostly the order in which they happened; one
+  whose value is blank makes no fee (semantics/rating.md section 7; int_event_readings leaves it out).
 #}
 charged as (
 
@@ -19,80 +19,114 @@ charged as (
             partition by
                 sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
             order by greatest(sequenced.event_at, sequenced.received_at), sequenced.sequence_number
-        ) as charge_number
+        ) as charge_number,
+        {# charged before an event that lies before it was known #}
+        coalesce(
+            max(greatest(sequenced.event_at, sequenced.received_at)) over (
+                partition by
+                    sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
+                order by sequenced.sequence_number
+                rows between unbounded preceding and 1 preceding
+            ) > greatest(sequenced.event_at, sequenced.received_at), false
+        ) as is_overtaking
     from {{ ref('int_usage_sequenced') }} as sequenced
     inner join charge_windows
         on
             sequenced.moment_id = charge_windows.moment_id
             and sequenced.charge_code = charge_windows.charge_code
-    where sequenced.aggregation_type = 'count_agg' or coalesce(sequenced.value_text, '') <> ''
 
 ),
 
-{# an event that became known after later ones counts for itself only: their fees stay as they were made #}
-out_of_order as (
+{# of an event charged early only what was known then counts: the fee stays as it was made #}
+known as (
 
     select
-        late.moment_id,
-        late.charge_code,
-        late.filter_position,
-        late.group_values,
-        late.sequence_number,
-        sum(earlier.change) as known_total
-    from charged as late
-    inner join (
-        select distinct
-            charged.moment_id,
-            charged.charge_code,
-            charged.filter_position,
-            charged.group_values
-        from charged
-        inner join charged as later
-            on
-                charged.moment_id = later.moment_id
-                and charged.charge_code = later.charge_code
-                and charged.filter_position = later.filter_position
-                and charged.group_values = later.group_values
-                and charged.charge_number = later.charge_number - 1
-                and charged.sequence_number > later.sequence_number
-    ) as disordered
-        on
-            late.moment_id = disordered.moment_id
-            and late.charge_code = disordered.charge_code
-            and late.filter_position = disordered.filter_position
-            and late.group_values = disordered.group_values
+        overtaking.moment_id,
+        overtaking.charge_code,
+        overtaking.filter_position,
+        overtaking.group_values,
+        overtaking.sequence_number,
+        earlier.sequence_number as earlier_number,
+        {{ level_step(
+            'earlier',
+            'lag(earlier.is_remove) over ('
+            ~ 'partition by overtaking.moment_id, overtaking.charge_code, overtaking.filter_position,'
+            ~ ' overtaking.group_values, overtaking.sequence_number, earlier.item'
+            ~ ' order by earlier.sequence_number)'
+        ) }} as change
+    from charged as overtaking
     inner join charged as earlier
         on
-            late.moment_id = earlier.moment_id
-            and late.charge_code = earlier.charge_code
-            and late.filter_position = earlier.filter_position
-            and late.group_values = earlier.group_values
-            and late.sequence_number >= earlier.sequence_number
-            and late.charge_number >= earlier.charge_number
+            overtaking.moment_id = earlier.moment_id
+            and overtaking.charge_code = earlier.charge_code
+            and overtaking.filter_position = earlier.filter_position
+            and overtaking.group_values = earlier.group_values
+            and overtaking.sequence_number >= earlier.sequence_number
+            and overtaking.charge_number >= earlier.charge_number
+    where overtaking.is_overtaking
+
+),
+
+known_totals as (
+
+    select
+        known.moment_id,
+        known.charge_code,
+        known.filter_position,
+        known.group_values,
+        known.sequence_number,
+        count(*) as known_count,
+        sum(known.change) as known_total,
+        max(case when known.earlier_number = known.sequence_number then known.change end) as change
+    from known
     group by
-        late.moment_id, late.charge_code, late.filter_position, late.group_values, late.sequence_number
+        known.moment_id, known.charge_code, known.filter_position, known.group_values, known.sequence_number
+
+),
+
+as_known as (
+
+    select
+        charged.moment_id,
+        charged.charge_code,
+        charged.filter_position,
+        charged.group_values,
+        charged.organization_id,
+        charged.external_subscription_id,
+        charged.transaction_id,
+        charged.event_at,
+        charged.received_at,
+        charged.event_date,
+        charged.is_in_period,
+        charged.sequence_number,
+        charged.charge_number,
+        charged.is_overtaking,
+        charged.quantity,
+        charged.precise_total_amount_cents,
+        coalesce(known_totals.change, charged.change) as change,
+        coalesce(known_totals.known_count, charged.sequence_number) as known_count,
+        coalesce(known_totals.known_total, charged.running_total) as known_total
+    from charged
+    left join known_totals
+        on
+            charged.moment_id = known_totals.moment_id
+            and charged.charge_code = known_totals.charge_code
+            and charged.filter_position = known_totals.filter_position
+            and charged.group_values = known_totals.group_values
+            and charged.sequence_number = known_totals.sequence_number
 
 ),
 
 totalled as (
 
     select
-        charged.*,
-        coalesce(out_of_order.known_total, charged.running_total) as known_total,
-        sum(case when charged.is_in_period then charged.change else 0 end) over charge_order as period_total
-    from charged
-    left join out_of_order
-        on
-            charged.moment_id = out_of_order.moment_id
-            and charged.charge_code = out_of_order.charge_code
-            and charged.filter_position = out_of_order.filter_position
-            and charged.group_values = out_of_order.group_values
-            and charged.sequence_number = out_of_order.sequence_number
-    window charge_order as (
-        partition by charged.moment_id, charged.charge_code, charged.filter_position, charged.group_values
-        order by charged.charge_number
-        rows between unbounded preceding and current row
-    )
+        as_known.*,
+        sum(case when as_known.is_in_period then as_known.change else 0 end) over (
+            partition by as_known.moment_id, as_known.charge_code, as_known.filter_position, as_known.group_values
+            order by as_known.charge_number
+            rows between unbounded preceding and current row
+        ) as period_total
+    from as_known
 
 ),
 
@@ -128,7 +162,10 @@ select
     levelled.event_date,
     levelled.sequence_number,
     levelled.quantity,
-    levelled.change,
+    cast(levelled.change as decimal(27, 12)) as change,
+    {# 0: the usage as it is; else the number of the event whose usage was another one when it was charged #}
+    case when levelled.is_overtaking then levelled.sequence_number else 0 end as list_number,
+    cast(levelled.known_count as bigint) as known_count,
     cast(levelled.known_total as decimal(38, 12)) as running_total,
     cast(levelled.period_total as decimal(38, 12)) as period_total,
     cast(levelled.highest_total as decimal(38, 12)) as highest_total,

@@ -10,10 +10,7 @@ with
 
 metered_charges as (
 
-    select
-        metered_charges.*,
-        metered_charges.moment_id as period_moment_id
-    from {{ ref('int_metered_charges') }} as metered_charges
+    select * from {{ ref('int_metered_charges') }}
 
 ),
 
@@ -38,6 +35,7 @@ totalled_codes as (
     group by metered_charges.moment_id, metered_charges.event_code
     having
         count(windows.window_id) = 0
+        and min(metered_charges.moment_state) <> 'restated'
         and count(distinct metered_charges.field_name) <= 1
         and min(
             case

@@ -51,6 +51,7 @@ unreadable_events as (
         readings.external_subscription_id,
         readings.transaction_id
     from {{ ref('int_event_readings') }} as readings
+    where not coalesce(readings.is_restated, false)
     group by readings.organization_id, readings.external_subscription_id, readings.transaction_id
     having count(readings.quantity) = 0
 

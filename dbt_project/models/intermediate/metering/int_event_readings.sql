@@ -41,7 +41,9 @@ readings as (
             'moment_id',
             "select period_moment_id from period_readers",
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
-            "not charge_windows.is_recurring and events.fate in ('due', 'draft', 'running')"
+            "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
+            ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late')))"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -53,7 +55,9 @@ readings as (
             'charge_windows.is_recurring and events.event_at >= charge_windows.history_from_at'
             ~ ' and events.event_at < charge_windows.events_to_at'
             ~ ' and events.received_at < charge_windows.known_to_at'
-            ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg') or events.fate <> 'late')"
+            ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
+            ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
         ),
     ] -%}
         select
@@ -69,6 +73,8 @@ readings as (
             charge_windows.metered_charge_id,
             charge_windows.charge_code,
             charge_windows.aggregation_type,
+            charge_windows.moment_state = 'restated' as is_restated,
+            charge_windows.is_pay_in_advance,
             events.event_at >= charge_windows.usage_from_at as is_in_period,
             case
                 when charge_windows.field_name is not null
@@ -81,11 +87,55 @@ readings as (
             events.is_read
             and events.{{ key }} in ({{ readers }})
             and {{ condition }}
-        {% if not loop.last %}
 
-            union all
-        {% endif %}
-    {%- endfor %}
+        union all
+    {% endfor %}
+    {# of a corrected event a restated period reads the version that was known #}
+    select
+        events.organization_id,
+        events.external_subscription_id,
+        events.transaction_id,
+        events.event_at,
+        events.received_at,
+        events.facets,
+        events.precise_total_amount_cents,
+        events.properties,
+        charge_windows.moment_id,
+        charge_windows.metered_charge_id,
+        charge_windows.charge_code,
+        charge_windows.aggregation_type,
+        true as is_restated,
+        charge_windows.is_pay_in_advance,
+        events.event_at >= charge_windows.usage_from_at as is_in_period,
+        case
+            when charge_windows.field_name is not null
+                then {{ json_text('events.properties', 'charge_windows.field_name') }}
+        end as value_text
+    from {{ ref('int_late_versions') }} as events
+    inner join charge_windows
+        on
+            events.organization_id = charge_windows.organization_id
+            and events.external_subscription_id = charge_windows.external_subscription_id
+            and events.code = charge_windows.event_code
+            and events.event_at >= charge_windows.history_from_at
+            and events.event_at < charge_windows.events_to_at
+            and events.known_at < charge_windows.known_to_at
+            and (events.superseded_at is null or events.superseded_at >= charge_windows.known_to_at)
+    where charge_windows.moment_state = 'restated'
+
+),
+
+{# in advance an item needs a name: section 7 #}
+judged as (
+
+    select
+        readings.*,
+        coalesce(
+            readings.is_pay_in_advance
+            and readings.aggregation_type = 'unique_count_agg'
+            and not coalesce({{ matches_pattern('readings.value_text', '[^ \\t\\n\\v\\f\\r]') }}, false), false
+        ) as is_blank_in_advance
+    from readings
 
 ),
 
@@ -93,35 +143,40 @@ readings as (
 valued as (
 
     select
-        readings.organization_id,
-        readings.external_subscription_id,
-        readings.transaction_id,
-        readings.moment_id,
-        readings.charge_code,
+        judged.organization_id,
+        judged.external_subscription_id,
+        judged.transaction_id,
+        judged.moment_id,
+        judged.charge_code,
         coalesce(facet_buckets.filter_position, 0) as filter_position,
         coalesce(facet_buckets.bucket_number, 1) as bucket_number,
         coalesce(facet_buckets.group_values, '') as group_values,
-        readings.event_at,
-        readings.received_at,
-        readings.is_in_period,
+        judged.event_at,
+        judged.received_at,
+        judged.is_in_period,
+        judged.is_restated,
         case
-            when readings.aggregation_type in ('count_agg', 'unique_count_agg', 'custom_agg')
+            when judged.is_blank_in_advance then null
+            when judged.aggregation_type in ('count_agg', 'unique_count_agg', 'custom_agg')
                 then cast(1 as decimal(27, 12))
-            else {{ parse_quantity('readings.value_text') }}
+            else {{ parse_quantity('judged.value_text') }}
         end as quantity,
-        case when readings.aggregation_type = 'unique_count_agg' then coalesce(readings.value_text, '') end as item,
+        case
+            when judged.aggregation_type = 'unique_count_agg' and not judged.is_blank_in_advance
+                then {{ counted_item('judged.value_text') }}
+        end as item,
         coalesce(
-            readings.aggregation_type = 'unique_count_agg'
-            and {{ json_text('readings.properties', "'operation_type'") }} = 'remove', false
+            judged.aggregation_type = 'unique_count_agg'
+            and {{ json_text('judged.properties', "'operation_type'") }} = 'remove', false
         ) as is_remove,
-        readings.value_text,
-        case when readings.aggregation_type = 'custom_agg' then readings.properties end as properties,
-        readings.precise_total_amount_cents
-    from readings
+        judged.value_text,
+        case when judged.aggregation_type = 'custom_agg' then judged.properties end as properties,
+        judged.precise_total_amount_cents
+    from judged
     left join facet_buckets
         on
-            readings.metered_charge_id = facet_buckets.metered_charge_id
-            and readings.facets = facet_buckets.facets
+            judged.metered_charge_id = facet_buckets.metered_charge_id
+            and judged.facets = facet_buckets.facets
 
 )
 

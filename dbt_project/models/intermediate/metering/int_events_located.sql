@@ -2,11 +2,87 @@
 {{ config(materialized='view') }}
 
 {%- set measuring = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'" -%}
+{%- set columns = [
+    'organization_id', 'external_subscription_id', 'transaction_id', 'code', 'event_at', 'received_at', 'properties',
+    'precise_total_amount_cents', 'batch_id', 'file_id', 'line_number',
+] -%}
 with
 
-usage_events as (
+versions as (
 
-    select * from {{ ref('stg_events__usage_events') }}
+    select * from {{ ref('int_event_versions') }}
+
+),
+
+corrected_subscriptions as (
+
+    select distinct
+        versions.organization_id,
+        versions.external_subscription_id
+    from versions
+
+),
+
+usage_events as (
+    {% if has_corrections() %}
+
+        {# only subscriptions with corrections pay for them #}
+        select
+            {% for column in columns %}
+                usage_events.{{ column }},
+            {% endfor %}
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from {{ ref('stg_events__usage_events') }} as usage_events
+        left join corrected_subscriptions
+            on
+                usage_events.organization_id = corrected_subscriptions.organization_id
+                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        where corrected_subscriptions.organization_id is null
+
+        union all
+
+        select
+            {% for column in columns %}
+                usage_events.{{ column }},
+            {% endfor %}
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from {{ ref('stg_events__usage_events') }} as usage_events
+        inner join corrected_subscriptions
+            on
+                usage_events.organization_id = corrected_subscriptions.organization_id
+                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        left join versions
+            on
+                usage_events.organization_id = versions.organization_id
+                and usage_events.external_subscription_id = versions.external_subscription_id
+                and usage_events.transaction_id = versions.transaction_id
+                and versions.is_billed_version
+        where versions.organization_id is null
+
+        union all
+
+        select
+            {% for column in columns %}
+                versions.{{ column }},
+            {% endfor %}
+            versions.known_at,
+            true as is_corrected,
+            versions.is_cancelled
+        from versions
+        where versions.is_billed_version
+    {% else %}
+
+        select
+            usage_events.*,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from {{ ref('stg_events__usage_events') }} as usage_events
+    {% endif %}
 
 ),
 
@@ -16,12 +92,22 @@ close_scope as (
 
 ),
 
+restated as (
+
+    select distinct restated_moments.period_moment_id
+    from {{ ref('int_restated_moments') }} as restated_moments
+
+),
+
 moments as (
 
     select
         moments.*,
-        {{ level_end('moments.usage_to_at') }} as level_ends_at
+        {{ level_end('moments.usage_to_at') }} as level_ends_at,
+        restated.period_moment_id is not null as is_restated
     from {{ ref('int_billing_moments') }} as moments
+    left join restated
+        on moments.moment_id = restated.period_moment_id
 
 ),
 
@@ -142,7 +228,10 @@ placed as (
         usage_events.batch_id,
         usage_events.file_id,
         usage_events.line_number,
+        usage_events.is_corrected,
+        usage_events.is_cancelled,
         moments.moment_id,
+        coalesce(moments.is_restated, false) as is_restated,
         {#
           What is in a finalised period and was known then keeps the fate that its close recorded
           (ledger_moment_fates). Late is what became known at or after its billing moment, or was landed after it.
@@ -150,6 +239,7 @@ placed as (
         case
             when moments.moment_state = 'finalized' and usage_events.batch_id <= moments.known_batch_id
                 then 'finalized'
+            when usage_events.is_cancelled then 'cancelled'
             when metric_codes.event_code is null then 'no_metric'
             when subscription_spans.external_subscription_id is null then 'no_subscription'
             when
@@ -161,7 +251,7 @@ placed as (
                 then 'before_subscription'
             when
                 coalesce(moments.moment_state, 'none') in ('none', 'running', 'draft')
-                and greatest(usage_events.event_at, coalesce(usage_events.received_at, usage_events.event_at))
+                and greatest(usage_events.event_at, usage_events.known_at)
                 > close_scope.as_of
                 then 'pending'
             when moments.moment_id is null then 'outside_billed_periods'
@@ -169,7 +259,7 @@ placed as (
             when metered_codes.event_code is null then 'no_charge'
             when
                 moments.moment_state = 'due'
-                and coalesce(usage_events.received_at, usage_events.event_at)
+                and usage_events.known_at
                 >= greatest(moments.finalizes_at, moments.usage_to_at)
                 then 'late'
             else moments.moment_state
@@ -221,7 +311,12 @@ read_now as (
 
     select
         placed.*,
-        placed.fate in ('due', 'draft', 'running') or (placed.is_carried and placed.fate <> 'pending') as is_read
+        not placed.is_cancelled
+        and (
+            placed.fate in ('due', 'draft', 'running')
+            or (placed.is_carried and placed.fate <> 'pending')
+            or (placed.is_restated and placed.fate in ('finalized', 'late'))
+        ) as is_read
     from placed
 
 ),
@@ -257,10 +352,12 @@ select
     valued.moment_id,
     valued.level_ends_at,
     valued.is_latest_read,
+    valued.is_corrected,
+    valued.is_cancelled,
     valued.is_read,
     valued.is_measured,
     {{ parse_quantity('valued.value_text') }} as quantity,
-    case when valued.is_read and valued.is_unique_counted then coalesce(valued.value_text, '') end as item,
+    case when valued.is_read and valued.is_unique_counted then {{ counted_item('valued.value_text') }} end as item,
     coalesce(
         valued.is_read
         and valued.is_unique_counted

@@ -43,6 +43,15 @@ facets as (
     from {{ ref('int_event_totals') }} as totals
     where totals.facets is not null
 
+    union distinct
+
+    select
+        versions.organization_id,
+        versions.code as event_code,
+        versions.facets
+    from {{ ref('int_late_versions') }} as versions
+    where versions.facets is not null
+
 ),
 
 facet_values as (

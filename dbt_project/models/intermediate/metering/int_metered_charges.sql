@@ -1,9 +1,31 @@
+{%- set columns = [
+    'moment_id', 'moment_state', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone',
+    'as_of', 'finalizes_at', 'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date',
+    'usage_full_days_count', 'usage_days_count', 'ended_by', 'plan_code', 'plan_effective_at', 'full_started_at',
+    'has_previous_row', 'row_started_at', 'next_plan_code', 'next_plan_effective_at',
+] -%}
 with
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
-    where moment_state <> 'finalized' and usage_from_at < usage_to_at
+    select
+        {% for column in columns -%}
+            moments.{{ column }},
+        {% endfor -%}
+        moments.moment_id as period_moment_id
+    from {{ ref('int_billing_moments') }} as moments
+    where moments.moment_state <> 'finalized' and moments.usage_from_at < moments.usage_to_at
+
+    union all
+
+    {# periods that were billed, as they are known now #}
+    select
+        {% for column in columns -%}
+            restated.{{ column }},
+        {% endfor -%}
+        restated.period_moment_id
+    from {{ ref('int_restated_moments') }} as restated
+    where restated.usage_from_at < restated.usage_to_at
 
 ),
 
@@ -36,6 +58,7 @@ metered as (
 
     select
         moments.moment_id,
+        moments.period_moment_id,
         moments.moment_state,
         moments.organization_id,
         moments.external_customer_id,
@@ -115,6 +138,8 @@ metered as (
             and moments.next_plan_code = next_metrics.plan_code
             and moments.next_plan_effective_at = next_metrics.effective_at
             and charges.billable_metric_code = next_metrics.billable_metric_code
+    {# what is paid in advance was billed event by event #}
+    where moments.moment_state <> 'restated' or not coalesce(charges.is_pay_in_advance, false)
 
 )
 

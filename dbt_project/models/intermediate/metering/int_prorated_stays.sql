@@ -93,6 +93,7 @@ select
     remaining.item,
     remaining.is_remove,
     remaining.event_at,
+    remaining.sequence_number,
     case
         when remaining.is_remove or remaining.next_event_at < charge_windows.usage_from_at then 0
         else {{ days_between(

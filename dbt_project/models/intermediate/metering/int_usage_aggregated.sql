@@ -65,14 +65,7 @@ event_sums as (
                     )
             end
         ) as period_unit_days,
-        {# an amount that no line can have stays too large, and the sum keeps within 38 digits #}
-        sum(
-            case
-                when abs(readings.precise_total_amount_cents) > 1000000000000000000
-                    then cast(1000000000000000000 as decimal(38, 12))
-                else readings.precise_total_amount_cents
-            end
-        ) as precise_total_amount_cents
+        sum(readings.precise_total_amount_cents) as precise_total_amount_cents
     from readings
     {# what the metric cannot read is invisible, and makes no group #}
     where readings.quantity is not null

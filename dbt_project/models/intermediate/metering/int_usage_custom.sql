@@ -41,7 +41,7 @@ steps as (
         custom_steps.left_step,
         custom_steps.right_step,
         custom_steps.third_step,
-        {{ to_fixed('custom_steps.number_value') }} as number_value,
+        {{ scaled_quantity('custom_steps.number_value') }} as number_value,
         custom_steps.text_value
     from {{ ref('stg_book__custom_aggregator_steps') }} as custom_steps
     inner join programs
@@ -87,7 +87,7 @@ arguments_begun as (
         programs.given_steps as step,
         cast(
             array[
-                {{ to_fixed('metered_events.quantity') }},
+                {{ scaled_quantity('metered_events.quantity') }},
                 cast({{ epoch_seconds('metered_events.event_at') }} as {{ whole }}) * {{ fixed_one() }}
             ] as {{ whole }}[]
         ) as numbers,
@@ -269,7 +269,7 @@ select
         cast(
             case
                 when max(case when results.program = '{{ program }}' then results.failure end) is null
-                    then coalesce({{ from_fixed("max(" ~ number ~ ")") }}, 0)
+                    then coalesce({{ quantity_of_scaled("max(" ~ number ~ ")") }}, 0)
             end
             as decimal(38, 12)
         ) as {{ program }},

@@ -61,7 +61,6 @@ ordered as (
         readings.item,
         readings.is_remove,
         readings.quantity,
-        readings.value_text,
         readings.precise_total_amount_cents,
         ordered_charges.aggregation_type,
         {{ to_local_date('readings.event_at', 'timezone_offsets.utc_offset_seconds') }} as event_date,
@@ -93,24 +92,12 @@ changed as (
 
     select
         ordered.*,
-        case
-            when ordered.aggregation_type <> 'unique_count_agg' then ordered.quantity
-            when
-                ordered.is_remove = coalesce(
-                    lag(ordered.is_remove) over (
-                        partition by
-                            ordered.moment_id,
-                            ordered.charge_code,
-                            ordered.filter_position,
-                            ordered.group_values,
-                            ordered.item
-                        order by ordered.sequence_number
-                    ), true
-                )
-                then cast(0 as decimal(27, 12))
-            when ordered.is_remove then cast(-1 as decimal(27, 12))
-            else cast(1 as decimal(27, 12))
-        end as change
+        {{ level_step(
+            'ordered',
+            'lag(ordered.is_remove) over ('
+            ~ 'partition by ordered.moment_id, ordered.charge_code, ordered.filter_position, ordered.group_values,'
+            ~ ' ordered.item order by ordered.sequence_number)'
+        ) }} as change
     from ordered
 
 )
@@ -130,7 +117,6 @@ select
     changed.item,
     changed.is_remove,
     changed.quantity,
-    changed.value_text,
     changed.precise_total_amount_cents,
     changed.aggregation_type,
     changed.change,

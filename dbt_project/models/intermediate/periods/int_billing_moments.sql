@@ -447,6 +447,8 @@ select
         finalized_moments.{{ column }},
     {% endfor -%}
     finalized_moments.usage_to_date as usage_full_to_date,
+    {# matters only while the moment's place among those of its instant is open #}
+    false as is_ended_by_end_date,
     'finalized' as moment_state,
     finalized_moments.known_batch_id,
     close_scope.as_of,
@@ -463,6 +465,7 @@ select
         versioned.{{ column }},
     {% endfor -%}
     versioned.usage_full_to_date,
+    versioned.reason = 'termination' and coalesce(versioned.is_ended_by_end_date, false) as is_ended_by_end_date,
     case
         when versioned.finalizes_at <= versioned.as_of then 'due'
         when versioned.billing_at <= versioned.as_of then 'draft'

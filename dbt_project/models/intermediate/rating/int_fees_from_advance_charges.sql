@@ -124,6 +124,7 @@ charged as (
             and advance.filter_position = allowances.filter_position
             and advance.group_values = allowances.group_values
             and advance.sequence_number = allowances.sequence_number
+            and advance.list_number = allowances.list_number
 
 ),
 
@@ -144,6 +145,8 @@ select
     converted.advance_id as moment_id,
     converted.moment_id as period_moment_id,
     converted.transaction_id,
+    converted.plan_code,
+    converted.plan_effective_at,
     'charge' as fee_type,
     converted.charge_code as fee_code,
     coalesce(converted.filter_name, converted.charge_name) as fee_name,

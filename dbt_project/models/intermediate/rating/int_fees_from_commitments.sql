@@ -1,11 +1,37 @@
 {{ config(pre_hook='{{ prefer_hash_joins() }}') }}
 
+{%- set columns = [
+    'moment_id', 'moment_state', 'organization_id', 'external_subscription_id', 'subscription_created_at', 'base_plan_code',
+    'plan_code', 'plan_effective_at', 'commitment_plan_code', 'commitment_plan_effective_at', 'commitment_from_date',
+    'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count',
+] -%}
 with
+
+{# a period that is restated counts its own fees in place of those that were billed for it #}
+billing_moments as (
+
+    select
+        {% for column in columns -%}
+            moments.{{ column }},
+        {% endfor -%}
+        cast(null as varchar) as period_moment_id
+    from {{ ref('int_billing_moments') }} as moments
+
+    union all
+
+    select
+        {% for column in columns -%}
+            restated.{{ column }},
+        {% endfor -%}
+        restated.period_moment_id
+    from {{ ref('int_restated_moments') }} as restated
+
+),
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
-    where moment_state <> 'finalized' and commitment_from_date is not null
+    select * from billing_moments
+    where billing_moments.moment_state <> 'finalized' and billing_moments.commitment_from_date is not null
 
 ),
 
@@ -21,9 +47,9 @@ currencies as (
 
 ),
 
-billing_moments as (
+finalized_moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select * from {{ ref('stg_ledger__moments') }}
 
 ),
 
@@ -39,10 +65,13 @@ committed as (
     select
         moments.moment_id,
         moments.moment_state,
+        moments.period_moment_id,
         moments.organization_id,
         moments.external_subscription_id,
         moments.subscription_created_at,
         moments.base_plan_code,
+        moments.commitment_plan_code as plan_code,
+        moments.commitment_plan_effective_at as plan_effective_at,
         moments.commitment_from_date,
         moments.commitment_to_date,
         moments.commitment_days_count,
@@ -110,6 +139,8 @@ finalized_fees as (
 row_fees as (
 
     select
+        billing_moments.moment_id,
+        billing_moments.period_moment_id,
         open_fees.fee_type,
         open_fees.fee_code,
         open_fees.from_date,
@@ -128,20 +159,24 @@ row_fees as (
     union all
 
     select
+        finalized_moments.moment_id,
+        cast(null as varchar) as period_moment_id,
         finalized_fees.fee_type,
         finalized_fees.fee_code,
         finalized_fees.from_date,
         finalized_fees.to_date,
         finalized_fees.amount_cents,
-        true as is_of_billing_moment,
-        billing_moments.organization_id,
-        billing_moments.external_subscription_id,
-        billing_moments.subscription_created_at,
-        billing_moments.plan_code,
-        billing_moments.plan_effective_at
+        {# events paid in advance have moments of their own; what a threshold invoice shows comes again #}
+        finalized_moments.reason <> 'advance_charge' as is_of_billing_moment,
+        finalized_moments.organization_id,
+        finalized_moments.external_subscription_id,
+        finalized_moments.subscription_created_at,
+        finalized_moments.plan_code,
+        finalized_moments.plan_effective_at
     from finalized_fees
-    inner join billing_moments
-        on finalized_fees.moment_id = billing_moments.moment_id
+    inner join finalized_moments
+        on finalized_fees.moment_id = finalized_moments.moment_id
+    where finalized_moments.reason <> 'progressive_billing'
 
 ),
 
@@ -152,6 +187,8 @@ row_fees as (
 counted as (
 
     select
+        row_fees.moment_id,
+        row_fees.period_moment_id,
         row_fees.organization_id,
         row_fees.external_subscription_id,
         row_fees.subscription_created_at,
@@ -160,6 +197,8 @@ counted as (
                 then {{ add_days('row_fees.to_date', 1) }}
             else row_fees.from_date
         end as counts_for_date,
+        row_fees.fee_type in ('subscription', 'charge', 'true_up') and not coalesce(charges.is_pay_in_advance, false)
+            as is_restatable,
         row_fees.amount_cents
     from row_fees
     left join charges
@@ -187,6 +226,18 @@ settled as (
             and committed.subscription_created_at = counted.subscription_created_at
             and committed.commitment_from_date <= counted.counts_for_date
             and committed.commitment_to_date >= counted.counts_for_date
+            {# fixed charges and what is paid in advance are not restated #}
+            and (
+                committed.moment_id = counted.moment_id
+                or (
+                    counted.period_moment_id is null
+                    and (
+                        committed.period_moment_id is null
+                        or committed.period_moment_id <> counted.moment_id
+                        or not counted.is_restatable
+                    )
+                )
+            )
     group by committed.moment_id
 
 ),
@@ -206,6 +257,8 @@ missing as (
 select
     {{ surrogate_key(['missing.moment_id', "'commitment'"]) }} as fee_id,
     missing.moment_id,
+    missing.plan_code,
+    missing.plan_effective_at,
     'commitment' as fee_type,
     missing.base_plan_code as fee_code,
     missing.plan_name as fee_name,

@@ -103,6 +103,8 @@ select
     rounded.organization_id,
     rounded.external_subscription_id,
     rounded.subscription_created_at,
+    rounded.plan_code,
+    rounded.plan_effective_at,
     'fixed_charge' as fee_type,
     rounded.fixed_charge_code as fee_code,
     coalesce(rounded.invoice_display_name, add_ons.add_on_name, rounded.fixed_charge_code) as fee_name,

@@ -1,9 +1,23 @@
+{%- set columns = [
+    'moment_id', 'organization_id', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'from_date', 'to_date',
+    'days_count', 'full_days_count',
+] -%}
 with
 
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
-    where moment_state <> 'finalized' and has_plan_fee
+    {% for source in [ref('int_billing_moments'), ref('int_restated_moments')] -%}
+        select
+            {% for column in columns -%}
+                sources.{{ column }}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        from {{ source }} as sources
+        where sources.moment_state <> 'finalized' and sources.has_plan_fee
+        {% if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
 
 ),
 
@@ -23,6 +37,8 @@ currencies as (
 select
     {{ surrogate_key(['moments.moment_id', "'subscription'"]) }} as fee_id,
     moments.moment_id,
+    moments.fee_plan_code as plan_code,
+    moments.fee_plan_effective_at as plan_effective_at,
     'subscription' as fee_type,
     moments.base_plan_code as fee_code,
     coalesce(plan_versions.invoice_display_name, plan_versions.plan_name, moments.base_plan_code) as fee_name,

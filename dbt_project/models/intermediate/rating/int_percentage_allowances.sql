@@ -14,30 +14,19 @@ buckets as (
 
 ),
 
-sequenced as (
+events as (
 
     select
         sequenced.moment_id,
         sequenced.charge_code,
         sequenced.filter_position,
         sequenced.group_values,
-        sequenced.transaction_id,
         sequenced.sequence_number,
-        sequenced.is_in_period,
+        sequenced.event_at,
+        sequenced.received_at,
         sequenced.aggregation_type,
         sequenced.quantity,
-        {# for a count and a unique count the totals are 1, 2, ... #}
-        case
-            when sequenced.aggregation_type in ('count_agg', 'unique_count_agg')
-                then cast(sequenced.sequence_number as decimal(38, 12))
-            else cast(sum(sequenced.quantity) over usage_order as decimal(38, 12))
-        end as values_total,
-        {# of a maximum the first highest event carries the value, all others nothing #}
-        case
-            when sequenced.aggregation_type <> 'max_agg' then sequenced.quantity
-            when row_number() over value_order = 1 then sequenced.quantity
-            else cast(0 as decimal(27, 12))
-        end as event_value,
+        sequenced.running_total,
         buckets.free_events,
         buckets.free_total,
         buckets.rate,
@@ -56,32 +45,92 @@ sequenced as (
             and charge_windows.plan_effective_at = buckets.plan_effective_at
             and charge_windows.charge_code = buckets.charge_code
             and sequenced.filter_position = buckets.filter_position
-    window
-        usage_order as (
+
+),
+
+{#
+  The usage as it is (list 0), and what was known of it when an event in advance was charged before one that lies before
+  it was known (a list by the number of that event).
+#}
+lists as (
+
+    select
+        events.*,
+        0 as list_number,
+        events.sequence_number as list_position,
+        events.running_total as list_total
+    from events
+
+    union all
+
+    select
+        events.*,
+        advance.list_number,
+        row_number() over (
             partition by
-                sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
-            order by sequenced.sequence_number
-            rows between unbounded preceding and current row
-        ),
-        value_order as (
-            partition by
-                sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
-            order by sequenced.quantity desc, sequenced.sequence_number asc
-        )
+                events.moment_id,
+                events.charge_code,
+                events.filter_position,
+                events.group_values,
+                advance.list_number
+            order by events.sequence_number
+        ) as list_position,
+        advance.running_total as list_total
+    from {{ ref('int_advance_events') }} as advance
+    inner join events
+        on
+            advance.moment_id = events.moment_id
+            and advance.charge_code = events.charge_code
+            and advance.filter_position = events.filter_position
+            and advance.group_values = events.group_values
+            and advance.sequence_number >= events.sequence_number
+            and greatest(advance.event_at, advance.received_at) >= greatest(events.event_at, events.received_at)
+    where advance.list_number > 0
+
+),
+
+valued as (
+
+    select
+        lists.*,
+        cast(sum(lists.quantity) over list_order as decimal(38, 12)) as values_total,
+        {# of a maximum the first highest event carries the value, all others nothing #}
+        case
+            when lists.aggregation_type <> 'max_agg' then lists.quantity
+            when
+                row_number() over (
+                    partition by
+                        lists.moment_id,
+                        lists.charge_code,
+                        lists.filter_position,
+                        lists.group_values,
+                        lists.list_number
+                    order by lists.quantity desc, lists.list_position asc
+                ) = 1
+                then lists.quantity
+            else cast(0 as decimal(27, 12))
+        end as event_value
+    from lists
+    window list_order as (
+        partition by
+            lists.moment_id, lists.charge_code, lists.filter_position, lists.group_values, lists.list_number
+        order by lists.list_position
+        rows between unbounded preceding and current row
+    )
 
 ),
 
 totalled as (
 
     select
-        sequenced.*,
-        cast(sum(sequenced.event_value) over (
+        valued.*,
+        cast(sum(valued.event_value) over (
             partition by
-                sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
-            order by sequenced.sequence_number
+                valued.moment_id, valued.charge_code, valued.filter_position, valued.group_values, valued.list_number
+            order by valued.list_position
             rows between unbounded preceding and current row
         ) as decimal(38, 12)) as event_values_total
-    from sequenced
+    from valued
 
 ),
 
@@ -90,29 +139,36 @@ crossed as (
 
     select
         totalled.*,
-        min(case when totalled.values_total > totalled.free_total then totalled.sequence_number end) over usage
-            as passed_at_number,
-        min(case when totalled.event_values_total >= totalled.free_total then totalled.sequence_number end) over usage
-            as used_up_at_number
+        min(case when totalled.values_total > totalled.free_total then totalled.list_position end) over usage
+            as passed_at,
+        min(case when totalled.event_values_total >= totalled.free_total then totalled.list_position end) over usage
+            as used_up_at
     from totalled
     window usage as (
-        partition by totalled.moment_id, totalled.charge_code, totalled.filter_position, totalled.group_values
+        partition by
+            totalled.moment_id,
+            totalled.charge_code,
+            totalled.filter_position,
+            totalled.group_values,
+            totalled.list_number
     )
 
 ),
 
 {#
-  The running totals that are kept: with free events the first of them (a count keeps all), else up to the first one
-  above the free total.
+  How many running totals are kept: of a sum the first ones with free events, else those up to the first one above the
+  free total; of counts all of 1, 2, ... up to the count.
 #}
 listed as (
 
     select
         crossed.*,
+        crossed.aggregation_type in ('count_agg', 'unique_count_agg') as is_counted,
         case
-            when crossed.aggregation_type in ('count_agg', 'unique_count_agg') then crossed.sequence_number
-            when crossed.free_events is not null then least(crossed.free_events, crossed.sequence_number)
-            else least(coalesce(crossed.passed_at_number, crossed.sequence_number), crossed.sequence_number)
+            when crossed.aggregation_type = 'count_agg' then crossed.list_position
+            when crossed.aggregation_type = 'unique_count_agg' then cast(crossed.list_total as bigint)
+            when crossed.free_events is not null then least(crossed.free_events, crossed.list_position)
+            else least(crossed.passed_at, crossed.list_position)
         end as list_length
     from crossed
 
@@ -122,49 +178,53 @@ counted as (
 
     select
         listed.*,
-        sum(
-            case
-                when
-                    listed.values_total < listed.free_total
-                    and (
-                        listed.aggregation_type in ('count_agg', 'unique_count_agg')
-                        or listed.sequence_number
-                        <= coalesce(listed.free_events, listed.passed_at_number, listed.sequence_number)
-                    )
-                    then 1
-                else 0
-            end
-        ) over (
-            partition by listed.moment_id, listed.charge_code, listed.filter_position, listed.group_values
-            order by listed.sequence_number
-            rows between unbounded preceding and current row
-        ) as totals_below_count
+        case
+            when listed.is_counted
+                then least(listed.list_length, cast(ceil(listed.free_total) as bigint) - 1)
+            else sum(
+                case
+                    when
+                        listed.values_total < listed.free_total
+                        and listed.list_position
+                        <= coalesce(listed.free_events, listed.passed_at, listed.list_position)
+                        then 1
+                    else 0
+                end
+            ) over (
+                partition by
+                    listed.moment_id,
+                    listed.charge_code,
+                    listed.filter_position,
+                    listed.group_values,
+                    listed.list_number
+                order by listed.list_position
+                rows between unbounded preceding and current row
+            )
+        end as totals_below_count
     from listed
 
 ),
 
-{# the total at the end of each list, and at the last free event #}
+{# the total at the end of each list; with free events fewer than a count, the total at the last free one #}
 ended as (
 
     select
         counted.*,
-        list_ends.values_total as last_total,
-        free_ends.values_total as free_events_total
+        case
+            when not counted.is_counted then list_ends.values_total
+            when counted.free_events < counted.list_length then cast(counted.free_events as decimal(38, 12))
+            else cast(counted.list_length as decimal(38, 12))
+        end as last_total,
+        counted.is_counted and coalesce(counted.free_events < counted.list_length, false) as is_ended_by_events
     from counted
-    inner join counted as list_ends
+    left join counted as list_ends
         on
             counted.moment_id = list_ends.moment_id
             and counted.charge_code = list_ends.charge_code
             and counted.filter_position = list_ends.filter_position
             and counted.group_values = list_ends.group_values
-            and counted.list_length = list_ends.sequence_number
-    left join counted as free_ends
-        on
-            counted.moment_id = free_ends.moment_id
-            and counted.charge_code = free_ends.charge_code
-            and counted.filter_position = free_ends.filter_position
-            and counted.group_values = free_ends.group_values
-            and counted.free_events = free_ends.sequence_number
+            and counted.list_number = list_ends.list_number
+            and counted.list_length = list_ends.list_position
 
 )
 
@@ -173,13 +233,12 @@ select
     ended.charge_code,
     ended.filter_position,
     ended.group_values,
-    ended.transaction_id,
+    ended.list_number,
     ended.sequence_number,
     case
-        when ended.free_events is null and ended.free_total is null or ended.last_total = 0
-            then cast(0 as decimal(38, 12))
-        when ended.free_events < ended.list_length then ended.free_events_total
-        when ended.free_total is null or ended.last_total <= ended.free_total then ended.last_total
+        when ended.free_events is null and ended.free_total is null then cast(0 as decimal(38, 12))
+        when ended.is_ended_by_events or ended.free_total is null or ended.last_total <= ended.free_total
+            then ended.last_total
         else cast(ended.free_total as decimal(38, 12))
     end as free_units,
     cast(
@@ -193,16 +252,17 @@ select
       on the part above), without a free total the first events are free.
     #}
     case
-        when ended.free_total is not null and coalesce(ended.sequence_number < ended.used_up_at_number, true)
+        when ended.free_total is not null and coalesce(ended.list_position < ended.used_up_at, true)
             then cast(0 as decimal(38, 26))
-        when ended.free_total is null and ended.sequence_number <= coalesce(ended.free_events, 0)
+        when ended.free_total is null and ended.list_position <= coalesce(ended.free_events, 0)
             then cast(0 as decimal(38, 26))
         else cast(
             {{ price_limited_event(
-                'case when ended.sequence_number = ended.used_up_at_number'
+                'case when ended.list_position = ended.used_up_at'
                 ~ ' then ended.event_values_total - ended.free_total else ended.event_value end',
                 'ended.rate', 'ended.fixed_amount', 'ended.event_min_amount', 'ended.event_max_amount'
             ) }} as decimal(38, 26)
         )
     end as limited_amount
 from ended
+where ended.list_number = 0 or ended.list_number = ended.sequence_number

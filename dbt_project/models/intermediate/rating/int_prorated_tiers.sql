@@ -64,7 +64,7 @@ stays as (
         charge_windows.usage_full_days_count,
         row_number() over (
             partition by stays.moment_id, stays.charge_code, stays.filter_position, stays.group_values
-            order by stays.event_at, {{ binary_order('stays.item') }}, stays.is_remove desc
+            order by stays.event_at, {{ binary_order('stays.item') }}, stays.sequence_number
         ) as sequence_number
     from {{ ref('int_prorated_stays') }} as stays
     inner join charge_windows

@@ -28,6 +28,7 @@ select
     customers.net_payment_term,
     customers.finalize_zero_amount_invoice,
     customers.late_usage,
+    customers.late_usage_limit_cents,
     customers.billing_entity_code,
     customers.locale,
     customers.payment_provider,

@@ -28,6 +28,7 @@ select
     organizations.document_numbering,
     organizations.document_number_prefix,
     organizations.late_usage,
+    organizations.late_usage_limit_cents,
     organizations.batch_id,
     organizations.source_file,
     organizations.source_line

@@ -12,6 +12,8 @@
         'order_key': 'varchar',
         'finalized_at': 'timestamp',
         'issuing_date': 'date',
+        'payment_due_date': 'date',
+        'net_payment_term': 'integer',
         'currency': 'varchar',
         'currency_exponent': 'integer',
         'fees_amount_cents': 'bigint',

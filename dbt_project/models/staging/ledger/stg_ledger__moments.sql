@@ -45,6 +45,7 @@
         'usage_to_date': 'date',
         'usage_full_days_count': 'integer',
         'usage_days_count': 'integer',
+        'request_id': 'varchar',
         'known_batch_id': 'bigint',
         'close_id': 'bigint',
     })

@@ -6,5 +6,7 @@
         'wallet_code': 'varchar',
         'move_kind': 'varchar',
         'wallet_transaction_id': 'varchar',
+        'moved_at': 'timestamp',
+        'move_order': 'bigint',
     })
 }}

@@ -1,5 +1,5 @@
 {#
-  Each billing moment of a committed close is on an invoice of the same customer and close, and each
+  Each billing moment of a committed close is on an invoice of the same organisation and close, and each
   subscription invoice bills a moment.
 #}
 with
@@ -30,7 +30,6 @@ left join {{ ref('fct_invoice') }} as invoices
         moments.invoice_id = invoices.invoice_id
         and moments.close_id = invoices.close_id
         and moments.organization_id = invoices.organization_id
-        and moments.external_customer_id = invoices.external_customer_id
 where invoices.invoice_id is null
 
 union all

@@ -1,4 +1,4 @@
-{# A customer's numbered invoices count 1, 2, 3, … and so do the organisation's. #}
+{# A customer's numbered invoices count 1, 2, 3, … for each billing entity, and so do the entity's. #}
 select
     'customer' as counted_by,
     invoices.organization_id,
@@ -7,7 +7,7 @@ select
     count(*) as invoices_count
 from {{ ref('fct_invoice') }} as invoices
 where invoices.invoice_number is not null
-group by invoices.organization_id, invoices.external_customer_id
+group by invoices.organization_id, invoices.external_customer_id, invoices.billing_entity_code
 having
     min(invoices.customer_sequence) <> 1
     or max(invoices.customer_sequence) <> count(*)
@@ -16,14 +16,14 @@ having
 union all
 
 select
-    'organization' as counted_by,
+    'billing entity' as counted_by,
     invoices.organization_id,
     cast(null as varchar) as external_customer_id,
     max(invoices.organization_sequence) as last_sequence,
     count(*) as invoices_count
 from {{ ref('fct_invoice') }} as invoices
 where invoices.invoice_number is not null
-group by invoices.organization_id
+group by invoices.organization_id, invoices.billing_entity_code
 having
     min(invoices.organization_sequence) <> 1
     or max(invoices.organization_sequence) <> count(*)

@@ -301,9 +301,11 @@ def test_parents_do_not_form_a_ring(case, write):
         {"external_id": "cust", "parent_external_id": "b"},
         {"external_id": "b", "parent_external_id": "cust"},
     ]
+    # a child has no wallet: its parent pays
     assert [p.path for p in problems_of(write(case))] == [
         "given.customers[0].parent_external_id",
         "given.customers[1].parent_external_id",
+        "given.wallets[0].external_customer_id",
     ]
 
 

@@ -89,18 +89,15 @@ def two_warehouses(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) 
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "postgres"])
-@pytest.mark.parametrize("resource_type", ["test", "unit_test"])
-def test_every_test_of_the_models_passes(
-    two_warehouses: tuple[Warehouse, Warehouse, Path], engine: int, resource_type: str
-) -> None:
-    """A close runs the tests of the ledger and the marts only; here those of every model run, and the unit tests."""
+def test_every_test_of_the_models_passes(two_warehouses: tuple[Warehouse, Warehouse, Path], engine: int) -> None:
+    """A close runs the tests of the ledger and the marts only; here those of every model run."""
     *warehouses, home = two_warehouses
     runs = DbtRuns(warehouses[engine], home / "dbt" / warehouses[engine].kind)
     # a close leaves out the tables that no model reads yet; PostgreSQL drops the views upon a view that is built again
     runs.run(["path:models/staging", "config.materialized:view"])
     failed = [
         f"{node.name}: {node.message}"
-        for node in runs.test(["package:meterhouse"], resource_type=resource_type)
+        for node in runs.test(["package:meterhouse"])
         if node.status not in {"pass", "success"}
     ]
     assert not failed, "\n".join(failed)

@@ -143,11 +143,14 @@ def test_precise_amounts_are_exact(lander: Lander) -> None:
         ("12", "12.000000000000"),
         ("12.5", "12.500000000000"),
         ("-3", "-3.000000000000"),
-        ('"' + "9" * 26 + "." + "9" * 12 + '"', "9" * 26 + "." + "9" * 12),
-        ("12345678901234567890.123456789012", "12345678901234567890.123456789012"),
+        ('"' + "9" * 15 + "." + "9" * 12 + '"', "9" * 15 + "." + "9" * 12),
+        ("123456789012345.123456789012", "123456789012345.123456789012"),
         ("null", None),
     )
-    lander.land_lines(*(_with("precise_total_amount_cents", sent, f"t{i}") for i, (sent, _) in enumerate(amounts)))
+    too_large = ('"' + "9" * 16 + '"', "1000000000000000", '"1.0000000000001"')
+    sent = [sent for sent, _ in amounts] + list(too_large)
+    lander.land_lines(*(_with("precise_total_amount_cents", text, f"t{i}") for i, text in enumerate(sent)))
+    assert [reason for _, reason in lander.reasons()] == ["invalid_amount"] * 3
     assert lander.rows("cast(precise_total_amount_cents as varchar)") == [(kept,) for _, kept in amounts]
 
 

@@ -1,0 +1,324 @@
+{#
+  What became known of a period after it was billed. It counts when the next invoice of the subscription is made: until
+  then it is pending, afterwards it is decided. So only what no invoice of the subscription knew is looked at.
+#}
+{%- set known_before = closed_batch() -%}
+with
+
+close_scope as (
+
+    select * from {{ ref('stg_events__close_scope') }}
+
+),
+
+moments as (
+
+    select
+        moments.*,
+        greatest(moments.finalizes_at, moments.usage_to_at) as billed_at
+    from {{ ref('int_billing_moments') }} as moments
+    where moments.moment_state in ('finalized', 'due')
+
+),
+
+last_invoices as (
+
+    select
+        moments.organization_id,
+        moments.external_subscription_id,
+        max(moments.billed_at) as billed_at,
+        max(moments.known_batch_id) as known_batch_id
+    from moments
+    where moments.moment_state = 'finalized'
+    group by moments.organization_id, moments.external_subscription_id
+
+),
+
+{# before which instant, and from which on, an event of an organisation can be late at all #}
+edges as (
+
+    select
+        moments.organization_id,
+        max(case when moments.moment_state = 'finalized' then moments.usage_to_at end) as finalized_to_at,
+        min(case when moments.moment_state = 'due' then moments.billed_at end) as first_due_at
+    from moments
+    group by moments.organization_id
+
+),
+
+newest_closes as (
+
+    select
+        fates.organization_id,
+        max(fates.close_id) as close_id
+    from {{ ref('stg_ledger__event_fates') }} as fates
+    group by fates.organization_id
+
+),
+
+{# subscriptions with late events that the close before knew #}
+late_subscriptions as (
+
+    select distinct
+        fates.organization_id,
+        fates.external_subscription_id
+    from {{ ref('stg_ledger__event_fates') }} as fates
+    inner join newest_closes
+        on
+            fates.organization_id = newest_closes.organization_id
+            and fates.close_id = newest_closes.close_id
+    where fates.fate = 'late'
+
+),
+
+versions as (
+
+    select * from {{ ref('int_event_versions') }}
+
+),
+
+arrivals as (
+
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.transaction_id,
+        usage_events.code,
+        usage_events.event_at,
+        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+        usage_events.batch_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    inner join edges
+        on
+            usage_events.organization_id = edges.organization_id
+            and (
+                usage_events.event_at < edges.finalized_to_at
+                or coalesce(usage_events.received_at, usage_events.event_at) >= edges.first_due_at
+            )
+    where usage_events.batch_id > {{ known_before }}
+
+    union all
+
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.transaction_id,
+        usage_events.code,
+        usage_events.event_at,
+        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+        usage_events.batch_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    inner join late_subscriptions
+        on
+            usage_events.organization_id = late_subscriptions.organization_id
+            and usage_events.external_subscription_id = late_subscriptions.external_subscription_id
+    where usage_events.batch_id <= {{ known_before }}
+
+),
+
+{# an event is news where it lies; a late correction is, too, where the version before lay #}
+news as (
+
+    select
+        arrivals.organization_id,
+        arrivals.external_subscription_id,
+        arrivals.code,
+        arrivals.event_at,
+        arrivals.known_at,
+        arrivals.batch_id,
+        'late_event' as cause,
+        false as is_late_version
+    from arrivals
+    left join versions
+        on
+            arrivals.organization_id = versions.organization_id
+            and arrivals.external_subscription_id = versions.external_subscription_id
+            and arrivals.transaction_id = versions.transaction_id
+            and versions.version_number = 0
+    where versions.organization_id is null
+
+    union all
+
+    select
+        versions.organization_id,
+        versions.external_subscription_id,
+        versions.code,
+        versions.event_at,
+        versions.known_at,
+        versions.batch_id,
+        case
+            when versions.version_number = 0 then 'late_event'
+            when versions.is_cancelled then 'cancelled_event'
+            else 'corrected_event'
+        end as cause,
+        versions.is_late as is_late_version
+    from versions
+
+    union all
+
+    select
+        versions.organization_id,
+        versions.external_subscription_id,
+        before_it.code,
+        before_it.event_at,
+        versions.known_at,
+        versions.batch_id,
+        case when versions.is_cancelled then 'cancelled_event' else 'corrected_event' end as cause,
+        true as is_late_version
+    from versions
+    inner join versions as before_it
+        on
+            versions.organization_id = before_it.organization_id
+            and versions.external_subscription_id = before_it.external_subscription_id
+            and versions.transaction_id = before_it.transaction_id
+            and versions.version_number = before_it.version_number + 1
+    where versions.is_late
+
+),
+
+charges as (
+
+    select * from {{ ref('stg_book__charges') }}
+
+),
+
+{# which codes a period bills in arrears, and whether a level reaches back before it #}
+billed_codes as (
+
+    select
+        moments.moment_id,
+        metric_versions.event_code,
+        max(case when metric_versions.is_recurring then 1 else 0 end) = 1 as is_recurring
+    from moments
+    inner join charges
+        on
+            moments.organization_id = charges.organization_id
+            and moments.plan_code = charges.plan_code
+            and moments.plan_effective_at = charges.effective_at
+            and not coalesce(charges.is_pay_in_advance, false)
+            and coalesce(charges.is_invoiceable, true)
+    inner join {{ ref('int_metric_versions') }} as metric_versions
+        on
+            charges.organization_id = metric_versions.organization_id
+            and charges.billable_metric_code = metric_versions.billable_metric_code
+            and moments.full_started_at >= metric_versions.valid_from_at
+            and moments.full_started_at < metric_versions.valid_to_at
+    where moments.usage_from_at < moments.usage_to_at
+    group by moments.moment_id, metric_versions.event_code
+
+),
+
+{# late for the period; and news to the subscription's last invoice #}
+found as (
+
+    select
+        moments.moment_id,
+        moments.organization_id,
+        moments.external_subscription_id,
+        moments.billing_at,
+        news.cause,
+        case
+            when news.is_late_version then greatest(news.known_at, moments.billed_at)
+            else news.known_at
+        end as known_at,
+        news.batch_id
+    from news
+    inner join close_scope
+        on
+            news.organization_id = close_scope.organization_id
+            and news.batch_id <= close_scope.known_batch_id
+            and news.known_at <= close_scope.as_of
+            and news.event_at <= close_scope.as_of
+    inner join moments
+        on
+            news.organization_id = moments.organization_id
+            and news.external_subscription_id = moments.external_subscription_id
+            and news.event_at < moments.usage_to_at
+    inner join billed_codes
+        on
+            moments.moment_id = billed_codes.moment_id
+            and news.code = billed_codes.event_code
+            and (news.event_at >= moments.usage_from_at or billed_codes.is_recurring)
+    where
+        news.is_late_version
+        or news.known_at >= moments.billed_at
+        or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)
+
+    union all
+
+    {# prices that were corrected: the plan in force was landed anew after the period was billed #}
+    select
+        moments.moment_id,
+        moments.organization_id,
+        moments.external_subscription_id,
+        moments.billing_at,
+        'corrected_price' as cause,
+        moments.billed_at as known_at,
+        plans.batch_id
+    from moments
+    inner join {{ ref('stg_book__plans') }} as plans
+        on
+            moments.organization_id = plans.organization_id
+            and moments.plan_code = plans.plan_code
+            and moments.plan_effective_at = plans.effective_at
+            and moments.known_batch_id < plans.batch_id
+    where moments.moment_state = 'finalized'
+
+),
+
+undecided as (
+
+    select
+        found.moment_id,
+        found.organization_id,
+        found.external_subscription_id,
+        found.billing_at,
+        found.cause,
+        found.known_at
+    from found
+    left join last_invoices
+        on
+            found.organization_id = last_invoices.organization_id
+            and found.external_subscription_id = last_invoices.external_subscription_id
+    where
+        last_invoices.organization_id is null
+        or found.batch_id > last_invoices.known_batch_id
+        or (found.known_at >= last_invoices.billed_at and found.cause <> 'corrected_price')
+    group by
+        found.moment_id,
+        found.organization_id,
+        found.external_subscription_id,
+        found.billing_at,
+        found.cause,
+        found.known_at
+
+),
+
+{# the first invoice of the subscription that knows it #}
+deciding as (
+
+    select
+        undecided.moment_id,
+        undecided.cause,
+        next_moments.moment_id as next_moment_id,
+        row_number() over (
+            partition by undecided.moment_id, undecided.cause, undecided.known_at
+            order by next_moments.billing_at, next_moments.moment_id
+        ) as place
+    from undecided
+    left join moments as next_moments
+        on
+            undecided.organization_id = next_moments.organization_id
+            and undecided.external_subscription_id = next_moments.external_subscription_id
+            and next_moments.moment_state = 'due'
+            and undecided.billing_at < next_moments.billing_at
+            and undecided.known_at < next_moments.billed_at
+
+)
+
+select distinct
+    deciding.moment_id,
+    deciding.next_moment_id,
+    deciding.cause
+from deciding
+where deciding.place = 1

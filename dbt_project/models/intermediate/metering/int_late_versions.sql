@@ -1,0 +1,53 @@
+{#
+  The versions of corrected events of subscriptions that are restated, with their facets: a restated period reads the
+  version that was known, in place of the one that was billed.
+#}
+with
+
+restated_subscriptions as (
+
+    select distinct
+        restated_moments.organization_id,
+        restated_moments.external_subscription_id
+    from {{ ref('int_restated_moments') }} as restated_moments
+
+),
+
+facet_keys as (
+
+    select
+        facet_keys.organization_id,
+        facet_keys.event_code,
+        array_agg(facet_keys.facet_key order by facet_keys.facet_position) as facet_keys
+    from {{ ref('int_facet_keys') }} as facet_keys
+    group by facet_keys.organization_id, facet_keys.event_code
+
+)
+
+select
+    versions.organization_id,
+    versions.external_subscription_id,
+    versions.transaction_id,
+    versions.version_number,
+    versions.code,
+    versions.event_at,
+    versions.received_at,
+    versions.known_at,
+    versions.superseded_at,
+    versions.properties,
+    case
+        when facet_keys.facet_keys is not null
+            then {{ json_pick('versions.properties', 'facet_keys.facet_keys') }}
+    end as facets,
+    versions.precise_total_amount_cents,
+    versions.moment_id
+from {{ ref('int_event_versions') }} as versions
+inner join restated_subscriptions
+    on
+        versions.organization_id = restated_subscriptions.organization_id
+        and versions.external_subscription_id = restated_subscriptions.external_subscription_id
+left join facet_keys
+    on
+        versions.organization_id = facet_keys.organization_id
+        and versions.code = facet_keys.event_code
+where not versions.is_cancelled

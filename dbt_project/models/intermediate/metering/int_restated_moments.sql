@@ -1,0 +1,54 @@
+{#
+  A billed period once more, as it was known when a later invoice of its subscription is made: a row of its own, which
+  is metered and rated like any other and never invoiced.
+#}
+{%- set kept_columns = [
+    'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
+    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'timezone', 'billing_at',
+    'row_started_at', 'has_previous_row', 'ended_by', 'next_plan_code', 'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date',
+    'full_started_at', 'full_days_count', 'days_count', 'commitment_plan_code', 'commitment_plan_effective_at',
+    'commitment_from_date', 'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count', 'usage_from_at',
+    'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
+    'known_batch_id', 'as_of', 'close_id',
+] -%}
+with
+
+late_usage as (
+
+    select
+        late_usage.moment_id,
+        late_usage.next_moment_id,
+        max(case when late_usage.cause = 'corrected_price' then 1 else 0 end) = 1 as is_price_corrected,
+        {{ dbt.listagg('late_usage.cause', "', '", 'order by late_usage.cause') }} as cause
+    from {{ ref('int_late_usage') }} as late_usage
+    group by late_usage.moment_id, late_usage.next_moment_id
+
+),
+
+moments as (
+
+    select * from {{ ref('int_billing_moments') }}
+
+)
+
+select
+    {{ surrogate_key(['moments.moment_id', "'restated'", 'late_usage.next_moment_id']) }} as moment_id,
+    moments.moment_id as period_moment_id,
+    moments.moment_state as period_state,
+    late_usage.next_moment_id,
+    next_moments.billing_at as next_billing_at,
+    late_usage.cause,
+    late_usage.is_price_corrected,
+    'restated' as moment_state,
+    {# what is known before the next invoice; what waits for one: at as_of #}
+    coalesce(
+        greatest(next_moments.finalizes_at, next_moments.usage_to_at), moments.as_of + interval '1 microsecond'
+    ) as finalizes_at,
+    {% for column in kept_columns -%}
+        moments.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from late_usage
+inner join moments
+    on late_usage.moment_id = moments.moment_id
+left join moments as next_moments
+    on late_usage.next_moment_id = next_moments.moment_id

@@ -1,0 +1,335 @@
+{#
+  What later knowledge changes of billed periods, line by line: what the line comes to, less what was billed of it and
+  what earlier restatements found. What the period's differences come to decides what happens to them.
+#}
+{%- set columns = [
+    'fee_id', 'moment_id', 'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position',
+    'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date', 'units',
+    'events_count', 'currency', 'currency_exponent', 'amount_cents',
+] -%}
+{%- set described = [
+    'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position', 'billable_metric_code', 'charge_model',
+    'filter_values', 'group_values', 'from_date', 'to_date', 'currency', 'currency_exponent',
+] -%}
+with
+
+restated_moments as (
+
+    select * from {{ ref('int_restated_moments') }}
+
+),
+
+plan_versions as (
+
+    select * from {{ ref('int_plan_versions') }}
+
+),
+
+usage_fees as (
+
+    select * from {{ ref('int_fees_from_usage') }}
+    where is_invoiceable
+
+),
+
+charges as (
+
+    select * from {{ ref('stg_book__charges') }}
+
+),
+
+{# only what can be restated: periods that are, and those of this close that they are compared with #}
+open_fees as (
+
+    {% for source in [
+        ref('int_fees_from_plans'), 'usage_fees', ref('int_fees_from_true_ups'), ref('int_fees_from_commitments'),
+    ] -%}
+        select
+            {% for column in columns -%}
+                sources.{{ column }}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        from {{ source }} as sources
+        {% if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
+
+),
+
+restated_fees as (
+
+    select
+        case fees.fee_type
+            when 'charge'
+                then {{ surrogate_key([
+                    'restated_moments.period_moment_id', "'charge'", 'fees.fee_code', 'fees.filter_position',
+                    "coalesce(fees.group_values, '')",
+                ]) }}
+            when 'true_up'
+                then {{ surrogate_key(['restated_moments.period_moment_id', "'true_up'", 'fees.fee_code']) }}
+            else {{ surrogate_key(['restated_moments.period_moment_id', 'fees.fee_type']) }}
+        end as period_fee_id,
+        restated_moments.period_moment_id,
+        fees.*
+    from open_fees as fees
+    inner join restated_moments
+        on fees.moment_id = restated_moments.moment_id
+
+),
+
+{# a line without a price cannot be compared #}
+unpriced as (
+
+    select distinct restated_fees.moment_id
+    from restated_fees
+    where restated_fees.amount_cents is null
+
+),
+
+periods as (
+
+    select distinct
+        restated_moments.period_moment_id,
+        restated_moments.organization_id,
+        restated_moments.plan_code,
+        restated_moments.plan_effective_at
+    from restated_moments
+
+),
+
+billed_fees as (
+
+    select
+        fees.fee_id as period_fee_id,
+        fees.moment_id as period_moment_id,
+        {% for column in described -%}
+            fees.{{ column }},
+        {% endfor -%}
+        fees.units,
+        fees.events_count,
+        fees.amount_cents
+    from open_fees as fees
+    inner join periods
+        on fees.moment_id = periods.period_moment_id
+
+    union all
+
+    {# what a recurring charge in advance renewed is not restated #}
+    select
+        fees.fee_id as period_fee_id,
+        fees.moment_id as period_moment_id,
+        {% for column in described -%}
+            {% if column.endswith('_position') %}0 as {{ column }},{% else %}fees.{{ column }},{% endif %}
+        {% endfor -%}
+        fees.units,
+        fees.events_count,
+        fees.amount_cents
+    from {{ ref('stg_ledger__fees') }} as fees
+    inner join periods
+        on fees.moment_id = periods.period_moment_id
+    left join charges
+        on
+            fees.fee_type = 'charge'
+            and periods.organization_id = charges.organization_id
+            and periods.plan_code = charges.plan_code
+            and periods.plan_effective_at = charges.effective_at
+            and fees.fee_code = charges.charge_code
+    where
+        fees.fee_type in ('subscription', 'charge', 'true_up', 'commitment')
+        and not coalesce(charges.is_pay_in_advance, false)
+
+),
+
+found_before as (
+
+    select
+        restatements.fee_id as period_fee_id,
+        sum(restatements.units_difference) as units,
+        sum(restatements.events_count_difference) as events_count,
+        sum(restatements.difference_amount_cents) as amount_cents
+    from {{ ref('stg_ledger__restatements') }} as restatements
+    inner join periods
+        on restatements.moment_id = periods.period_moment_id
+    group by restatements.fee_id
+
+),
+
+lines as (
+
+    select
+        named.period_moment_id,
+        named.period_fee_id,
+        {% for column in described -%}
+            max(named.{{ column }}) as {{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from (
+        {% for source in ['billed_fees', 'restated_fees'] -%}
+            select
+                fees.period_moment_id,
+                fees.period_fee_id,
+                {% for column in described -%}
+                    fees.{{ column }}{% if not loop.last %},{% endif %}
+                {% endfor %}
+            from {{ source }} as fees
+            {% if not loop.last %}
+
+                union all
+            {% endif %}
+        {%- endfor %}
+    ) as named
+    group by named.period_moment_id, named.period_fee_id
+
+),
+
+compared as (
+
+    select
+        restated_moments.moment_id as restated_moment_id,
+        restated_moments.next_moment_id,
+        restated_moments.next_billing_at,
+        restated_moments.cause,
+        restated_moments.is_price_corrected,
+        restated_moments.organization_id,
+        restated_moments.external_customer_id,
+        restated_moments.external_subscription_id,
+        restated_moments.close_id,
+        restated_moments.plan_code,
+        restated_moments.plan_effective_at,
+        lines.*,
+        coalesce(billed_fees.amount_cents, 0) as billed_amount_cents,
+        {% for column in ['units', 'events_count', 'amount_cents'] -%}
+            coalesce(restated_fees.{{ column }}, 0) as restated_{{ column }},
+            coalesce(billed_fees.{{ column }}, 0) + coalesce(found_before.{{ column }}, 0) as known_{{ column }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from restated_moments
+    inner join lines
+        on restated_moments.period_moment_id = lines.period_moment_id
+    left join unpriced
+        on restated_moments.moment_id = unpriced.moment_id
+    left join restated_fees
+        on
+            restated_moments.moment_id = restated_fees.moment_id
+            and lines.period_fee_id = restated_fees.period_fee_id
+    left join billed_fees
+        on lines.period_fee_id = billed_fees.period_fee_id
+    left join found_before
+        on lines.period_fee_id = found_before.period_fee_id
+    where unpriced.moment_id is null
+
+),
+
+{# each invoice of the subscription that knows more finds the difference to the one before #}
+chained as (
+
+    select
+        compared.*,
+        {% for column in ['units', 'events_count', 'amount_cents'] -%}
+            compared.restated_{{ column }} - coalesce(
+                lag(compared.restated_{{ column }}) over (
+                    partition by compared.period_fee_id
+                    order by compared.next_billing_at asc nulls last
+                ), compared.known_{{ column }}
+            ) as difference_{{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from compared
+
+),
+
+netted as (
+
+    select
+        chained.*,
+        customers.late_usage,
+        customers.late_usage_limit_cents,
+        next_plans.amount_currency as next_currency,
+        sum(chained.difference_amount_cents) over (partition by chained.restated_moment_id) as net_cents,
+        sum(greatest(chained.difference_amount_cents, 0)) over (partition by chained.restated_moment_id) as more_cents,
+        sum(greatest(-chained.difference_amount_cents, 0)) over (partition by chained.restated_moment_id) as less_cents,
+        sum(greatest(chained.difference_amount_cents, 0)) over lines_of_period as more_up_to_cents,
+        sum(greatest(-chained.difference_amount_cents, 0)) over lines_of_period as less_up_to_cents
+    from chained
+    inner join {{ ref('int_customers_resolved') }} as customers
+        on
+            chained.organization_id = customers.organization_id
+            and chained.external_customer_id = customers.external_customer_id
+    left join {{ ref('int_billing_moments') }} as next_moments
+        on chained.next_moment_id = next_moments.moment_id
+    left join plan_versions as next_plans
+        on
+            next_moments.organization_id = next_plans.organization_id
+            and next_moments.plan_code = next_plans.plan_code
+            and next_moments.plan_effective_at = next_plans.effective_at
+    window lines_of_period as (
+        partition by chained.restated_moment_id
+        order by {{ binary_order('chained.fee_code') }}, chained.period_fee_id
+        rows between unbounded preceding and current row
+    )
+
+),
+
+judged as (
+
+    select
+        netted.*,
+        case
+            when netted.next_moment_id is null then 'pending'
+            when
+                netted.late_usage = 'report'
+                or netted.is_price_corrected
+                or netted.next_currency <> netted.currency
+                then 'reported'
+            when netted.net_cents = 0 then 'balanced'
+            when abs(netted.net_cents) < netted.late_usage_limit_cents then 'absorbed'
+            when netted.net_cents > 0 then 'adjusted'
+            else 'credited'
+        end as outcome
+    from netted
+
+)
+
+{# what is less on one line and more on another of the period is set off before anything is billed or credited #}
+select
+    {{ surrogate_key(['judged.restated_moment_id', 'judged.period_fee_id']) }} as restatement_id,
+    judged.restated_moment_id,
+    judged.period_moment_id as moment_id,
+    judged.next_moment_id,
+    judged.next_billing_at,
+    judged.organization_id,
+    judged.external_customer_id,
+    judged.external_subscription_id,
+    judged.period_fee_id as fee_id,
+    judged.plan_code,
+    judged.plan_effective_at,
+    {% for column in described -%}
+        judged.{{ column }},
+    {% endfor -%}
+    judged.cause,
+    judged.outcome,
+    cast(judged.difference_units as decimal(38, 12)) as units_difference,
+    cast(judged.difference_events_count as bigint) as events_count_difference,
+    cast(judged.billed_amount_cents as bigint) as billed_amount_cents,
+    cast(judged.restated_amount_cents as bigint) as restated_amount_cents,
+    cast(judged.difference_amount_cents as bigint) as difference_amount_cents,
+    cast(
+        case
+            when judged.outcome = 'adjusted' and judged.difference_amount_cents > 0
+                then judged.difference_amount_cents - least(
+                    judged.difference_amount_cents,
+                    greatest(judged.less_cents - (judged.more_up_to_cents - judged.difference_amount_cents), 0)
+                )
+            when judged.outcome = 'credited' and judged.difference_amount_cents < 0
+                then judged.difference_amount_cents + least(
+                    -judged.difference_amount_cents,
+                    greatest(judged.more_cents - (judged.less_up_to_cents + judged.difference_amount_cents), 0)
+                )
+            else 0
+        end as bigint
+    ) as settled_amount_cents,
+    judged.close_id
+from judged
+where
+    judged.difference_amount_cents <> 0
+    or judged.difference_units <> 0
+    or judged.difference_events_count <> 0
