@@ -14,6 +14,7 @@ Row = dict[str, Any]
 _OWNERS = {"charge": "charge", "true_up": "charge", "fixed_charge": "fixed_charge", "commitment": "minimum_commitment"}
 _NOTE_REASONS = {
     "unused_days": "for the unused days of a plan paid in advance",
+    "late_usage": "for usage of a billed period that is known otherwise now",
     "requested": "asked for",
     "progressive_billing": "for what progressive invoices billed too much",
 }

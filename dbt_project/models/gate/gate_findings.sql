@@ -501,9 +501,13 @@ findings as (
         usage_fees.charge_model = 'standard'
         and usage_fees.priced_units_rest = 0
         and usage_fees.applied_pricing_unit_code is null
-        and fees.amount_cents <> {{ round_to_minor_units(
-            'cast(usage_fees.priced_units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
-        ) }}
+        and case
+            {# what is too large has no amount, and no product #}
+            when fees.amount_cents is not null
+                then fees.amount_cents <> {{ round_to_minor_units(
+                    'cast(usage_fees.priced_units * fees.unit_price as decimal(38,24))', 'fees.currency_exponent'
+                ) }}
+        end
 
     union all
 

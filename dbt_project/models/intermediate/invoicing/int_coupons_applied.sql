@@ -113,6 +113,7 @@ select
     cast(attached.frequency_duration as integer) as frequency_duration,
     attached.created_at,
     attached.terminated_at,
+    attached.book_position,
     attached.coupon_ended_at,
     {# the coupon of a child reduces the child's fees only #}
     attached.limit_rank < 3 or attached.external_customer_id <> attached.payer_external_customer_id as is_limited,

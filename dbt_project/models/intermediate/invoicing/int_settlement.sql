@@ -602,7 +602,11 @@ reopened as (
         voided_uses.source_id,
         coupons.currency,
         coupons.source_order,
-        cast(0 as integer) as periods_left,
+        {# one for once lives on its rest #}
+        case
+            when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' and live.row_id is null then 1
+            else 0
+        end as periods_left,
         voided_uses.amount_cents,
         cast(0 as decimal(38, 0)) as credits_e5
     from voided_uses
@@ -646,10 +650,11 @@ reopened as (
 ),
 
 {# ---- live balances, and those that begin to count #}
-begun_sources as (
+begun_entries as (
 
     select
         steps.chain_id,
+        steps.chain_id = steps.entry_id and steps.entry_kind = 'invoice' as is_single_invoice,
         steps.step_no,
         sources.source_type,
         sources.source_id,
@@ -672,6 +677,75 @@ begun_sources as (
             and entries.entry_kind = sources.source_type
             and entries.entry_id = sources.entry_id
     where steps.is_begun
+
+),
+
+{# a limited coupon is not attached while another one for the same plan or metric is active (section 4.2) #}
+coupons_in_conflict as (
+
+    select
+        begun_entries.chain_id,
+        begun_entries.source_id,
+        active.source_id as earlier_source_id
+    from begun_entries
+    inner join {{ ref('int_coupon_conflicts') }} as conflicts
+        on begun_entries.source_id = conflicts.source_id
+    inner join (
+        select
+            live.chain_id,
+            live.row_id as source_id
+        from live
+        where live.row_kind = 'coupon'
+
+        union all
+
+        select
+            begun_entries.chain_id,
+            begun_entries.source_id
+        from begun_entries
+        where begun_entries.source_type = 'coupon'
+    ) as active
+        on
+            begun_entries.chain_id = active.chain_id
+            and conflicts.earlier_source_id = active.source_id
+
+),
+
+refused_coupons as (
+
+    select distinct
+        conflicts.chain_id,
+        conflicts.source_id
+    from coupons_in_conflict as conflicts
+    left join coupons_in_conflict as earlier
+        on
+            conflicts.chain_id = earlier.chain_id
+            and conflicts.earlier_source_id = earlier.source_id
+    where earlier.source_id is null
+
+),
+
+begun_sources as (
+
+    select
+        begun_entries.chain_id,
+        begun_entries.step_no,
+        begun_entries.source_type,
+        begun_entries.source_id,
+        begun_entries.currency,
+        begun_entries.origin_invoice_id,
+        begun_entries.source_order,
+        case when refused.source_id is null then begun_entries.balance_cents else 0 end as balance_cents,
+        case when refused.source_id is null then begun_entries.periods_left else 0 end as periods_left,
+        begun_entries.credits_e5,
+        begun_entries.is_changed
+        or (refused.source_id is not null and not begun_entries.is_single_invoice) as is_changed
+    from begun_entries
+    left join refused_coupons as refused
+        on
+            begun_entries.chain_id = refused.chain_id
+            and begun_entries.source_type = 'coupon'
+            and begun_entries.source_id = refused.source_id
 
 ),
 
@@ -921,6 +995,7 @@ coupon_candidates as (
         and invoices.fees_amount_cents > 0
         and invoices.amount_cents > 0
         and balances.source_order > invoices.last_order
+        and coalesce(balances.periods_left, 1) > 0
         and (concerned.source_id is not null or not coupons.is_limited)
         and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
         and invoices.entry_at < coalesce(coupons.terminated_at, {{ end_of_time() }})

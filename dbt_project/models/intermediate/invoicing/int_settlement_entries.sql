@@ -372,9 +372,22 @@ placed as (
 
 ),
 
+{# where a limited coupon begins to count that may be refused: what is active then must be known #}
+judging_steps as (
+
+    select distinct
+        placed.chain_id,
+        placed.step_no
+    from placed
+    inner join {{ ref('int_coupon_conflicts') }} as conflicts
+        on placed.entry_id = conflicts.source_id
+    where placed.entry_kind = 'coupon'
+
+),
+
 {#
   Steps that may share a round: invoices that follow each other, none of which credits a progressive one. A run is named
-  by its first step; balances that begin to count on the way do not end it.
+  by its first step; balances that begin to count on the way do not end it, unless one may be refused.
 #}
 joined as (
 
@@ -385,6 +398,7 @@ joined as (
             when
                 lag(placed.is_plain) over (partition by placed.chain_id order by placed.step_no)
                 and placed.is_plain
+                and not placed.is_judging
                 then 0
             else placed.step_no
         end as begun_step_no
@@ -392,8 +406,13 @@ joined as (
         select
             placed.chain_id,
             placed.step_no,
-            placed.entry_kind in ('invoice', 'draft') and not placed.is_crediting as is_plain
+            placed.entry_kind in ('invoice', 'draft') and not placed.is_crediting as is_plain,
+            judging_steps.chain_id is not null as is_judging
         from placed
+        left join judging_steps
+            on
+                placed.chain_id = judging_steps.chain_id
+                and placed.step_no = judging_steps.step_no
         where placed.is_step = 1
     ) as placed
 
