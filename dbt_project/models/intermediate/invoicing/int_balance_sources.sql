@@ -41,7 +41,7 @@ usable_coupons as (
             and coupons.created_at <= invoices.finalizes_at
             and coalesce(coupons.terminated_at, {{ end_of_time() }}) > invoices.finalizes_at
             and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
-            and invoices.invoice_type not in ('one_off', 'credit')
+            and invoices.invoice_type not in ('one_off', 'credit', 'advance_charges')
             and invoices.fees_amount_cents > 0
     left join concerned
         on
