@@ -3,6 +3,7 @@
 import click
 
 from dagster_project.command.audit import audit
+from dagster_project.command.backfill import backfill
 from dagster_project.command.close import close
 from dagster_project.command.deliver import deliver
 from dagster_project.command.dev import dev
@@ -20,5 +21,5 @@ def cli() -> None:
     """Usage-based billing that lives in the data warehouse."""
 
 
-for command in (close, verify, explain, preview, audit, reproduce, render, deliver, dev, doctor):
+for command in (close, verify, explain, preview, audit, reproduce, backfill, render, deliver, dev, doctor):
     cli.add_command(command)

@@ -36,6 +36,15 @@ from tests.faults.world import (
 pytestmark = pytest.mark.slow
 FEBRUARY_CENTS = PLAN_CENTS + UNIT_CENTS * units(FEBRUARY)
 MARCH_CENTS = PLAN_CENTS + UNIT_CENTS * units(MARCH)
+LATE_CENTS = 2 * UNIT_CENTS
+CANCELLATION = {
+    "organization_id": "clean",
+    "transaction_id": "late",
+    "external_subscription_id": "sub",
+    "action": "cancel",
+    "reason": "a test of the meter",
+    "created_at": "2024-04-01T11:00:00Z",
+}
 REASON = "the feed of March is lost; agreed with finance on 2 April"
 
 
@@ -65,9 +74,18 @@ def story(
     late = {**events("clean")[0], "transaction_id": "late"}
     add_lines(book / "events" / "clean-late.jsonl", [late])
     reports.append(close(request_of(warehouse, dbt_home, "2024-04-01T12:00:00Z", book=book), SilentProgress()))
+    # the late event turns out to be none, after it was billed with March's invoice
+    add_lines(book / "accounts" / "event_corrections.jsonl", [CANCELLATION])
     reports.append(
         close(
-            request_of(warehouse, dbt_home, "2024-04-01T12:00:00Z", override_reason=REASON, out=folder / "documents"),
+            request_of(
+                warehouse,
+                dbt_home,
+                "2024-04-01T12:00:00Z",
+                book=book,
+                override_reason=REASON,
+                out=folder / "documents",
+            ),
             SilentProgress(),
         )
     )
@@ -76,7 +94,7 @@ def story(
 
 def test_repeated_shuffled_and_split_events_are_billed_once(story: Story) -> None:
     """12, 14: one to five copies of each event over files and landings; 13: leap day, change of clocks, future."""
-    assert totals(story.warehouse, "clean") == [FEBRUARY_CENTS, MARCH_CENTS]
+    assert totals(story.warehouse, "clean") == [FEBRUARY_CENTS, MARCH_CENTS + LATE_CENTS]
     assert totals(story.warehouse, "dirty") == [FEBRUARY_CENTS, MARCH_CENTS]
     [(landed,)] = query(story.warehouse, "select count(*) from {raw}.usage_events where organization_id = 'dirty'")
     assert landed == len(events("dirty"))
@@ -120,6 +138,26 @@ def test_a_late_event_is_listed_and_changes_nothing_that_is_final(story: Story) 
     assert waiting == [(len(APRIL) + 1,)]
 
 
+def test_what_became_known_later_is_shown_and_settled_once(story: Story) -> None:
+    """13: February's late event is a line of March's invoice; its cancellation waits for the next one."""
+    found = query(
+        story.warehouse,
+        "select organization_id, close_id, cause, outcome, units_difference, billed_amount_cents, "
+        "restated_amount_cents, difference_amount_cents, settled_amount_cents, open_amount_cents "
+        "from {marts}.restatement order by close_id",
+    )
+    usage = UNIT_CENTS * units(FEBRUARY)
+    assert found == [
+        ("clean", 2, "late_event", "adjusted", 2, usage, usage + LATE_CENTS, LATE_CENTS, LATE_CENTS, 0),
+        ("clean", 3, "cancelled_event", "pending", -2, usage, usage, -LATE_CENTS, 0, -LATE_CENTS),
+    ]
+    corrections = query(
+        story.warehouse,
+        "select transaction_id, correction_state, reason, event_code from {marts}.rpt_event_corrections",
+    )
+    assert corrections == [("late", "late", CANCELLATION["reason"], None)]
+
+
 def test_a_period_waits_for_its_sources_unless_an_operator_says_why_not(story: Story) -> None:
     first, second, third = story.reports
     assert first.held == ()
@@ -147,17 +185,18 @@ def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
     """From the ledger before it and the batches that it knew: every hash, although more has landed since."""
     before = seals(story.warehouse)
     with warehouse_lock(story.warehouse, purpose="test"):
-        again = rederive(
-            story.warehouse,
-            story.home,
-            close_id=1,
-            as_of=None,
-            known_at=None,
-            now=story.reports[0].scope.as_of["clean"],
-            progress=SilentProgress(),
-        )
-        assert again.derived == again.recorded
-        assert again.differences == ()
+        for close_id in (1, 2, 3):
+            again = rederive(
+                story.warehouse,
+                story.home,
+                close_id=close_id,
+                as_of=None,
+                known_at=None,
+                now=story.reports[0].scope.as_of["clean"],
+                progress=SilentProgress(),
+            )
+            assert again.derived == again.recorded
+            assert again.differences == ()
         # with what is known now, the late event is on the invoice of `clean`, and nothing else changes
         now = rederive(
             story.warehouse,

@@ -70,6 +70,7 @@ def write_book(folder: Path, *, seed: int = 1) -> Path:
                     "timezone": "Europe/Paris",
                     "default_currency": "EUR",
                     "country": "FR",
+                    "late_usage": "adjust" if name == "clean" else "report",
                 }
                 for name in names
             ],

@@ -1,4 +1,7 @@
-"""Closing in many steps gives the invoices, notes, numbers, moves and balances of one close, on both engines."""
+"""Closing in many steps gives the invoices, notes, numbers, moves and balances of one close, on both engines.
+
+Also with late, corrected and cancelled events: the cases of restatements are closed at the same steps.
+"""
 
 import json
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Wa
 from tests.invoicing.books import AS_OF, START, books
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+RESTATEMENTS = Path(__file__).resolve().parents[1] / "cases" / "restatement"
 TABLES = {
     "ledger_invoices": "invoice_id, invoice_number, invoice_status, issuing_date, fees_amount_cents, "
     "progressive_billing_credit_amount_cents, coupons_amount_cents, taxes_amount_cents, credit_notes_amount_cents, "
@@ -24,6 +28,7 @@ TABLES = {
     "ledger_credit_notes": "credit_note_id, credit_note_number, credit_amount_cents, refund_amount_cents, "
     "taxes_amount_cents, total_amount_cents",
     "ledger_credit_note_items": "credit_note_id, fee_id, precise_amount_cents",
+    "ledger_restatements": "restatement_id, cause, outcome, difference_amount_cents, settled_amount_cents",
     "ledger_wallet_moves": "wallet_move_id, move_kind, moved_at, amount_cents, credits, balance_cents, credits_balance",
 }
 
@@ -72,8 +77,10 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
         path = folder / f"{case['case']}.json"
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))
+    cases += [read_case(path, organization_id=path.stem) for path in sorted(RESTATEMENTS.glob("*.json"))]
     steps = [START + timedelta(days=days, hours=6) for days in (20, 40, 91, 135)]
     at_once = closed(cases, warehouse, tmp_path / "once", [AS_OF])
+    assert len(at_once["ledger_restatements"]) > 15
     other: Warehouse
     if isinstance(warehouse, PostgresWarehouse):
         other = PostgresWarehouse(warehouse.url, f"{warehouse.schema}s")

@@ -1,5 +1,6 @@
 """The period close: one function for the command, its steps for Dagster."""
 
+from dagster_project.lib.close._backfill import WithdrawnBatch, backfill, withdraw
 from dagster_project.lib.close._close import (
     CloseReport,
     CloseRequest,
@@ -10,7 +11,7 @@ from dagster_project.lib.close._close import (
 from dagster_project.lib.close._documents import render_documents
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._publish import published_path
-from dagster_project.lib.close._rederive import InvoiceDifference, Rederivation, rederive
+from dagster_project.lib.close._rederive import InvoiceDifference, Rederivation, RestatedCustomer, rederive
 from dagster_project.lib.close._scope import (
     CloseScope,
     known_batch,
@@ -29,6 +30,9 @@ __all__ = [
     "InvoiceDifference",
     "LandingReport",
     "Rederivation",
+    "RestatedCustomer",
+    "WithdrawnBatch",
+    "backfill",
     "check_totals",
     "close",
     "known_batch",
@@ -44,4 +48,5 @@ __all__ = [
     "rederive",
     "render_documents",
     "seed_reference",
+    "withdraw",
 ]

@@ -36,6 +36,20 @@ class InvoiceDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class RestatedCustomer:
+    """What a close finds changed in a customer's billed periods, by cause and outcome; minor units, signed."""
+
+    organization_id: str
+    external_customer_id: str
+    cause: str
+    outcome: str
+    currency: str
+    exponent: int
+    periods_count: int
+    difference_cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rederivation:
     """What came out: the hashes by organisation and table then and now, and the invoices that differ or are new."""
 
@@ -45,6 +59,7 @@ class Rederivation:
     derived: Mapping[tuple[str, str], tuple[int, str]]
     differences: tuple[InvoiceDifference, ...]
     invoices: tuple[IssuedInvoice, ...]
+    restatements: tuple[RestatedCustomer, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -99,6 +114,7 @@ def rederive(
                 for begin in range(0, len(keys), 400)
                 for invoice in issued_invoices(session, keys[begin : begin + 400])
             ]
+            restated = _restatements(session)
     with warehouse.connect(read_only=True) as session:
         recorded = output_hashes(session, scope.close_id) if close_id is not None else {}
         old = _invoices(session, scope.close_id) if close_id is not None else {}
@@ -109,6 +125,7 @@ def rederive(
         derived,
         tuple(_differences(old, new)),
         tuple(documents),
+        restated,
     )
 
 
@@ -202,6 +219,17 @@ def output_hashes(session: Session, close_id: int) -> dict[tuple[str, str], tupl
             [close_id],
         )
     }
+
+
+def _restatements(session: Session) -> tuple[RestatedCustomer, ...]:
+    return tuple(
+        RestatedCustomer(organization, customer, cause, outcome, currency, int(exponent), int(periods), int(cents))
+        for organization, customer, cause, outcome, currency, exponent, periods, cents in session.rows(
+            "select organization_id, external_customer_id, cause, outcome, currency, max(currency_exponent), "
+            f"count(distinct moment_id), sum(difference_amount_cents) from {session.schema('intermediate')}."
+            "int_restatements group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5"
+        )
+    )
 
 
 def _invoices(session: Session, close_id: int) -> dict[str, tuple[str, str, str | None, str, int, int]]:

@@ -13,6 +13,11 @@
         ('revenue', "case when invoices.invoice_type = 'credit' then 0 else -invoices.fees_amount_cents end"),
         ('prepaid_credits', "case when invoices.invoice_type = 'credit' then -invoices.fees_amount_cents else 0 end"),
     ]),
+    ('standalone_fee', 'standalone_fees', 'fee_id', 'made_at', [
+        ('receivables', 'standalone_fees.total_amount_cents'),
+        ('taxes_payable', '-standalone_fees.taxes_amount_cents'),
+        ('revenue', '-standalone_fees.amount_cents'),
+    ]),
     ('invoice_void', 'voids', 'invoice_id', 'voided_at', [
         ('receivables', '-voids.total_amount_cents'),
         ('coupons', '-voids.coupons_amount_cents'),
@@ -41,7 +46,15 @@ with
 
 invoices as (
 
+    {# what an advance_charges invoice regroups was booked fee by fee #}
     select * from {{ ref('fct_invoice') }}
+    where invoice_type <> 'advance_charges'
+
+),
+
+standalone_fees as (
+
+    select * from {{ ref('fct_standalone_fee') }}
 
 ),
 

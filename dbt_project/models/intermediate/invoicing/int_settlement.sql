@@ -963,7 +963,8 @@ invoices as (
         steps.last_order,
         ordered.currency,
         ordered.fees_amount_cents,
-        steps.entry_kind = 'invoice' and ordered.invoice_type not in ('one_off', 'credit') as is_discountable,
+        steps.entry_kind = 'invoice' and ordered.invoice_type not in ('one_off', 'credit', 'advance_charges')
+            as is_discountable,
         case
             when steps.stage > 1 then steps.amount_cents
             when steps.is_begun then ordered.fees_amount_cents - coalesce(progressive_sums.credit_cents, 0)
