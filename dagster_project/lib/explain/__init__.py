@@ -10,7 +10,7 @@ from typing import Any
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.exact import UnsettledError
 from dagster_project.lib.explain._adjustments import explain_adjustment
-from dagster_project.lib.explain._book import KnownBook
+from dagster_project.lib.explain._book import KnownBook, surrogate_key
 from dagster_project.lib.explain._explanation import (
     EventRow,
     InvoiceExplanation,
@@ -100,6 +100,8 @@ def _explain_line(
     session: Session, reader: UsageReader, book: KnownBook, moment: Row, fee: Row, fees: list[Row], events_shown: int
 ) -> LineExplanation:
     money = Money(fee["currency"], int(fee["currency_exponent"]))
+    if moment["reason"] == "regeneration":
+        return _explain_anew(session, reader, moment, fee, events_shown)
     try:
         match fee["fee_type"]:
             case "subscription":
@@ -137,6 +139,26 @@ def _explain_line(
     except UnsettledError as open_point:
         return LineExplanation(int(fee["line_number"]), fee, (), (), 0, None, open_point=str(open_point))
     raise LookupError(f"a line of type {fee['fee_type']}")
+
+
+def _explain_anew(session: Session, reader: UsageReader, moment: Row, fee: Row, events_shown: int) -> LineExplanation:
+    """A line of an invoice that was made anew is that of the voided one: invoice.md section 8."""
+    [(voided_id,)] = session.rows(
+        f"select invoice_id from {session.schema('ledger')}.ledger_invoice_voids where regenerated_invoice_id = ?",
+        [fee["invoice_id"]],
+    )
+    [voided] = _ledger_rows(session, "ledger_invoices", _INVOICE, voided_id, "invoice_id")
+    fees = _ledger_rows(session, "ledger_fees", _FEE, voided_id, "line_number")
+    [line] = [each for each in fees if surrogate_key(moment["moment_id"], each["fee_id"]) == fee["fee_id"]]
+    [first] = [
+        row
+        for row in _ledger_rows(session, "ledger_moments", _MOMENT, voided_id, "moment_id")
+        if row["moment_id"] == line["moment_id"]
+    ]
+    book = KnownBook(session, voided["organization_id"], int(first["known_batch_id"]))
+    found = _explain_line(session, reader, book, first, line, fees, events_shown)
+    opening = f"Line {line['line_number']} of invoice {voided['invoice_number']}, which was voided, made anew."
+    return replace(found, line_number=int(fee["line_number"]), fee=fee, sentences=(opening, *found.sentences))
 
 
 def _explain_regrouped(
