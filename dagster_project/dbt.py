@@ -36,7 +36,7 @@ def _project() -> DbtProject:
     os.environ.update(warehouse.dbt_environment())
     manifest = target_path / "manifest.json"
     if not manifest.exists() or manifest.stat().st_mtime < _last_change():
-        DbtRuns(warehouse, target_path).manifest()
+        DbtRuns(warehouse, target_path, writes_manifest=True).manifest()
     return DbtProject(
         project_dir=DBT_PROJECT_DIR,
         profiles_dir=DBT_PROJECT_DIR,

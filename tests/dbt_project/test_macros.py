@@ -334,10 +334,10 @@ def test_json_members_are_picked_in_the_order_of_their_names(session: Session, m
         {"b": 2.5, "a/b": True, "a~b": "名", "it's": "]"},
         {},
     ]
-    columns = "(" + ", ".join(f"cast('{name.replace(chr(39), chr(39) * 2)}' as varchar)" for name in names) + ")"
-    keys = f"array{columns.replace('(', '[', 1)[:-1]}]"
+    texts = [f"cast('{name.replace(chr(39), chr(39) * 2)}' as varchar)" for name in names]
+    paths = f"array[{', '.join(macros['json_path'](text) for text in texts)}]"
     for position, name in enumerate(names, start=1):
-        picked = macros["json_pick"]("a", keys)
+        picked = macros["json_pick"]("a", paths)
         got = evaluated(
             session, macros["json_element"](picked, str(position)), [(json.dumps(o),) for o in objects], ("varchar",)
         )

@@ -20,6 +20,7 @@ from dagster_project.lib.book._types import (
     PositiveUnits,
     Price,
     Quantity,
+    TaxRate,
     Text,
     Time,
     Timezone,
@@ -117,7 +118,7 @@ class Tax(CatalogRow):
     """A tax; the rate is a percentage."""
 
     name: Text | None = None
-    rate: Price
+    rate: TaxRate
     applied_to_organization: Boolean = False
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-BLOCK_BYTES = 8 << 20
+# small enough that the allocator keeps its memory
+BLOCK_BYTES = 1 << 19
 # 16 + MAX_WBITS: zlib reads the header and the checksum of gzip
 _GZIP = 16 + zlib.MAX_WBITS
 

@@ -10,7 +10,6 @@ create temp table landing_incoming (
     received_at timestamp,
     properties varchar,
     precise_total_amount_cents decimal(38, 12),
-    content_hash bigint,
     key_hash bigint
 ) on commit drop;
 

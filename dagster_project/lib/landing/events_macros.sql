@@ -111,3 +111,7 @@ create or replace temp macro landing_is_inexact(taken, line) as
             then not contains(replace(line, ' ', ''), replace(taken, ' ', ''))
         else false
     end;
+
+-- of the id of an event: lines that differ in it have different ids. Versions of the engine may hash otherwise.
+create or replace temp macro landing_key_hash(organization_id, external_subscription_id, transaction_id) as
+    (hash(organization_id, external_subscription_id, transaction_id) >> 1)::bigint

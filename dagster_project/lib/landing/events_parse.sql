@@ -54,7 +54,7 @@ judged as (
             and external_subscription_id <> ''
             and code <> ''
             and greatest(strlen(transaction_id), strlen(external_subscription_id), strlen(code)) <= 1000
-            and organization in (select known.organization_id from landing_organizations as known)
+            and list_contains(getvariable('landing_organizations'), organization)
             and (
                 is_as_sent
                 and landing_is_compact(line, fields_length, "timestamp")
@@ -69,7 +69,7 @@ judged as (
             and starts_with(property_text, '{')
             and landing_has_once(property_names)
             and landing_is_shallow(property_text)
-            and not contains(line, '\u0000')
+            and (not contains(line, '\') or not contains(line, '\u0000'))
             and (
                 landing_has_short_numbers(property_text)
                 or landing_has_plain_numbers(property_text)
@@ -96,12 +96,7 @@ select
     received_instant as received_at,
     property_text as properties,
     amount as precise_total_amount_cents,
-    -- of md5, as it is the same in every version of every engine
-    xor(
-        (md5_number(case when amount is null then code || property_text else amount || code || property_text end) >> 65)::bigint,
-        epoch_us(event_at)
-    ) as content_hash,
-    (hash(organization, external_subscription_id, transaction_id) >> 1)::bigint as key_hash,
+    landing_key_hash(organization, external_subscription_id, transaction_id) as key_hash,
     {{ is_doubtful }} as is_doubtful,
     case when {{ is_doubtful }} or {{ is_kept }} then line end as line,
     case when {{ is_doubtful }} or {{ is_kept }} then raw end as raw,

@@ -78,6 +78,9 @@ class EventParser:
         self.defaults = {file_id: default or only for file_id, default in defaults.items()}
         known = pa.array(sorted(self._organizations), pa.string())
         self._insert("landing_organizations", pa.table([known], names=["organization_id"]))
+        self.connection.execute(
+            "set variable landing_organizations = (select list(organization_id) from landing_organizations)"
+        )
 
     def end(self) -> None:
         """Drop the relations, so that a commit does not keep what nobody reads any more."""

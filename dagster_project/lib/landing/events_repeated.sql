@@ -1,7 +1,6 @@
 -- Each line whose event stands in an earlier line of this landing, and was not landed before, with the first such line.
 select
     ranked.*,
-    firsts.content_hash as first_content_hash,
     firsts.code as first_code,
     firsts.event_at as first_event_at,
     firsts.properties as first_properties,

@@ -68,7 +68,14 @@ def _find_repeats(session: Session, raw: str) -> None:
     The engines are told the sizes in between; a planner that takes them for small never ends.
     """
     session.execute(statement("events_repeats"))
-    session.execute(statement("events_compare", pairs=statement("events_known", raw=raw)))
+    known = f"{raw}.usage_events"
+    if session.kind == "duckdb":
+        known = "landing_known"
+        for part in statements("events_known_rows", raw=raw):
+            session.execute(part)
+    session.execute(statement("events_compare", pairs=statement("events_known", known=known)))
+    if session.kind == "duckdb":
+        session.execute("drop table landing_known")
     session.execute("analyze landing_repeats")
     for part in statements("events_ranked"):
         session.execute(part)

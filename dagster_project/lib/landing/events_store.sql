@@ -1,11 +1,11 @@
 -- What was parsed into the schema raw; landing_repeats says which lines are not the first of their event.
 insert into {{ raw }}.usage_events (
     organization_id, external_subscription_id, transaction_id, code, event_at, received_at, properties,
-    precise_total_amount_cents, content_hash, batch_id, file_id, line_number
+    precise_total_amount_cents, key_hash, batch_id, file_id, line_number
 )
 select
     organization_id, external_subscription_id, transaction_id, code, event_at, received_at, properties,
-    precise_total_amount_cents, content_hash, {{ batch_id }}, file_id, line_number
+    precise_total_amount_cents, key_hash, {{ batch_id }}, file_id, line_number
 from landing_incoming as incoming
 where not exists (
     select 1 from landing_repeats as repeats
@@ -25,12 +25,12 @@ where repeats.is_same and incoming.file_id not in ({{ relations }});
 
 insert into {{ raw }}.conflicting_events (
     organization_id, external_subscription_id, transaction_id, code, event_at, received_at, properties,
-    precise_total_amount_cents, content_hash, batch_id, file_id, line_number
+    precise_total_amount_cents, batch_id, file_id, line_number
 )
 select
     incoming.organization_id, incoming.external_subscription_id, incoming.transaction_id, incoming.code,
     incoming.event_at, incoming.received_at, incoming.properties, incoming.precise_total_amount_cents,
-    incoming.content_hash, {{ batch_id }}, incoming.file_id, incoming.line_number
+    {{ batch_id }}, incoming.file_id, incoming.line_number
 from landing_incoming as incoming
 inner join landing_repeats as repeats
     on incoming.file_id = repeats.file_id and incoming.line_number = repeats.line_number
@@ -43,7 +43,10 @@ where not repeats.is_same
             where reported.organization_id = incoming.organization_id
                 and reported.external_subscription_id = incoming.external_subscription_id
                 and reported.transaction_id = incoming.transaction_id
-                and reported.content_hash = incoming.content_hash
+                and reported.code = incoming.code
+                and reported.event_at = incoming.event_at
+                and reported.properties = incoming.properties
+                and reported.precise_total_amount_cents is not distinct from incoming.precise_total_amount_cents
         )
     );
 

@@ -12,7 +12,6 @@ create or replace temp table landing_parsed (
     received_at timestamp,
     properties varchar,
     precise_total_amount_cents decimal(38, 12),
-    content_hash bigint,
     key_hash bigint,
     is_doubtful boolean,
     line varchar,

@@ -1,21 +1,21 @@
 {#
-  The texts of several members of a JSON object as one JSON array, in the order of `keys` (a list column of texts); a
-  member that is missing or null gives null. Property names are values, never part of the SQL text.
+  The texts of several members of a JSON object as one JSON array, in the order of `paths` (a list column of what
+  json_path gave); a member that is missing or null gives null. Property names are values, never part of the SQL text.
 #}
-{% macro json_pick(object, keys) -%}
-    {{ return(adapter.dispatch('json_pick', 'meterhouse')(object, keys)) }}
+{% macro json_pick(object, paths) -%}
+    {{ return(adapter.dispatch('json_pick', 'meterhouse')(object, paths)) }}
 {%- endmacro %}
 
-{% macro default__json_pick(object, keys) -%}
+{% macro default__json_pick(object, paths) -%}
     (
         select cast(json_agg(parsed.object ->> names.name order by names.position) as varchar)
         from (select cast({{ object }} as jsonb) as object) as parsed
-        cross join unnest({{ keys }}) with ordinality as names (name, position)
+        cross join unnest({{ paths }}) with ordinality as names (name, position)
     )
 {%- endmacro %}
 
-{% macro duckdb__json_pick(object, keys) -%}
-    cast(to_json(list_transform({{ keys }}, lambda name: {{ json_text(object, 'name') }})) as varchar)
+{% macro duckdb__json_pick(object, paths) -%}
+    cast(to_json(list_transform({{ paths }}, lambda path: {{ json_at(object, 'path') }})) as varchar)
 {%- endmacro %}
 
 {# The text of one element (from 1) of a JSON array that json_pick made. #}

@@ -8,5 +8,7 @@
 {%- endmacro %}
 
 {% macro duckdb__last_by(value, keys) -%}
-    arg_max({{ value }}, row({{ keys | join(', ') }}))
+    {#- the row of keys is made, and put in order, only where there is a value -#}
+    arg_max({{ value }}, case when {{ value }} is not null then row({{ keys | join(', ') }}) end)
+        filter (where {{ value }} is not null)
 {%- endmacro %}

@@ -47,7 +47,9 @@ invoices as (
         on
             customers.source_id = wallets.source_id
             and invoices.currency = wallets.currency
-    where invoices.invoice_state = 'due' and invoices.invoice_type not in ('one_off', 'credit')
+    where
+        invoices.invoice_state = 'due'
+        and invoices.invoice_type not in ('one_off', 'credit', 'advance_charges')
 
 ),
 
@@ -72,20 +74,25 @@ totals as (
     select
         fees.invoice_id,
         cast(sum(fees.amount_cents) as bigint)
-        + cast({{ divide_half_away('sum(fees.scaled_tax)', power_of_ten(19)) }} as bigint) as total_cents
+        + cast({{ divide_half_away('sum(fees.scaled_tax)', power_of_ten(19)) }} as bigint) as total_cents,
+        sum(case when fees.amount_cents <> 0 and fees.cap_e10 > 0 then fees.cap_e10 end) as caps_e10,
+        count(*) as fees_count
     from fees
     group by fees.invoice_id
 
 ),
 
-{# what the fees' buckets hold together: semantics/invoice.md section 7.1 #}
-caps as (
+{# the fees' buckets (semantics/invoice.md section 7.1); one fee has one #}
+several_buckets as (
 
     select
         fees.invoice_id,
-        sum(fees.cap_e10) as caps_e10,
         count(distinct fees.fee_type || ' ' || fees.metric_code) as buckets_count
     from fees
+    inner join totals
+        on
+            fees.invoice_id = totals.invoice_id
+            and totals.fees_count > 1
     where fees.amount_cents <> 0 and fees.cap_e10 > 0
     group by fees.invoice_id
 
@@ -99,16 +106,16 @@ asked as (
             totals.total_cents,
             case
                 when
-                    {{ cents_to_e10('totals.total_cents') }} - caps.caps_e10
-                    between 1 and caps.buckets_count * 10000000000
+                    {{ cents_to_e10('totals.total_cents') }} - totals.caps_e10
+                    between 1 and coalesce(several_buckets.buckets_count, 1) * 10000000000
                     then totals.total_cents
-                else cast({{ divide_half_away('caps.caps_e10', power_of_ten(10)) }} as bigint)
+                else cast({{ divide_half_away('totals.caps_e10', power_of_ten(10)) }} as bigint)
             end
         ) as asked_cents
     from totals
-    inner join caps
-        on totals.invoice_id = caps.invoice_id
-    where totals.total_cents > 0
+    left join several_buckets
+        on totals.invoice_id = several_buckets.invoice_id
+    where totals.total_cents > 0 and totals.caps_e10 > 0
 
 ),
 
@@ -157,45 +164,49 @@ moves as (
 
 ),
 
-placed as (
+{% set in_order = "moves.sort_at, moves.instant_rank, moves.place, " ~ binary_order('moves.order_key') ~ ", "
+    ~ binary_order('moves.tie') -%}
+summed as (
 
     select
         moves.*,
         row_number() over (
             partition by moves.chain_id
-            order by
-                moves.sort_at, moves.instant_rank, moves.place, {{ binary_order('moves.order_key') }},
-                {{ binary_order('moves.tie') }}
-        ) as move_order
+            order by {{ in_order }}
+        ) as move_order,
+        sum(moves.asked_cents) over (
+            partition by moves.chain_id
+            order by {{ in_order }}
+            rows between unbounded preceding and current row
+        ) as running_cents
     from moves
 
 ),
 
-summed as (
-
-    select
-        placed.*,
-        sum(placed.asked_cents) over (
-            partition by placed.chain_id
-            order by placed.move_order
-            rows between unbounded preceding and current row
-        ) as running_cents
-    from placed
-
-),
-
+{# the lowest that the running sum has been, with and without the move itself #}
 reflected as (
 
     select
         summed.*,
-        summed.running_cents - least(
+        least(
             min(summed.running_cents) over (
                 partition by summed.chain_id
                 order by summed.move_order
                 rows between unbounded preceding and current row
             ),
             0
-        ) as balance_cents
+        ) as lowest_cents,
+        least(
+            coalesce(
+                min(summed.running_cents) over (
+                    partition by summed.chain_id
+                    order by summed.move_order
+                    rows between unbounded preceding and 1 preceding
+                ),
+                0
+            ),
+            0
+        ) as lowest_before_cents
     from summed
 
 ),
@@ -204,9 +215,8 @@ moved as (
 
     select
         reflected.*,
-        reflected.balance_cents - coalesce(
-            lag(reflected.balance_cents) over (partition by reflected.chain_id order by reflected.move_order), 0
-        ) as amount_cents
+        reflected.running_cents - reflected.lowest_cents as balance_cents,
+        reflected.asked_cents + reflected.lowest_before_cents - reflected.lowest_cents as amount_cents
     from reflected
 
 ),

@@ -46,8 +46,8 @@ select
         when charge_windows.aggregation_type in ('count_agg', 'unique_count_agg') then 1
         else totals.highest_value
     end as highest_value,
-    totals.quantity_seconds,
-    totals.quantity_microseconds,
+    totals.whole_microseconds,
+    totals.fraction_microseconds,
     totals.latest_event_at,
     totals.latest_received_at,
     totals.latest_highest_value,

@@ -16,59 +16,46 @@ located as (
         end as microseconds_left
     from {{ ref('int_events_located') }} as located
 
-),
-
-timed as (
-
-    select
-        located.*,
-        case
-            when located.microseconds_left is not null
-                then {{ divide_integers('located.microseconds_left', 1000000) }}
-        end as seconds_left
-    from located
-
 )
 
+
 select
-    timed.organization_id,
-    timed.external_subscription_id,
-    timed.code,
-    timed.moment_id,
-    timed.fate,
-    timed.is_read,
-    timed.is_measured,
-    timed.facets,
-    timed.item,
+    located.organization_id,
+    located.external_subscription_id,
+    located.code,
+    located.moment_id,
+    located.fate,
+    located.is_read,
+    located.is_measured,
+    located.facets,
+    located.item,
     count(*) as events_count,
-    count(timed.quantity) as quantities_count,
-    sum(timed.quantity) as total,
-    max(timed.quantity) as highest_value,
-    {# a level by time: whole seconds and the rest apart, so that a quantity of 15 digits keeps within 38 #}
-    sum(cast(timed.quantity * cast(timed.seconds_left as decimal(11, 0)) as decimal(38, 12))) as quantity_seconds,
-    sum(
-        cast(timed.quantity * cast(timed.microseconds_left % 1000000 as decimal(11, 0)) as decimal(38, 12))
-    ) as quantity_microseconds,
+    count(located.quantity) as quantities_count,
+    sum(located.quantity) as total,
+    max(located.quantity) as highest_value,
+    {# a level by time #}
+    sum({{ whole_over_time('located.quantity', 'located.microseconds_left') }}) as whole_microseconds,
+    sum({{ fraction_over_time('located.quantity', 'located.microseconds_left') }}) as fraction_microseconds,
     {# the last instant at which a quantity was told, and the least and the greatest one of that instant #}
-    max(case when timed.latest_quantity is not null then timed.event_at end) as latest_event_at,
+    max(case when located.latest_quantity is not null then located.event_at end) as latest_event_at,
     {% for name, column, keys in [
         ('latest_received_at', 'received_at', ['event_at', 'received_at']),
         ('latest_highest_value', 'latest_quantity', ['event_at', 'received_at', 'latest_quantity']),
         ('latest_lowest_value', 'latest_quantity', ['event_at', 'received_at', '-latest_quantity']),
     ] -%}
-        {{ last_by('case when latest_quantity is not null then timed.' ~ column ~ ' end', keys) }} as {{ name }},
+        {{ last_by('case when latest_quantity is not null then located.' ~ column ~ ' end', keys) }} as {{ name }},
     {% endfor -%}
     {# when an item was last added and last removed #}
-    max(case when timed.item is not null and not timed.is_remove then timed.event_at end) as last_added_at,
-    max(case when timed.item is not null and timed.is_remove then timed.event_at end) as last_removed_at
-from timed
+    max(case when located.item is not null and not located.is_remove then located.event_at end) as last_added_at,
+    max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at
+from located
 group by
-    timed.organization_id,
-    timed.external_subscription_id,
-    timed.code,
-    timed.moment_id,
-    timed.fate,
-    timed.is_read,
-    timed.is_measured,
-    timed.facets,
-    timed.item
+    located.organization_id,
+    located.external_subscription_id,
+    located.code,
+    located.moment_id,
+    located.fate,
+    located.is_read,
+    located.is_measured,
+    located.facets,
+    located.item

@@ -133,8 +133,8 @@ metered_codes as (
         metered_charges.event_code,
         case
             when min(metered_charges.field_name) = max(metered_charges.field_name)
-                then min(metered_charges.field_name)
-        end as measured_property,
+                then {{ json_path('min(metered_charges.field_name)') }}
+        end as measured_path,
         min(
             case when metered_charges.aggregation_type in ({{ measuring }}) then 1 else 0 end
         ) = 1 as is_measured,
@@ -191,7 +191,7 @@ facet_keys as (
     select
         facet_keys.organization_id,
         facet_keys.event_code,
-        array_agg(facet_keys.facet_key order by facet_keys.facet_position) as facet_keys
+        array_agg({{ json_path('facet_keys.facet_key') }} order by facet_keys.facet_position) as facet_paths
     from {{ ref('int_facet_keys') }} as facet_keys
     group by facet_keys.organization_id, facet_keys.event_code
 
@@ -218,8 +218,8 @@ placed as (
         coalesce(usage_events.received_at, usage_events.event_at) as received_at,
         usage_events.properties,
         usage_events.precise_total_amount_cents,
-        facet_keys.facet_keys,
-        metered_codes.measured_property,
+        facet_keys.facet_paths,
+        metered_codes.measured_path,
         coalesce(metered_codes.is_measured, false) as is_measured,
         coalesce(metered_codes.is_unique_counted, false) as is_unique_counted,
         coalesce(metered_codes.is_latest_read, false) as is_latest_read,
@@ -326,8 +326,8 @@ valued as (
     select
         read_now.*,
         case
-            when read_now.is_read and read_now.measured_property is not null
-                then {{ json_text('read_now.properties', 'read_now.measured_property') }}
+            when read_now.is_read and read_now.measured_path is not null
+                then {{ json_at('read_now.properties', 'read_now.measured_path') }}
         end as value_text
     from read_now
 
@@ -342,8 +342,8 @@ select
     valued.received_at,
     case when valued.is_read then valued.properties end as properties,
     case
-        when valued.is_read and valued.facet_keys is not null
-            then {{ json_pick('valued.properties', 'valued.facet_keys') }}
+        when valued.is_read and valued.facet_paths is not null
+            then {{ json_pick('valued.properties', 'valued.facet_paths') }}
     end as facets,
     case when valued.is_read then valued.precise_total_amount_cents end as precise_total_amount_cents,
     valued.batch_id,

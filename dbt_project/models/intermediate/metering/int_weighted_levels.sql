@@ -39,8 +39,7 @@ timed as (
 
 {#
   Each change holds from its instant to the end: the time-weighted level is the sum of change x time left, in place of a
-  walk over levels (semantics/rating.md section 3.2). Whole seconds and microseconds are added up apart, so that a
-  quantity of 15 digits keeps within 38.
+  walk over levels (semantics/rating.md section 3.2).
 #}
 weights as (
 
@@ -50,13 +49,8 @@ weights as (
         timed.filter_position,
         timed.group_values,
         timed.usage_full_days_count,
-        cast(
-            timed.quantity * cast({{ divide_integers('timed.microseconds', 1000000) }} as decimal(11, 0))
-            as decimal(38, 12)
-        ) as quantity_seconds,
-        cast(
-            timed.quantity * cast(timed.microseconds % 1000000 as decimal(11, 0)) as decimal(38, 12)
-        ) as quantity_microseconds
+        {{ whole_over_time('timed.quantity', 'timed.microseconds') }} as whole_microseconds,
+        {{ fraction_over_time('timed.quantity', 'timed.microseconds') }} as fraction_microseconds
     from timed
 
     union all
@@ -67,8 +61,8 @@ weights as (
         totals.filter_position,
         totals.group_values,
         totals.usage_full_days_count,
-        totals.quantity_seconds,
-        totals.quantity_microseconds
+        totals.whole_microseconds,
+        totals.fraction_microseconds
     from {{ ref('int_charge_totals') }} as totals
     where totals.aggregation_type = 'weighted_sum_agg' and totals.quantities_count > 0
 
@@ -81,9 +75,9 @@ weighed as (
         weights.charge_code,
         weights.filter_position,
         weights.group_values,
-        cast(weights.usage_full_days_count as {{ wide_integer() }}) * 86400 as full_seconds_count,
-        sum(weights.quantity_seconds) as quantity_seconds,
-        sum(weights.quantity_microseconds) as quantity_microseconds
+        cast(weights.usage_full_days_count as {{ wide_integer() }}) * 86400000000 as full_microseconds,
+        cast(sum(weights.whole_microseconds) as {{ wide_integer() }}) as whole_microseconds,
+        {{ scaled_quantity('sum(weights.fraction_microseconds)') }} as scaled_microseconds
     from weights
     group by
         weights.moment_id,
@@ -94,41 +88,46 @@ weighed as (
 
 ),
 
-{# in units of 10^-12: whole seconds' part, and a rest below a second's part that stays above zero #}
-combined as (
+{# a long division by the whole period: whole units, then 12 decimals, then 8 more, rounded up (section 5, point 3) #}
+whole as (
 
     select
-        weighed.moment_id,
-        weighed.charge_code,
-        weighed.filter_position,
-        weighed.group_values,
-        weighed.full_seconds_count,
-        {{ scaled_quantity('weighed.quantity_seconds') }}
-        + {{ divide_floor(scaled_quantity('weighed.quantity_microseconds'), 1000000) }} as scaled_seconds,
-        {{ scaled_quantity('weighed.quantity_microseconds') }}
-        - {{ divide_floor(scaled_quantity('weighed.quantity_microseconds'), 1000000) }} * 1000000 as rest_microseconds
+        weighed.*,
+        {{ divide_floor('weighed.whole_microseconds', 'weighed.full_microseconds') }} as whole_units
     from weighed
+
+),
+
+remaining as (
+
+    select
+        whole.*,
+        (whole.whole_microseconds - whole.whole_units * whole.full_microseconds) * 1000000000000
+        + whole.scaled_microseconds as scaled_rest
+    from whole
 
 ),
 
 divided as (
 
     select
-        combined.*,
-        {{ divide_floor('combined.scaled_seconds', 'combined.full_seconds_count') }} as scaled_units
-    from combined
+        remaining.*,
+        {{ divide_floor('remaining.scaled_rest', 'remaining.full_microseconds') }} as scaled_units
+    from remaining
 
 ),
 
-{# digits 13 to 20 after the point, rounded up: section 5, point 3 #}
 rounded as (
 
     select
-        divided.*,
+        divided.moment_id,
+        divided.charge_code,
+        divided.filter_position,
+        divided.group_values,
+        divided.whole_units * 1000000000000 + divided.scaled_units as scaled_units,
         {{ divide_ceiling(
-            '(((divided.scaled_seconds - divided.scaled_units * divided.full_seconds_count) * 1000000'
-            ~ ' + divided.rest_microseconds) * 100)',
-            'divided.full_seconds_count'
+            '((divided.scaled_rest - divided.scaled_units * divided.full_microseconds) * 100000000)',
+            'divided.full_microseconds'
         ) }} as units_rest
     from divided
 

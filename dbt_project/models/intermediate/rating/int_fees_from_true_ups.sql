@@ -15,11 +15,14 @@ charge_windows as (
 
 charged as (
 
-    {# an unknown amount leaves the true-up unknown too #}
+    {# an unknown amount leaves the true-up unknown too, and so does a sum that no invoice can have #}
     select
         fees.moment_id,
         fees.fee_code,
-        case when count(*) = count(fees.amount_cents) then cast(sum(fees.amount_cents) as bigint) end as amount_cents,
+        case
+            when count(*) = count(fees.amount_cents) and abs(sum(fees.amount_cents)) < 1000000000000000000
+                then cast(sum(fees.amount_cents) as bigint)
+        end as amount_cents,
         min(fees.currency) as currency,
         min(fees.currency_exponent) as currency_exponent,
         min(fees.fee_name) as fee_name

@@ -128,7 +128,7 @@ points as (
 
     {#
       A forecast of the running period's end: sums and counts go on at the pace of the period so far; a level (latest,
-      maximum, unique count, recurring, weighted) stays as it is.
+      maximum, unique count, recurring, weighted) stays as it is. Of more than 18 digits nothing is foretold.
     #}
     union all
 
@@ -141,6 +141,7 @@ points as (
         running.group_values,
         {% for units in ['full_units', 'units'] -%}
             case
+                when running.is_growing and abs(running.{{ units }}) >= 1000000000000000000 then null
                 when running.is_growing
                     then {{ quantity_of_scaled(divide_half_away(
                         '(' ~ scaled_quantity('running.' ~ units) ~ ' * running.period_seconds)',

@@ -49,7 +49,7 @@ prorated_sums as (
     select
         prorated_tiers.usage_id,
         prorated_tiers.whole,
-        case when count(*) = count(prorated_tiers.amount) then sum(prorated_tiers.amount) end as amount,
+        {{ sum_of_amounts('prorated_tiers.amount') }} as amount,
         sum(prorated_tiers.price_parts) as price_parts,
         {# of one scale with the amounts: a case over two scales would cut to the smaller #}
         cast(sum(prorated_tiers.flat_amount) as decimal(38, 24)) as flat_amount
@@ -82,34 +82,17 @@ prorated as (
 
 ),
 
-{# whole units and fractions are added up apart, so that no number of events overflows #}
-limited_sums as (
+limited as (
 
     select
         allowances.moment_id,
         allowances.charge_code,
         allowances.filter_position,
         allowances.group_values,
-        case when count(*) = count(allowances.limited_amount) then sum(floor(allowances.limited_amount)) end as whole,
-        sum(allowances.limited_amount - floor(allowances.limited_amount)) as fraction
+        {{ sum_of_amounts('allowances.limited_amount') }} as amount
     from {{ ref('int_percentage_allowances') }} as allowances
     where allowances.list_number = 0
     group by allowances.moment_id, allowances.charge_code, allowances.filter_position, allowances.group_values
-
-),
-
-limited as (
-
-    select
-        limited_sums.moment_id,
-        limited_sums.charge_code,
-        limited_sums.filter_position,
-        limited_sums.group_values,
-        case
-            when {{ fits_money('limited_sums.whole', '1') }}
-                then cast(limited_sums.whole as decimal(38, 24)) + {{ cut_amount('limited_sums.fraction') }}
-        end as amount
-    from limited_sums
 
 ),
 

@@ -7,7 +7,6 @@ select
     conflicting_events.received_at,
     conflicting_events.properties,
     conflicting_events.precise_total_amount_cents,
-    conflicting_events.content_hash,
     conflicting_events.batch_id,
     conflicting_events.file_id,
     conflicting_events.line_number

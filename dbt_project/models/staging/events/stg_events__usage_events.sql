@@ -7,7 +7,6 @@ select
     usage_events.received_at,
     usage_events.properties,
     usage_events.precise_total_amount_cents,
-    usage_events.content_hash,
     usage_events.batch_id,
     usage_events.file_id,
     usage_events.line_number

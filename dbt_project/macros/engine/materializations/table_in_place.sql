@@ -1,0 +1,18 @@
+{#
+  A table in DuckDB: dropped and made again in one transaction, in place. dbt's own way builds it beside the old one and
+  renames twice, which takes as long as the small models themselves. The hooks of tables are for PostgreSQL's planner
+  (prefer_hash_joins, analyze_table) and have no text here, so they are not run.
+#}
+{% materialization table, adapter='duckdb' %}
+
+    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+
+    {% call statement('main') -%}
+        {% if existing_relation is not none %}drop {{ existing_relation.type }} if exists {{ existing_relation }};{% endif %}
+        {{ create_table_as(False, target_relation, compiled_code) }}
+    {%- endcall %}
+    {% do adapter.commit() %}
+    {{ return({'relations': [target_relation]}) }}
+
+{% endmaterialization %}
