@@ -185,6 +185,28 @@ def random_book(seed: int, first: datetime, last: datetime, *, rich: bool) -> Ro
             }
             for number in range(40)
         ]
+        if rng.random() < 0.4:
+            # a charge whose fees have no invoice until they are paid
+            for plan in plans:
+                plan["charges"].append(
+                    {
+                        "code": f"{plan['code']}_alone",
+                        "billable_metric_code": "calls",
+                        "charge_model": "standard",
+                        "pay_in_advance": True,
+                        "invoiceable": False,
+                        "regroup_paid_fees": "invoice",
+                        "properties": {"amount": "0.11"},
+                    }
+                )
+            given["payments"] = [
+                {
+                    "fee": {"subscription": "sub", "transaction_id": f"t{number}"},
+                    "amount_cents": 200,
+                    "created_at": instant(random_moment(rng, first, last)),
+                }
+                for number in range(0, 40, 2)
+            ]
     return given
 
 

@@ -17,8 +17,14 @@ LAST = datetime(2024, 4, 10, tzinfo=UTC)
 BOOKS = 40
 STEPS = 5
 # what names a row by its organisation, or says in which close it was written
-_KEYS = {"close_id", "organization_id", "invoice_id", "moment_id", "fee_id", "posting_id", "source_id", "round_no"}
-_TABLES = ("ledger_invoices", "ledger_moments", "ledger_fees", "ledger_postings", "ledger_invoice_taxes")
+_KEYS = {
+    "close_id", "organization_id", "invoice_id", "moment_id", "period_moment_id", "fee_id", "posting_id", "source_id",
+    "round_no",
+}  # fmt: skip
+_TABLES = (
+    "ledger_invoices", "ledger_moments", "ledger_fees", "ledger_postings", "ledger_invoice_taxes",
+    "ledger_standalone_fees", "ledger_standalone_fee_taxes",
+)  # fmt: skip
 
 
 def turns(seed: int) -> list[datetime]:

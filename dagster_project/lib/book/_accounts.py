@@ -225,6 +225,16 @@ class InvoiceMatch(BookModel):
     nth: PositiveCount | None = None
 
 
+class FeeMatch(BookModel):
+    """Names a fee without an invoice: the `nth` (from 1, in order of creation) of those of the keys that are given."""
+
+    subscription: Text
+    charge: Text | None = None
+    transaction_id: Text | None = None
+    date: Date | None = None
+    nth: PositiveCount | None = None
+
+
 class CreditNoteItem(BookModel):
     """What of a fee is credited, before coupon and tax."""
 
@@ -246,10 +256,11 @@ class CreditNote(Row):
 
 
 class Payment(Row):
-    """Money received for an invoice."""
+    """Money received for an invoice, or for a fee without one."""
 
     id: Text | None = None
-    invoice: InvoiceMatch
+    invoice: InvoiceMatch | None = None
+    fee: FeeMatch | None = None
     amount_cents: Cents
     created_at: Time
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from dagster_project.lib.book._accounts import InvoiceMatch, Subscription
+from dagster_project.lib.book._accounts import InvoiceMatch, Payment, Subscription
 from dagster_project.lib.book._catalog import BillableMetric, CatalogRow, Plan
 from dagster_project.lib.book._corrections import ReplacementError, replacement
 from dagster_project.lib.book._entries import Entry, Tables
@@ -311,7 +311,7 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
         for index, fee in enumerate(invoice.model.fees):
             references.check("add-on", fee.add_on_code, invoice.place, "fees", index, "add_on_code")
             references.check_all("tax", fee.tax_codes, invoice.place, "fees", index, "tax_codes")
-    fees = {"subscription", "commitment", *references.known["plan"], *references.known["add-on"]}
+    fees = {"subscription", "commitment", "credit", *references.known["plan"], *references.known["add-on"]}
     for plan in tables.plans:
         fees |= {charge.code for charge in plan.model.charges}
         fees |= {charge.code for charge in plan.model.fixed_charges}
@@ -324,7 +324,7 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
                 wanted = f"subscription, or the code of a charge or add-on: {nearest(item.fee, fees)}"
                 problems.add(note.place, wanted, "items", index, "fee")
     for payment in tables.payments:
-        _check_match(payment.model.invoice, payment.place, references)
+        _check_payment(payment.model, payment.place, references)
     for void in tables.invoice_voids:
         _check_match(void.model.invoice, void.place, references)
     for correction in tables.event_corrections:
@@ -341,6 +341,19 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
     for source in tables.expected_sources:
         if (source.model.path is None) == (source.model.relation is None):
             problems.add(source.place, "either a path or a relation", "path")
+
+
+def _check_payment(payment: Payment, place: Place, references: References) -> None:
+    if (payment.invoice is None) == (payment.fee is None):
+        references.problems.add(place, "either an invoice or a fee", "invoice")
+    if payment.invoice is not None:
+        _check_match(payment.invoice, place, references)
+    if payment.fee is not None:
+        at = place.at("fee")
+        references.check("subscription", payment.fee.subscription, at, "subscription")
+        if payment.fee.transaction_id is None and payment.fee.date is None:
+            wanted = "the transaction_id of the fee's event, or the date of the fee"
+            references.problems.add(at, wanted, "transaction_id")
 
 
 def _check_alerts(tables: Tables, references: References, problems: Problems) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dagster_project.lib.book._accounts import InvoiceMatch
+from dagster_project.lib.book._accounts import FeeMatch, InvoiceMatch
 from dagster_project.lib.book._book import Record, RowValues, sha256
 from dagster_project.lib.book._catalog import Address, BillableMetric, CustomAggregator, Plan
 from dagster_project.lib.book._corrections import replacement
@@ -385,7 +385,8 @@ class _Maker:
         row = {
             "payment_id": self._id("payments", entry),
             **_values(entry.model, "amount_cents created_at"),
-            **_match(entry.model.invoice),
+            **_match(entry.model.invoice or InvoiceMatch()),
+            **_fee_match(entry.model.fee),
             "position": entry.position,
         }
         return self._record("payments", row, entry.place)
@@ -491,6 +492,16 @@ def _match(match: InvoiceMatch) -> dict[str, Any]:
         "match_issuing_date": match.issuing_date,
         "match_invoice_type": match.invoice_type,
         "match_nth": match.nth,
+    }
+
+
+def _fee_match(match: FeeMatch | None) -> dict[str, Any]:
+    return {
+        "fee_external_subscription_id": match and match.subscription,
+        "fee_charge_code": match and match.charge,
+        "fee_transaction_id": match and match.transaction_id,
+        "fee_date": match and match.date,
+        **({"match_nth": match.nth} if match else {}),
     }
 
 

@@ -4,6 +4,7 @@ What is explained was finalised, perhaps by an earlier close: the ledger and the
 then. The amounts are computed again by `lib.exact`, which knows the rules and not the models.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from dagster_project.lib.errors import InputError
@@ -52,6 +53,13 @@ _MOMENT = (
     "commitment_days_count", "commitment_full_days_count", "request_id", "known_batch_id",
 )  # fmt: skip
 
+_STANDALONE = (
+    "organization_id", "external_customer_id", "external_subscription_id", "subscription_created_at", "plan_code",
+    "plan_effective_at", "reason", "transaction_id", "made_at", "timezone", "row_started_at", "has_previous_row",
+    "full_started_at", "usage_from_at", "usage_to_at", "usage_from_date", "usage_full_days_count", "usage_days_count",
+    "known_batch_id",
+)  # fmt: skip
+
 
 def explain_invoice(
     session: Session,
@@ -96,6 +104,8 @@ def _explain_line(
         match fee["fee_type"]:
             case "subscription":
                 return explain_plan_fee(book, moment, fee, money)
+            case "charge" if moment["reason"] == "advance_charges":
+                return _explain_regrouped(session, reader, fee, money, events_shown)
             case "charge":
                 return explain_usage(reader, book, moment, fee, money, events_shown)
             case "true_up":
@@ -127,6 +137,33 @@ def _explain_line(
     except UnsettledError as open_point:
         return LineExplanation(int(fee["line_number"]), fee, (), (), 0, None, open_point=str(open_point))
     raise LookupError(f"a line of type {fee['fee_type']}")
+
+
+def _explain_regrouped(
+    session: Session, reader: UsageReader, fee: Row, money: Money, events_shown: int
+) -> LineExplanation:
+    """A fee that was made without an invoice and put on one when it was paid: invoice.md section 8."""
+    columns = (*_STANDALONE, "billing_date", "to_date", "period_moment_id")
+    [made] = named_rows(
+        session,
+        f"select {', '.join(columns)} from {session.schema('ledger')}.ledger_standalone_fees where fee_id = ?",
+        columns,
+        [fee["fee_id"]],
+    )
+    moment = {
+        **made,
+        "moment_id": made["period_moment_id"],
+        "ended_by": None,
+        "usage_to_date": made["to_date"],
+        "billing_at": made["made_at"],
+        "finalizes_at": made["made_at"],
+        "request_id": made["transaction_id"],
+    }
+    book = KnownBook(session, made["organization_id"], int(made["known_batch_id"]))
+    found = explain_usage(reader, book, moment, {**fee, "moment_id": moment["moment_id"]}, money, events_shown)
+    what = "" if made["transaction_id"] is None else f" for event {made['transaction_id']}"
+    opening = f"Made without an invoice on {made['billing_date']}{what}; it was paid, so it is on this invoice now."
+    return replace(found, fee=fee, sentences=(opening, *found.sentences))
 
 
 def _restated(session: Session, moment_id: str, known_by: Row) -> Row:

@@ -105,7 +105,9 @@ def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row,
     days, full = int(moment["commitment_days_count"]), int(moment["commitment_full_days_count"])
     promised = Fraction(int(plan["minimum_commitment_amount_cents"])) * days / full
     due = int(half_away(promised))
-    counted = _counted_fees(session, book, moment)
+    charges = book.find("charges", plan_code=moment["plan_code"], effective_at=moment["plan_effective_at"])
+    has_standalone = any(charge["is_invoiceable"] is False for charge in charges)
+    counted = _counted_fees(session, book, moment, has_standalone=has_standalone)
     total = sum(int(other["amount_cents"]) for other in counted)
     kinds = sorted({str(other["fee_type"]).replace("_", " ") for other in counted})
     minimum = share_text(
@@ -117,32 +119,37 @@ def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row,
         f"The fees for these days ({len(counted)} lines: {', '.join(kinds) or 'none'}) came to {money.cents(total)}; "
         f"the line adds what is missing: {money.cents(due - total)}.",
     ]
-    alone = book.find("charges", plan_code=moment["plan_code"], effective_at=moment["plan_effective_at"])
-    if any(charge["is_invoiceable"] is False for charge in alone):
-        return LineExplanation(
-            int(fee["line_number"]), fee, tuple(sentences), (), 0, None,
-            open_point="charges without an invoice count as well, and no ledger keeps them",
-        )  # fmt: skip
     return explanation(fee, sentences, Fraction(due - total), money)
 
 
-def _counted_fees(session: Session, book: KnownBook, moment: Row) -> list[Row]:
-    """The finalised fees of the subscription row that are for days of the commitment's period."""
+def _counted_fees(session: Session, book: KnownBook, moment: Row, *, has_standalone: bool) -> list[Row]:
+    """The fees of the subscription row, with an invoice or without, that are for days of the commitment's period."""
     columns = (
         "moment_id", "fee_type", "fee_code", "from_date", "to_date", "amount_cents", "reason", "plan_code",
         "plan_effective_at",
     )  # fmt: skip
     ledger = session.schema("ledger")
+    key = [moment["organization_id"], moment["external_subscription_id"], moment["subscription_created_at"]]
     found = named_rows(
         session,
         "select f.moment_id, f.fee_type, f.fee_code, f.from_date, f.to_date, f.amount_cents, m.reason, m.plan_code, "
         f"m.plan_effective_at from {ledger}.ledger_fees f inner join {ledger}.ledger_moments m "
         "on m.moment_id = f.moment_id and m.invoice_id = f.invoice_id where f.organization_id = ? "
-        "and f.external_subscription_id = ? and m.subscription_created_at = ? and m.reason <> 'progressive_billing' "
+        "and f.external_subscription_id = ? and m.subscription_created_at = ? "
+        "and m.reason not in ('progressive_billing', 'advance_charges') "
         "and f.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')",
         columns,
-        [moment["organization_id"], moment["external_subscription_id"], moment["subscription_created_at"]],
+        key,
     )
+    if has_standalone:
+        found += named_rows(
+            session,
+            "select period_moment_id, 'charge' as fee_type, fee_code, from_date, to_date, amount_cents, reason, "
+            f"plan_code, plan_effective_at from {ledger}.ledger_standalone_fees where organization_id = ? "
+            "and external_subscription_id = ? and subscription_created_at = ? and made_at <= ?",
+            columns,
+            [*key, moment["finalizes_at"]],
+        )
     return [
         row for row in found if moment["commitment_from_date"] <= _counts_for(book, row) <= moment["commitment_to_date"]
     ]

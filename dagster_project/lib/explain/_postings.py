@@ -137,17 +137,18 @@ def _tax(
     ]
     if not taxes:
         sentences = ["No tax applies to the lines."]
-    exact = sum(
-        (
-            (Fraction(int(fee["amount_cents"])) - Fraction(fee["precise_coupons_amount_cents"]))
-            * Fraction(fee["taxes_rate"])
-            / 100
-            for fee in fees
-        ),
-        Fraction(0),
-    )
+    shares = [
+        (Fraction(int(fee["amount_cents"])) - Fraction(fee["precise_coupons_amount_cents"]))
+        * Fraction(fee["taxes_rate"])
+        / 100
+        for fee in fees
+    ]
+    exact = sum(shares, Fraction(0))
     cents = int(half_away(exact))
-    if exact != cents:
+    if invoice["invoice_type"] == "advance_charges":
+        cents = int(sum(half_away(share) for share in shares))
+        sentences.append("Each line was taxed by itself, when it was made.")
+    elif exact != cents:
         sentences.append(f"Rounded once for the whole invoice: {money.rounded(exact / 10**money.exponent, cents)}.")
     return PostingExplanation("tax", int(invoice["taxes_amount_cents"]), "Tax", tuple(sentences), cents)
 
@@ -165,7 +166,13 @@ def _tax_level(book: KnownBook, moment: Row, fee: Row) -> tuple[str, list[str]]:
             named = book.find("add_on_taxes", add_on_code=fee["fee_code"], effective_at=add_on["effective_at"])
             levels.append(("the add-on", named))
     elif moment["plan_code"] is not None:
-        named = book.find("plan_taxes", plan_code=moment["plan_code"], effective_at=moment["plan_effective_at"])
+        # the version of the plan that priced the fee
+        of = {"subscription": "fee_", "commitment": "commitment_"}.get(fee["fee_type"], "")
+        if moment[f"{of}plan_code"] is None:
+            of = ""
+        named = book.find(
+            "plan_taxes", plan_code=moment[f"{of}plan_code"], effective_at=moment[f"{of}plan_effective_at"]
+        )
         owner = _OWNERS.get(fee["fee_type"])
         code = None if owner == "minimum_commitment" else fee["fee_code"]
         levels.append(

@@ -585,7 +585,7 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
     ),
     _record(
         "payments",
-        "One row per version of a payment; the match_* columns name its invoice.",
+        "One row per version of a payment; the match_* columns name its invoice, or the fee_* ones a fee without one.",
         ("payment_id",),
         payment_id="varchar",
         amount_cents="bigint",
@@ -595,6 +595,10 @@ ACCOUNT_TABLES: tuple[RawTable, ...] = (
         match_issuing_date="date",
         match_invoice_type="varchar",
         match_nth="integer",
+        fee_external_subscription_id="varchar",
+        fee_charge_code="varchar",
+        fee_transaction_id="varchar",
+        fee_date="date",
         position="bigint",
     ),
     _record(

@@ -29,6 +29,12 @@ invoices as (
 
 ),
 
+standalone_fees as (
+
+    select * from {{ ref('int_standalone_fees') }}
+
+),
+
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
@@ -516,6 +522,33 @@ findings as (
     inner join invoices
         on fee_taxes.invoice_id = invoices.invoice_id
     where fee_taxes.tax_rate is null
+
+    union all
+
+    select
+        fees.organization_id,
+        fees.external_customer_id,
+        'tax_not_in_force' as rule,
+        'int_standalone_fee_taxes' as relation,
+        fee_taxes.fee_id || ' ' || fee_taxes.tax_code as row_key,
+        'tax ' || fee_taxes.tax_code || ' is not in force on ' || cast(fees.billing_date as varchar) as detail
+    from {{ ref('int_standalone_fee_taxes') }} as fee_taxes
+    inner join standalone_fees as fees
+        on fee_taxes.fee_id = fees.fee_id
+    where fee_taxes.tax_rate is null
+
+    union all
+
+    select
+        fees.organization_id,
+        fees.external_customer_id,
+        'amount_out_of_range' as rule,
+        'int_standalone_fees' as relation,
+        fees.fee_id as row_key,
+        'charge ' || fees.fee_code || ': the amount of ' || coalesce(cast(fees.units as varchar), 'its')
+        || ' units is unknown or has more than 13 digits before the point' as detail
+    from standalone_fees as fees
+    where fees.amount_cents is null
 
     union all
 

@@ -27,17 +27,6 @@ charges as (
 
 ),
 
-plan_features as (
-
-    select
-        charges.organization_id,
-        charges.plan_code,
-        'regroup_paid_fees' as feature
-    from charges
-    where charges.regroup_paid_fees is not null
-
-),
-
 plans_billed_at_once as (
 
     select
@@ -67,18 +56,6 @@ plans_billed_at_once as (
 ),
 
 customer_features as (
-
-    select
-        subscriptions.organization_id,
-        subscriptions.external_customer_id,
-        plan_features.feature
-    from subscriptions
-    inner join plan_features
-        on
-            subscriptions.organization_id = plan_features.organization_id
-            and subscriptions.plan_code = plan_features.plan_code
-
-    union all
 
     select
         wallets.organization_id,

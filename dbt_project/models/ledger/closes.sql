@@ -4,6 +4,8 @@
 #}
 -- depends_on: {{ ref('ledger_fees') }}
 -- depends_on: {{ ref('ledger_fee_tiers') }}
+-- depends_on: {{ ref('ledger_standalone_fees') }}
+-- depends_on: {{ ref('ledger_standalone_fee_taxes') }}
 -- depends_on: {{ ref('ledger_postings') }}
 -- depends_on: {{ ref('ledger_invoice_taxes') }}
 -- depends_on: {{ ref('ledger_parties') }}

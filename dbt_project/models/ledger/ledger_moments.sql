@@ -36,6 +36,16 @@ advance as (
 
 ),
 
+{# the billing of a period at which fees that were paid before are put on an invoice #}
+regrouped as (
+
+    select distinct
+        regrouped.moment_id,
+        regrouped.billing_moment_id
+    from {{ ref('int_fees_regrouped') }} as regrouped
+
+),
+
 {# what was asked for, or the event that was billed #}
 requests as (
 
@@ -125,8 +135,12 @@ left join progressive
     on moments.moment_id = progressive.moment_id
 left join advance
     on moments.moment_id = advance.moment_id
+left join regrouped
+    on moments.moment_id = regrouped.moment_id
 left join billing as periods
-    on coalesce(progressive.period_moment_id, advance.period_moment_id) = periods.moment_id
+    on
+        coalesce(progressive.period_moment_id, advance.period_moment_id, regrouped.billing_moment_id)
+        = periods.moment_id
 {# an event paid in advance does not know how its period will end #}
 left join billing as running
     on progressive.period_moment_id = running.moment_id

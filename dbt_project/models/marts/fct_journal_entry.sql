@@ -13,6 +13,11 @@
         ('revenue', "case when invoices.invoice_type = 'credit' then 0 else -invoices.fees_amount_cents end"),
         ('prepaid_credits', "case when invoices.invoice_type = 'credit' then -invoices.fees_amount_cents else 0 end"),
     ]),
+    ('standalone_fee', 'standalone_fees', 'fee_id', 'made_at', [
+        ('receivables', 'standalone_fees.total_amount_cents'),
+        ('taxes_payable', '-standalone_fees.taxes_amount_cents'),
+        ('revenue', '-standalone_fees.amount_cents'),
+    ]),
     ('invoice_void', 'voids', 'invoice_id', 'voided_at', [
         ('receivables', '-voids.total_amount_cents'),
         ('coupons', '-voids.coupons_amount_cents'),
@@ -24,7 +29,8 @@
         ('prepaid_credits', "case when voids.invoice_type = 'credit' then voids.fees_amount_cents else 0 end"),
     ]),
     ('credit_note', 'notes', 'credit_note_id', 'issued_at', [
-        ('revenue', 'notes.total_amount_cents - notes.taxes_amount_cents'),
+        ("case when notes.is_purchase then 'prepaid_credits' else 'revenue' end",
+            'notes.total_amount_cents - notes.taxes_amount_cents'),
         ('taxes_payable', 'notes.taxes_amount_cents'),
         ('credit_notes_payable', '-notes.credit_amount_cents'),
         ('refunds_payable', '-notes.refund_amount_cents'),
@@ -40,13 +46,26 @@ with
 
 invoices as (
 
+    {# what an advance_charges invoice regroups was booked fee by fee #}
     select * from {{ ref('fct_invoice') }}
+    where invoice_type <> 'advance_charges'
+
+),
+
+standalone_fees as (
+
+    select * from {{ ref('fct_standalone_fee') }}
 
 ),
 
 notes as (
 
-    select * from {{ ref('fct_credit_note') }}
+    select
+        notes.*,
+        invoices.invoice_type = 'credit' as is_purchase
+    from {{ ref('fct_credit_note') }} as notes
+    inner join invoices
+        on notes.invoice_id = invoices.invoice_id
 
 ),
 

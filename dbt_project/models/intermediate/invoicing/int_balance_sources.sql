@@ -41,7 +41,7 @@ usable_coupons as (
             and coupons.created_at <= invoices.finalizes_at
             and coalesce(coupons.terminated_at, {{ end_of_time() }}) > invoices.finalizes_at
             and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
-            and invoices.invoice_type not in ('one_off', 'credit')
+            and invoices.invoice_type not in ('one_off', 'credit', 'advance_charges')
             and invoices.fees_amount_cents > 0
     left join concerned
         on
@@ -58,6 +58,17 @@ usable_coupons as (
         on
             coupons.organization_id = invoice_voids.organization_id
             and coupons.external_customer_id = invoice_voids.external_customer_id
+
+    union
+
+    {# whether a coupon may be attached depends on others that are active then, used or not #}
+    select conflicts.source_id
+    from {{ ref('int_coupon_conflicts') }} as conflicts
+
+    union
+
+    select conflicts.earlier_source_id as source_id
+    from {{ ref('int_coupon_conflicts') }} as conflicts
 
 ),
 

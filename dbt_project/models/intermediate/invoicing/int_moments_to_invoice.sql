@@ -105,6 +105,36 @@ moments as (
 
     union all
 
+    {# fees paid in advance without an invoice, together at the billing of a period #}
+    select distinct
+        regrouped.moment_id,
+        'due' as moment_state,
+        'advance_charges' as invoice_type,
+        'advance_charges' as reason,
+        regrouped.organization_id,
+        regrouped.external_customer_id,
+        regrouped.external_subscription_id,
+        billing.plan_code,
+        billing.plan_effective_at,
+        billing.base_plan_code,
+        billing.subscription_name,
+        billing.purchase_order_number,
+        regrouped.regrouped_at as billing_at,
+        regrouped.regrouped_at as finalizes_at,
+        regrouped.regrouped_on as billing_date,
+        regrouped.invoice_group,
+        false as has_grace,
+        false as is_ended_by_end_date,
+        regrouped.currency,
+        regrouped.close_id,
+        regrouped.as_of,
+        regrouped.known_batch_id
+    from {{ ref('int_fees_regrouped') }} as regrouped
+    inner join {{ ref('int_billing_moments') }} as billing
+        on regrouped.billing_moment_id = billing.moment_id
+
+    union all
+
     select
         progressive.moment_id,
         progressive.moment_state,
@@ -147,6 +177,7 @@ select
         when moments.reason = 'advance_charge' then 5
         when moments.reason = 'progressive_billing' then 6
         when moments.reason = 'termination' then 7
+        when moments.reason = 'advance_charges' then 8
         else 4
     end as instant_rank
 from moments

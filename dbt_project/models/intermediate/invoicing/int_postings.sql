@@ -22,16 +22,26 @@ fees as (
 
 ),
 
-{# one rounding for the whole invoice: semantics/invoice.md section 1 #}
+{#
+  One rounding for the whole invoice (semantics/invoice.md section 1); regrouped fees bring the taxes that each of them
+  has already.
+#}
 tax_sums as (
 
     select
         fees.invoice_id,
         cast(
-            {{ divide_half_away('sum(fees.sub_e5 * ' ~ scaled_percent('fees.taxes_rate') ~ ')', power_of_ten(19)) }}
-            as bigint
+            case
+                when min(invoices.invoice_type) = 'advance_charges' then sum(fees.taxes_amount_cents)
+                else
+                    {{ divide_half_away(
+                        'sum(fees.sub_e5 * ' ~ scaled_percent('fees.taxes_rate') ~ ')', power_of_ten(19)
+                    ) }}
+            end as bigint
         ) as taxes_amount_cents
     from fees
+    inner join invoices
+        on fees.invoice_id = invoices.invoice_id
     group by fees.invoice_id
 
 ),

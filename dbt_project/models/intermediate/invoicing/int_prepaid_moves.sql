@@ -47,7 +47,9 @@ invoices as (
         on
             customers.source_id = wallets.source_id
             and invoices.currency = wallets.currency
-    where invoices.invoice_state = 'due' and invoices.invoice_type not in ('one_off', 'credit')
+    where
+        invoices.invoice_state = 'due'
+        and invoices.invoice_type not in ('one_off', 'credit', 'advance_charges')
 
 ),
 

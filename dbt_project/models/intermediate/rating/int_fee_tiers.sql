@@ -6,6 +6,7 @@ fees as (
         fees.fee_id,
         fees.usage_id
     from {{ ref('int_fees_from_usage') }} as fees
+    where fees.is_invoiceable
 
 )
 

@@ -18,6 +18,16 @@ usage_fees as (
 
 ),
 
+{# paid fees that had no invoice so far #}
+regrouped_fees as (
+
+    select
+        regrouped.*,
+        'charge' as fee_type
+    from {{ ref('int_fees_regrouped') }} as regrouped
+
+),
+
 fees as (
 
     {% for source in [
@@ -28,6 +38,7 @@ fees as (
         ref('int_fees_from_one_offs'),
         ref('int_fees_from_fixed_charges'),
         ref('int_fees_from_commitments'),
+        'regrouped_fees',
         ref('int_fees_from_adjustments'),
     ] -%}
         select

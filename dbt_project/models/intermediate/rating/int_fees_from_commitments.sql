@@ -136,6 +136,17 @@ finalized_fees as (
 
 ),
 
+{# fees without an invoice count as well #}
+standalone_fees as (
+
+    select fees.*
+    from {{ ref('stg_ledger__standalone_fees') }} as fees
+    left join open_fees
+        on fees.fee_id = open_fees.fee_id
+    where open_fees.fee_id is null
+
+),
+
 row_fees as (
 
     select
@@ -166,7 +177,10 @@ row_fees as (
         finalized_fees.from_date,
         finalized_fees.to_date,
         finalized_fees.amount_cents,
-        {# events paid in advance have moments of their own; what a threshold invoice shows comes again #}
+        {#
+          Events paid in advance have moments of their own. What a threshold invoice shows comes again, and what was
+          regrouped has been made before.
+        #}
         finalized_moments.reason <> 'advance_charge' as is_of_billing_moment,
         finalized_moments.organization_id,
         finalized_moments.external_subscription_id,
@@ -176,7 +190,25 @@ row_fees as (
     from finalized_fees
     inner join finalized_moments
         on finalized_fees.moment_id = finalized_moments.moment_id
-    where finalized_moments.reason <> 'progressive_billing'
+    where finalized_moments.reason not in ('progressive_billing', 'advance_charges')
+
+    union all
+
+    select
+        standalone_fees.period_moment_id as moment_id,
+        cast(null as varchar) as period_moment_id,
+        'charge' as fee_type,
+        standalone_fees.fee_code,
+        standalone_fees.from_date,
+        standalone_fees.to_date,
+        standalone_fees.amount_cents,
+        standalone_fees.reason <> 'advance_charge' as is_of_billing_moment,
+        standalone_fees.organization_id,
+        standalone_fees.external_subscription_id,
+        standalone_fees.subscription_created_at,
+        standalone_fees.plan_code,
+        standalone_fees.plan_effective_at
+    from standalone_fees
 
 ),
 
