@@ -4,6 +4,7 @@ import click
 
 from dagster_project.command._options import amount_text, chosen_warehouse, console, warehouse_option
 from dagster_project.lib.errors import InputError
+from dagster_project.lib.exact import ALL_FILTER_VALUES
 from dagster_project.lib.preview import InvoicePreview, preview_invoices
 from dagster_project.lib.warehouse import warehouse_lock
 
@@ -52,14 +53,16 @@ def _show(preview: InvoicePreview) -> None:
     console.print(f"billed at {invoice['billing_at']} UTC, dated {invoice['issuing_date']}")
     for line in preview.lines:
         which = {**(line["filter_values"] or {}), **(line["group_values"] or {})}
-        where = "".join(
-            f" {key}={','.join(value) if isinstance(value, list) else value}" for key, value in which.items()
-        )
-        units = f"{line['units'].normalize():f}"
-        events = f" from {line['events_count']:,} events" if line["fee_type"] == "charge" else ""
+        where = "".join(f" {key}={_value_text(value)}" for key, value in which.items())
+        name = f"minimum of {line['fee_name']}" if line["fee_type"] == "true_up" else line["fee_name"]
+        quantity = ""
+        if line["fee_type"] in {"charge", "fixed_charge"}:
+            quantity = f"{line['units'].normalize():f} {'unit' if line['units'] == 1 else 'units'}"
+        if line["fee_type"] == "charge":
+            quantity += f" from {line['events_count']:,} {'event' if line['events_count'] == 1 else 'events'}"
         console.print(
             f"  {line['line_number']}  {line['subscription_name'] or line['external_subscription_id']}  "
-            f"{line['fee_name']}{where}, {line['from_date']} to {line['to_date']}: {units} units{events}, "
+            f"{name}{where}, {line['from_date']} to {line['to_date']}: {quantity}{', ' if quantity else ''}"
             f"{money(line['amount_cents'])}",
             markup=False,
         )
@@ -71,3 +74,10 @@ def _show(preview: InvoicePreview) -> None:
     for name, column in (("credit notes", "credit_notes_balance_cents"), ("wallets", "wallets_balance_cents")):
         if invoice[column]:
             console.print(f"open in the customer's {name}: {money(invoice[column])}")
+
+
+def _value_text(value: list[str] | str | None) -> str:
+    """The values of a filter, or the one of a group."""
+    if isinstance(value, list):
+        return "any" if ALL_FILTER_VALUES in value else ",".join(value)
+    return "(missing)" if value is None else value

@@ -41,7 +41,7 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="1000000,10000000", help="numbers of events, separated by commas")
+    parser.add_argument("--sizes", default="1000000,10000000,50000000", help="numbers of events, separated by commas")
     parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts")
     parser.add_argument("--only", default="", help="names of benchmarks, separated by commas")
     arguments = parser.parse_args()

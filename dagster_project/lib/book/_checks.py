@@ -311,7 +311,7 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
         for index, fee in enumerate(invoice.model.fees):
             references.check("add-on", fee.add_on_code, invoice.place, "fees", index, "add_on_code")
             references.check_all("tax", fee.tax_codes, invoice.place, "fees", index, "tax_codes")
-    fees = {"subscription", "commitment", *references.known["plan"], *references.known["add-on"]}
+    fees = {"subscription", "commitment", "credit", *references.known["plan"], *references.known["add-on"]}
     for plan in tables.plans:
         fees |= {charge.code for charge in plan.model.charges}
         fees |= {charge.code for charge in plan.model.fixed_charges}

@@ -47,8 +47,8 @@ class BookError(InputError):
     def __str__(self) -> str:
         """A readable list, cut after 50 problems."""
         count = len(self.problems)
-        noun = "problem" if count == 1 else "problems"
-        lines = [f"{self.name} has {count} {noun} and was not read; correct them and read it again:"]
+        noun, them = ("problem", "it") if count == 1 else ("problems", "them")
+        lines = [f"{self.name} has {count} {noun} and was not read; correct {them} and read it again:"]
         lines += [f"  - {problem}" for problem in self.problems[:_PRINTED_PROBLEMS]]
         if count > _PRINTED_PROBLEMS:
             lines.append(f"  … and {count - _PRINTED_PROBLEMS} more.")

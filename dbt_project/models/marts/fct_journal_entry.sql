@@ -29,7 +29,8 @@
         ('prepaid_credits', "case when voids.invoice_type = 'credit' then voids.fees_amount_cents else 0 end"),
     ]),
     ('credit_note', 'notes', 'credit_note_id', 'issued_at', [
-        ('revenue', 'notes.total_amount_cents - notes.taxes_amount_cents'),
+        ("case when notes.is_purchase then 'prepaid_credits' else 'revenue' end",
+            'notes.total_amount_cents - notes.taxes_amount_cents'),
         ('taxes_payable', 'notes.taxes_amount_cents'),
         ('credit_notes_payable', '-notes.credit_amount_cents'),
         ('refunds_payable', '-notes.refund_amount_cents'),
@@ -59,7 +60,12 @@ standalone_fees as (
 
 notes as (
 
-    select * from {{ ref('fct_credit_note') }}
+    select
+        notes.*,
+        invoices.invoice_type = 'credit' as is_purchase
+    from {{ ref('fct_credit_note') }} as notes
+    inner join invoices
+        on notes.invoice_id = invoices.invoice_id
 
 ),
 

@@ -227,6 +227,38 @@ requests as (
 
 ),
 
+{# a purchase of credits is paid when they are settled, whether or not a payment says so #}
+purchases as (
+
+    select
+        credited_moments.invoice_id,
+        transactions.settled_at as paid_at,
+        transactions.amount_cents
+    from {{ ref('int_one_off_moments') }} as one_offs
+    inner join credited_moments
+        on one_offs.moment_id = credited_moments.moment_id
+    inner join {{ ref('int_wallet_transactions') }} as transactions
+        on
+            one_offs.organization_id = transactions.organization_id
+            and one_offs.request_id = transactions.wallet_transaction_id
+    where one_offs.reason = 'wallet_purchase' and transactions.settled_at is not null
+
+),
+
+settled_purchases as (
+
+    select
+        requests.credit_note_id,
+        max(purchases.amount_cents) as paid_amount_cents
+    from requests
+    inner join purchases
+        on
+            requests.invoice_id = purchases.invoice_id
+            and requests.asked_at >= purchases.paid_at
+    group by requests.credit_note_id
+
+),
+
 paid as (
 
     select
@@ -273,7 +305,8 @@ select
     cast(requests.offset_amount_cents as bigint) as offset_amount_cents,
     requests.unused_e5,
     voids.invoice_id is not null as is_invoice_voided,
-    coalesce(paid.paid_amount_cents, 0) as paid_amount_cents,
+    greatest(coalesce(paid.paid_amount_cents, 0), coalesce(settled_purchases.paid_amount_cents, 0))
+        as paid_amount_cents,
     coalesce(credited_before.refund_amount_cents, 0) as ledger_refund_amount_cents,
     cast(coalesce(credited_before.tax_rounding, 0) * 100000 as decimal(38, 0)) as ledger_tax_rounding_e5
 from requests
@@ -285,6 +318,8 @@ left join voids
         and requests.issued_at > voids.voided_at
 left join paid
     on requests.credit_note_id = paid.credit_note_id
+left join settled_purchases
+    on requests.credit_note_id = settled_purchases.credit_note_id
 left join credited_before
     on requests.invoice_id = credited_before.invoice_id
 inner join {{ ref('stg_events__close_scope') }} as close_scope

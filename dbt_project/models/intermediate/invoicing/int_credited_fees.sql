@@ -118,6 +118,7 @@ asked as (
                     and coalesce(credited.match_external_subscription_id, credited.external_subscription_id)
                     = credited.external_subscription_id
                 )
+                or (items.fee_code = 'credit' and credited.fee_type = 'credit')
                 or (items.fee_code <> 'subscription' and credited.fee_code = items.fee_code)
             )
 
@@ -175,7 +176,8 @@ select
     coalesce(
         credited.fee_type = 'subscription' and credited.moment_id = credited.credited_moment_id, false
     ) as is_unused_fee,
-    credited.fee_type = 'credit' as is_credit_fee
+    credited.fee_type = 'credit' as is_credit_fee,
+    case when credited.fee_type = 'credit' then credited.fee_code end as wallet_code
 from credited
 left join ledger_items
     on credited.fee_id = ledger_items.fee_id

@@ -285,6 +285,7 @@ issue_fees as (
         credited.fee_id,
         credited.is_unused_fee,
         credited.is_credit_fee,
+        credited.wallet_code,
         credited.taxes_rate,
         credited.precise_e10,
         {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
@@ -377,6 +378,7 @@ issue_sums as (
         max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
         sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
         sum(case when items.item_e5 > 0 and items.is_credit_fee then 1 else 0 end) as credit_items_count,
+        max(case when items.item_e5 > 0 then items.wallet_code end) as wallet_code,
         {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
         sum(
             case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
@@ -401,6 +403,7 @@ issue_taxes as (
         issues.step_no,
         issues.issue_order,
         issues.credit_note_id,
+        issues.organization_id,
         issues.invoice_id,
         issues.request_kind,
         issues.policy,
@@ -416,6 +419,7 @@ issue_taxes as (
         sums.overdrawn_items,
         sums.items_count,
         sums.credit_items_count,
+        sums.wallet_code,
         sums.unused_fee_e10,
         sums.unused_part_e10,
         sums.invoice_cents,
@@ -454,11 +458,51 @@ issue_totals as (
 
 ),
 
+{# what is in the wallets when a note may take credits out of one #}
+wallet_holdings as (
+
+    select
+        held.chain_id,
+        held.source_id,
+        sum(held.balance_cents) as balance_cents
+    from (
+        select
+            live.chain_id,
+            live.row_id as source_id,
+            live.balance_cents
+        from live
+        where live.row_kind = 'wallet'
+
+        union all
+
+        select
+            steps.chain_id,
+            sources.source_id,
+            sources.balance_cents
+        from steps
+        inner join entries
+            on
+                steps.chain_id = entries.chain_id
+                and steps.step_no = entries.step_no
+                and not entries.is_step
+                and entries.entry_kind = 'wallet'
+        inner join {{ ref('int_balance_sources') }} as sources
+            on
+                entries.organization_id = sources.organization_id
+                and entries.entry_id = sources.entry_id
+                and sources.source_type = 'wallet'
+        where steps.entry_kind = 'credit_note'
+    ) as held
+    group by held.chain_id, held.source_id
+
+),
+
 {# the total is moved by at most a cent, once, to rounded net plus rounded tax #}
 issue_decisions as (
 
     select
         totals.*,
+        wallets.source_id as wallet_source_id,
         totals.asked_cents
         + greatest(least(totals.net_cents + totals.tax_cents - totals.asked_cents, 1), -1) as total_cents,
         case
@@ -467,8 +511,12 @@ issue_decisions as (
             when totals.items_count = 0 then 'no fee of the invoice is named'
             when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
                 then 'what was paid for credits can be refunded or offset only'
-            when totals.credit_items_count > 0 and totals.refund_amount_cents > 0
-                then 'not built yet: a refund that takes credits out of the wallet'
+            when
+                totals.credit_items_count > 0 and totals.offset_amount_cents > 0
+                and (totals.paid_amount_cents > 0 or totals.asked_cents <> totals.invoice_cents)
+                then 'only a purchase that is not paid can be offset, and only whole'
+            when totals.credit_items_count > 0 and totals.refund_amount_cents > coalesce(holdings.balance_cents, 0)
+                then 'the wallet holds less than that'
             when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
             when abs(totals.asked_cents - totals.exact_cents) > 1
                 then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
@@ -478,6 +526,14 @@ issue_decisions as (
             when totals.net_cents + totals.tax_cents = 0 or totals.asked_cents = 0 then 'it is about nothing'
         end as refusal
     from issue_totals as totals
+    left join {{ ref('int_wallets') }} as wallets
+        on
+            totals.organization_id = wallets.organization_id
+            and totals.wallet_code = wallets.wallet_code
+    left join wallet_holdings as holdings
+        on
+            totals.chain_id = holdings.chain_id
+            and wallets.source_id = holdings.source_id
 
 ),
 
@@ -1532,6 +1588,32 @@ wallet_moves as (
             and steps.step_no = balances.step_no
             and wallets.source_id = balances.source_id
     where steps.entry_kind = 'wallet_void'
+
+    union all
+
+    {# the refund of a purchase takes its credits out of the wallet (section 6.2) #}
+    select
+        amounts.chain_id,
+        amounts.step_no,
+        balances.source_id,
+        amounts.refund_cents as credit_cents,
+        least(
+            balances.credits_e5,
+            {{ divide_half_away(
+                'cast(amounts.refund_cents as ' ~ wide_integer() ~ ') * wallets.scale_of_product', 'wallets.rate_e12'
+            ) }}
+        ) as credits_e5,
+        false as is_ended,
+        amounts.credit_note_id as move_id
+    from issue_amounts as amounts
+    inner join {{ ref('int_wallets') }} as wallets
+        on amounts.wallet_source_id = wallets.source_id
+    inner join balances
+        on
+            amounts.chain_id = balances.chain_id
+            and amounts.step_no = balances.step_no
+            and wallets.source_id = balances.source_id
+    where amounts.refusal is null and amounts.refund_cents > 0
 
 ),
 

@@ -121,6 +121,24 @@ moved as (
             and entries.entry_id = settled.parent_id
             and wallets.source_id = settled.row_id
 
+    union all
+
+    {# what a credit note on a purchase pays back #}
+    select
+        settled.chain_id,
+        settled.step_no,
+        1 as place,
+        settled.row_id as source_id,
+        'refunded' as move_kind,
+        notes.credit_note_id as wallet_transaction_id,
+        cast(null as varchar) as invoice_id,
+        notes.issued_at as moved_at,
+        -settled.amount_cents as amount_cents,
+        -settled.taken_credits_e5 as credits_e5
+    from settled
+    inner join {{ ref('int_credit_note_requests') }} as notes
+        on settled.parent_id = notes.credit_note_id
+
 ),
 
 balanced as (

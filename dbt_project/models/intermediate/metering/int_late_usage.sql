@@ -3,6 +3,7 @@
   then it is pending, afterwards it is decided. So only what no invoice of the subscription knew is looked at.
 #}
 {%- set known_before = closed_batch() -%}
+{%- set edges = late_edges() -%}
 with
 
 close_scope as (
@@ -31,18 +32,6 @@ last_invoices as (
     from moments
     where moments.moment_state = 'finalized'
     group by moments.organization_id, moments.external_subscription_id
-
-),
-
-{# before which instant, and from which on, an event of an organisation can be late at all #}
-edges as (
-
-    select
-        moments.organization_id,
-        max(case when moments.moment_state = 'finalized' then moments.usage_to_at end) as finalized_to_at,
-        min(case when moments.moment_state = 'due' then moments.billed_at end) as first_due_at
-    from moments
-    group by moments.organization_id
 
 ),
 
@@ -77,28 +66,31 @@ versions as (
 
 ),
 
+{# new batches: what happened before the last billed instant, and what arrived after the first that is billed now #}
 arrivals as (
 
-    select
-        usage_events.organization_id,
-        usage_events.external_subscription_id,
-        usage_events.transaction_id,
-        usage_events.code,
-        usage_events.event_at,
-        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-        usage_events.batch_id
-    from {{ ref('stg_events__usage_events') }} as usage_events
-    inner join edges
-        on
-            usage_events.organization_id = edges.organization_id
-            and (
-                usage_events.event_at < edges.finalized_to_at
-                or coalesce(usage_events.received_at, usage_events.event_at) >= edges.first_due_at
-            )
-    where usage_events.batch_id > {{ known_before }}
+    {% for edge, condition in [
+        (edges[0], "usage_events.event_at < timestamp '" ~ edges[0] ~ "'"),
+        (
+            edges[1],
+            "usage_events.received_at >= timestamp '" ~ edges[1] ~ "'"
+            ~ (" and usage_events.event_at >= timestamp '" ~ edges[0] ~ "'" if edges[0] else '')
+        ),
+    ] if edge -%}
+        select
+            usage_events.organization_id,
+            usage_events.external_subscription_id,
+            usage_events.transaction_id,
+            usage_events.code,
+            usage_events.event_at,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            usage_events.batch_id
+        from {{ ref('stg_events__usage_events') }} as usage_events
+        where usage_events.batch_id > {{ known_before }} and {{ condition }}
 
-    union all
+        union all
 
+    {% endfor -%}
     select
         usage_events.organization_id,
         usage_events.external_subscription_id,
