@@ -55,7 +55,7 @@ def _book(name: str, draw: random.Random) -> dict[str, Any]:
     for line in sorted(story, key=lambda line: (line.at, line.rank)):
         if line.kind == "invoice":
             customer.settle(Invoice(line.at, *line.value))
-        elif line.kind == "wallet":
+        elif line.kind in ("wallet", "fact"):
             line.value()
         elif line.kind == "credit_note":
             _credit(draw, given, customer, line)
@@ -216,13 +216,31 @@ def _coupons(draw: random.Random, given: dict[str, Any], customer: Customer) -> 
             }
         )
         limit = 1 if metrics else 2 if plans else 3
-        customer.coupons.append(
-            Coupon(
-                (limit, created_at), kind, amount, Fraction(rate), frequency, 2, frozenset(metrics), frozenset(plans),
-                created_at, terminated_at,
-            )
+        coupon = Coupon(
+            (limit, created_at), kind, amount, Fraction(rate), frequency, 2, frozenset(metrics), frozenset(plans),
+            created_at, terminated_at,
         )  # fmt: skip
-    return iter(())
+
+        def attach(coupon: Coupon = coupon) -> None:
+            if not any(_conflict(given, coupon, other) for other in customer.coupons):
+                customer.coupons.append(coupon)
+
+        yield Line(created_at, 2, "fact", attach)
+
+
+def _conflict(given: dict[str, Any], coupon: Coupon, other: Coupon) -> bool:
+    """Whether the other coupon is active and names the same plan or metric, or a plan and a metric that belong together."""
+    if not other.is_live or (other.terminated_at and other.terminated_at <= coupon.created_at):
+        return False
+    metrics_of = {
+        plan["code"]: {charge["billable_metric_code"] for charge in plan["charges"]} for plan in given["plans"]
+    }
+    return bool(
+        coupon.plans & other.plans
+        or coupon.metrics & other.metrics
+        or any(metrics_of[plan] & other.metrics for plan in coupon.plans)
+        or any(metrics_of[plan] & coupon.metrics for plan in other.plans)
+    )
 
 
 def _wallets(draw: random.Random, given: dict[str, Any], customer: Customer) -> Iterator[Line]:
