@@ -15,7 +15,7 @@ from tests.rating.books import books
 from tests.rating.runs import outcomes, write_cases
 
 TESTS = Path(__file__).resolve().parents[1]
-PATHS = [path for folder in ("cases", "lifecycle/cases") for path in sorted((TESTS / folder).rglob("*.json"))]
+PATHS = sorted((TESTS / "cases").rglob("*.json"))
 SEED, BOOKS = 7, 30
 
 

@@ -180,6 +180,7 @@ INVOICES_DUE: tuple[Check, ...] = (
             "no_negative_total": "No invoice has a negative total.",
             "credit_note_refused": "Every credit note names an invoice that exists and gives back no more than "
             "it holds.",
+            "invoice_void_refused": "Every void names an invoice that exists and may be voided.",
             "vat_check_pending": "The register has answered for every VAT number that decides a tax.",
             "invoice_null_key": "Every invoice and line has its keys: currency, dates, number prefix, code, units.",
         },

@@ -196,7 +196,11 @@ def _compare_usage(expected: Mapping[str, Any], usage: Sequence[Row]) -> list[Di
     if not rows:
         return [Difference(where, "usage", _MISSING)]
     with localcontext(prec=_DIGITS):
-        totals = {column: sum(row[column] for row in rows) for column in _USAGE_COLUMNS}
+        # an amount beyond what money holds is null
+        totals = {
+            column: None if any(row[column] is None for row in rows) else sum(row[column] for row in rows)
+            for column in _USAGE_COLUMNS
+        }
     return [
         Difference(f"{where}, {column}", expected[column], _shown(totals[column]))
         for column in _USAGE_COLUMNS

@@ -131,10 +131,10 @@ def test_a_second_close_bills_nothing_twice(
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_closing_month_by_month_gives_the_same_ledger(
+def test_closing_in_steps_gives_the_same_ledger(
     two_warehouses: tuple[Warehouse, Warehouse, Path], warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    months = [datetime(2026, month, 1, 12, tzinfo=UTC) for month in (7, 8, 9, 10)]
+    months = [datetime(2026, month, 1, 12, tzinfo=UTC) for month in (8, 10)]
     for as_of in [*months, DEMO_AS_OF]:
         close(request(warehouse, tmp_path, book=DEMO, as_of=as_of), SilentProgress())
     apart = ("close_id",)
