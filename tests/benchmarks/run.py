@@ -49,6 +49,8 @@ def main() -> None:
         sys.exit(f"The reference benchmarks are not at {REFERENCE}. Name their folder with METERHOUSE_BENCH.")
     benchmarks = plan(sorted(map(int, arguments.sizes.split(","))), arguments.runs)
     only = arguments.only.split(",") if arguments.only else list(benchmarks)
+    if unknown := set(only) - benchmarks.keys():
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(benchmarks)}")
     for row in _rows(benchmarks, only):
         print(f"{row.what:90s} {row.value:8.2f} {row.goal:10s} {row.ours_cpu:8.2f} s / {row.reference_cpu or 0:.2f} s")
         _record(row)
