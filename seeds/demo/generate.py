@@ -168,6 +168,9 @@ def levels(lines: dict[str, list[str]]) -> None:
             f"grachten-archive-{number}", "grachten-team", "archive_changed", f"2026-{at}Z", gigabytes=gigabytes
         )
         lines[f"2026-{at[:2]}"].append(text)
+    for number, at in enumerate(("08-05T13:10:00", "10-06T09:40:00"), start=1):
+        text = made(f"grachten-export-{number}", "grachten-team", "export_ordered", f"2026-{at}Z")
+        lines[f"2026-{at[:2]}"].append(text)
 
 
 def soil(lines: dict[str, list[str]]) -> None:

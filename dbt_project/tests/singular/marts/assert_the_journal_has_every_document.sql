@@ -1,4 +1,7 @@
-{# What customers owe by the journal is what invoices ask for, less voids and what credit notes set against it. #}
+{#
+  What customers owe by the journal is what invoices ask for, less voids and what credit notes set against it, and what fees
+  without an invoice ask for. An advance_charges invoice asks for nothing that these do not ask for.
+#}
 with
 
 booked as (
@@ -16,11 +19,26 @@ booked as (
 asked as (
 
     select
-        invoices.organization_id,
-        invoices.currency,
-        sum(invoices.due_amount_cents) as due_cents
-    from {{ ref('fct_invoice') }} as invoices
-    group by invoices.organization_id, invoices.currency
+        documents.organization_id,
+        documents.currency,
+        sum(documents.due_cents) as due_cents
+    from (
+        select
+            invoices.organization_id,
+            invoices.currency,
+            invoices.due_amount_cents as due_cents
+        from {{ ref('fct_invoice') }} as invoices
+        where invoices.invoice_type <> 'advance_charges'
+
+        union all
+
+        select
+            fees.organization_id,
+            fees.currency,
+            fees.total_amount_cents as due_cents
+        from {{ ref('fct_standalone_fee') }} as fees
+    ) as documents
+    group by documents.organization_id, documents.currency
 
 )
 

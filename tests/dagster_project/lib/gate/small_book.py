@@ -83,7 +83,6 @@ def calls(customer: str, count: int, first: datetime, *, file_id: int, batch_id:
             "code": "call",
             "event_at": first + timedelta(minutes=number),
             "properties": "{}",
-            "content_hash": number,
             "file_id": file_id,
             "batch_id": batch_id,
             "line_number": number + 1,
