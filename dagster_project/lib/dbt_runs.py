@@ -35,6 +35,9 @@ CANDIDATES_EXCLUSION = ("path:models/ledger", "path:models/marts")
 STAGING_SELECTION = ("path:models/staging/book", "path:models/staging/events", "path:models/staging/time")
 LEDGER_SELECTION = ("path:models/ledger",)
 MARTS_SELECTION = ("path:models/marts",)
+# what a top-up changes once it is handed back, and what finds the next one (lib/close/_top_ups.py)
+TOP_UP_SELECTION = "stg_events__close_top_ups+"
+TOP_UPS_FOUND = "+int_top_ups_due"
 # tests that read every event ever landed; `dbt test` runs them, a close does not
 MARTS_TESTS_EXCLUSION = ("tag:every_event",)
 

@@ -18,6 +18,7 @@ from dagster_project.lib.close._publish import publish_marts
 from dagster_project.lib.close._report import write_report
 from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
 from dagster_project.lib.close._steps import known_seconds, record_steps
+from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.close._totals import check_totals, record_totals
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
@@ -131,6 +132,7 @@ class CloseRun:
         version = staging_version(self.runs)
         standing = STAGING_SELECTION if stands(self.request.warehouse, version) else ()
         self.runs.run(CANDIDATES_SELECTION, exclude=(*CANDIDATES_EXCLUSION, *standing))
+        perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
         if not standing:
             record_version(self.request.warehouse, "staged_version", version)
 

@@ -53,22 +53,26 @@ plans_billed_at_once as (
             subscriptions.organization_id = thresholds.organization_id
             and subscriptions.external_subscription_id = thresholds.external_subscription_id
 
+    union distinct
+
+    {# wallets that are topped up by what usage leaves of them #}
+    select
+        subscriptions.organization_id,
+        subscriptions.plan_code
+    from subscriptions
+    inner join {{ ref('int_customers_resolved') }} as customers
+        on
+            subscriptions.organization_id = customers.organization_id
+            and subscriptions.external_customer_id = customers.external_customer_id
+    inner join {{ ref('int_top_up_rules') }} as rules
+        on
+            customers.organization_id = rules.organization_id
+            and customers.payer_external_customer_id = rules.external_customer_id
+            and rules.is_judged
+
 ),
 
 customer_features as (
-
-    select
-        wallets.organization_id,
-        wallets.external_customer_id,
-        'top_up_rules' as feature
-    from {{ ref('stg_book__wallets') }} as wallets
-    inner join close_scope
-        on
-            wallets.organization_id = close_scope.organization_id
-            and wallets.created_at <= close_scope.as_of
-    where wallets.recurring_transaction_rules is not null and wallets.recurring_transaction_rules <> '[]'
-
-    union all
 
     select
         corrections.organization_id,

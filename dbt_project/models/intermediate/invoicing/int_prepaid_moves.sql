@@ -28,7 +28,7 @@ sources as (
 
 transactions as (
 
-    select * from {{ ref('int_wallet_transactions') }}
+    select * from {{ ref('int_wallet_transactions_settled') }}
 
 ),
 
@@ -130,7 +130,7 @@ moves as (
         cast(null as varchar) as invoice_id,
         sources.counts_from_at as sort_at,
         coalesce(transactions.settled_at, sources.counts_from_at) as moved_at,
-        2 as instant_rank,
+        sources.instant_rank,
         0 as place,
         '' as order_key,
         sources.entry_id as tie,

@@ -12,6 +12,7 @@ usage as (
         wallet_usage.source_id,
         cast({{ divide_half_away('sum(wallet_usage.used_e10)', power_of_ten(10)) }} as bigint) as usage_cents
     from {{ ref('int_wallet_usage') }} as wallet_usage
+    where wallet_usage.judgement_id = 'now'
     group by wallet_usage.source_id
 
 )
