@@ -39,7 +39,9 @@ def perform_top_ups(
             )
         runs.run([f"{TOP_UP_SELECTION},{TOP_UPS_FOUND}"], exclude=exclude)
     if passes:
-        runs.run([f"{TOP_UP_SELECTION},{part}" for part in selection], exclude=[*exclude, TOP_UPS_FOUND])
+        # what is staged does not hang on the top-ups
+        parts = [part for part in selection if not part.startswith("path:models/staging")]
+        runs.run([f"{TOP_UP_SELECTION},{part}" for part in parts], exclude=[*exclude, TOP_UPS_FOUND])
     return passes
 
 

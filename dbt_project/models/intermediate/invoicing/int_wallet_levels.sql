@@ -196,7 +196,11 @@ timeline as (
     {# what has no value (it is too large) is awaited for ever: its customer is held #}
     {% for instant, sign, condition, place in [
         ('created_at', '', 'true', 'case when transactions.instant_rank = 2 then 1 else 3 end'),
-        ('settled_at', '-', 'transactions.amount_cents is not null', '1'),
+        (
+            'settled_at', '-',
+            'transactions.amount_cents is not null and '
+            ~ 'transactions.settled_at <= coalesce(transactions.given_up_at, ' ~ end_of_time() ~ ')', '1',
+        ),
         (
             'given_up_at', '-',
             'transactions.given_up_at < coalesce(transactions.settled_at, ' ~ end_of_time() ~ ')', '3',

@@ -83,20 +83,33 @@ paid as (
 
 ),
 
-voided_invoices as (
+{# a purchase is given up by the void of its invoice, or by a credit note that offsets it, which it does whole #}
+released_invoices as (
 
     select
         ledger_voids.invoice_id,
-        ledger_voids.voided_at
+        ledger_voids.voided_at as given_up_at
     from {{ ref('stg_ledger__invoice_voids') }} as ledger_voids
 
     union all
 
     select
         invoice_voids.invoice_id,
-        invoice_voids.voided_at
+        invoice_voids.voided_at as given_up_at
     from {{ ref('int_invoice_voids') }} as invoice_voids
     where invoice_voids.refusal is null
+
+    union all
+
+    select
+        note_references.invoice_id,
+        note_references.referred_at as given_up_at
+    from {{ ref('int_invoice_references') }} as note_references
+    inner join {{ ref('stg_book__credit_notes') }} as notes
+        on
+            note_references.organization_id = notes.organization_id
+            and note_references.reference_id = notes.credit_note_code
+    where note_references.reference_type = 'credit_note' and notes.offset_amount_cents > 0
 
 ),
 
@@ -105,10 +118,10 @@ given_up as (
     select
         purchase_invoices.organization_id,
         purchase_invoices.request_id as wallet_transaction_id,
-        min(voided_invoices.voided_at) as given_up_at
+        min(released_invoices.given_up_at) as given_up_at
     from purchase_invoices
-    inner join voided_invoices
-        on purchase_invoices.invoice_id = voided_invoices.invoice_id
+    inner join released_invoices
+        on purchase_invoices.invoice_id = released_invoices.invoice_id
     group by purchase_invoices.organization_id, purchase_invoices.request_id
 
 ),
@@ -117,7 +130,10 @@ settled as (
 
     select
         transactions.*,
-        coalesce(transactions.settled_at, greatest(paid.paid_at, transactions.created_at)) as counts_at,
+        case
+            when transactions.settled_at is not null then transactions.settled_at
+            when paid.paid_at is not null then greatest(paid.paid_at, transactions.created_at)
+        end as counts_at,
         given_up.given_up_at
     from transactions
     left join paid
@@ -141,7 +157,7 @@ select
     settled.transaction_name,
     settled.created_at,
     settled.counts_at as settled_at,
-    {# a purchase whose invoice is voided is awaited no more #}
+    {# from when on a purchase is awaited no more #}
     settled.given_up_at,
     {# where it stands at its instant; what is paid later is a fact like any other #}
     case
