@@ -132,9 +132,13 @@ class CloseRun:
         version = staging_version(self.runs)
         standing = STAGING_SELECTION if stands(self.request.warehouse, version) else ()
         self.runs.run(CANDIDATES_SELECTION, exclude=(*CANDIDATES_EXCLUSION, *standing))
-        perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
         if not standing:
             record_version(self.request.warehouse, "staged_version", version)
+        self.top_up()
+
+    def top_up(self) -> int:
+        """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
+        return perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
 
     def judge(self) -> GateReport:
         """Judge the candidates; nothing may be finalised when the report has blocking checks."""
