@@ -1,6 +1,6 @@
 """Closing in many steps gives the invoices, notes, numbers, moves and balances of one close, on both engines.
 
-Also with late, corrected and cancelled events: the cases of restatements are closed at the same steps.
+Also with late, corrected and cancelled events, and with wallets topped up by rule: those cases are closed at the same steps.
 """
 
 import json
@@ -11,14 +11,22 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.book import Case, read_case
-from dagster_project.lib.close import land_books, land_calendar, open_close, prepare_warehouse, seed_reference
+from dagster_project.lib.close import (
+    land_books,
+    land_calendar,
+    open_close,
+    perform_top_ups,
+    prepare_warehouse,
+    seed_reference,
+)
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
 from tests.invoicing.books import AS_OF, START, books
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-RESTATEMENTS = Path(__file__).resolve().parents[1] / "cases" / "restatement"
+CASES = Path(__file__).resolve().parents[1] / "cases"
+WHOLE_CASES = [*sorted(CASES.glob("restatement/*.json")), *sorted(CASES.glob("invoice/*_rule_*.json"))]
 TABLES = {
     "ledger_invoices": "invoice_id, invoice_number, invoice_status, issuing_date, fees_amount_cents, "
     "progressive_billing_credit_amount_cents, coupons_amount_cents, taxes_amount_cents, credit_notes_amount_cents, "
@@ -30,6 +38,7 @@ TABLES = {
     "ledger_credit_note_items": "credit_note_id, fee_id, precise_amount_cents",
     "ledger_restatements": "restatement_id, cause, outcome, difference_amount_cents, settled_amount_cents",
     "ledger_wallet_moves": "wallet_move_id, move_kind, moved_at, amount_cents, credits, balance_cents, credits_balance",
+    "ledger_wallet_top_ups": "wallet_transaction_id, topped_up_at, credits, ongoing_credits, pending_credits",
 }
 
 
@@ -45,6 +54,7 @@ def closed(cases: Sequence[Case], warehouse: Warehouse, home: Path, moments: Seq
             as_of = {case.organization_id: moment for case in cases}
             open_close(session, as_of=as_of, known_at=None, started_at=NOW)
         runs.run(RATING_SELECTION)
+        perform_top_ups(warehouse, runs, RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
     with warehouse.connect(read_only=True) as session:
         ledger = session.schema("ledger")
@@ -77,8 +87,8 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
         path = folder / f"{case['case']}.json"
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))
-    cases += [read_case(path, organization_id=path.stem) for path in sorted(RESTATEMENTS.glob("*.json"))]
-    steps = [START + timedelta(days=days, hours=6) for days in (20, 91, 135)]
+    cases += [read_case(path, organization_id=path.stem) for path in WHOLE_CASES]
+    steps = [START + timedelta(days=days, hours=6) for days in (20, 65, 135)]
     at_once = closed(cases, warehouse, tmp_path / "once", [AS_OF])
     assert len(at_once["ledger_restatements"]) > 15
     other: Warehouse
