@@ -63,7 +63,7 @@ dated as (
     inner join local_days
         on
             anchored.timezone_history = local_days.timezone_history
-            and local_days.local_date >= anchored.anchor_date
+            and anchored.anchor_date <= local_days.local_date
     where
         (
             anchored.rule_interval = 'weekly'

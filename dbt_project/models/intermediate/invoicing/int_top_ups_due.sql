@@ -56,8 +56,6 @@ judged as (
     inner join left_over
         on
             rules.source_id = left_over.source_id
-            and left_over.judged_at >= rules.begins_at
-            and left_over.judged_at < rules.ends_at
             and left_over.instant_rank = case when rules.trigger_type = 'threshold' then 10 else 2 end
     left join {{ ref('int_top_up_dates') }} as dates
         on
@@ -65,7 +63,10 @@ judged as (
             and rules.wallet_code = dates.wallet_code
             and rules.rule_position = dates.rule_position
             and left_over.judged_at = dates.topped_up_at
-    where rules.trigger_type = 'threshold' or dates.topped_up_at is not null
+    where
+        left_over.judged_at >= rules.begins_at
+        and left_over.judged_at < rules.ends_at
+        and (rules.trigger_type = 'threshold' or dates.topped_up_at is not null)
 
 ),
 
@@ -75,7 +76,8 @@ asking as (
     select
         judged.*,
         judged.ongoing_e5 + judged.pending_e5 as awaited_e5,
-        judged.threshold_e5 - judged.ongoing_e5 - judged.pending_e5 - judged.granted_e5 as gap_e5
+        judged.threshold_e5 - judged.ongoing_e5 - judged.pending_e5 - judged.granted_e5 as gap_e5,
+        coalesce(judged.max_paid_e5, cast({{ power_of_ten(37) }} as {{ wide_integer() }})) as most_e5
     from judged
     left join {{ ref('int_top_ups') }} as made
         on
@@ -93,22 +95,17 @@ sized as (
 
     select
         asking.*,
+        {# as many purchases of the fixed size as bring it above the threshold, but no more than the wallet allows #}
         cast(
             case
-                when asking.method = 'target' then case
-                    when asking.target_e5 > asking.awaited_e5
-                        then greatest(asking.target_e5 - asking.awaited_e5, coalesce(asking.min_paid_e5, 0))
-                    else 0
-                end
-                {# as many purchases of the fixed size as bring it above the threshold, but no more than the wallet allows #}
-                when asking.paid_e5 > 0 then least(
-                    case
-                        when asking.gap_e5 < asking.paid_e5 then asking.paid_e5
-                        else asking.paid_e5 * ({{ divide_floor('asking.gap_e5', 'greatest(asking.paid_e5, 1)') }} + 1)
-                    end,
-                    coalesce(asking.max_paid_e5, cast({{ power_of_ten(37) }} as {{ wide_integer() }}))
+                when asking.method = 'target' and asking.target_e5 > asking.awaited_e5
+                    then greatest(asking.target_e5 - asking.awaited_e5, coalesce(asking.min_paid_e5, 0))
+                when asking.method = 'target' or asking.paid_e5 = 0 then 0
+                when asking.gap_e5 < asking.paid_e5 then least(asking.paid_e5, asking.most_e5)
+                else least(
+                    asking.paid_e5 * ({{ divide_floor('asking.gap_e5', 'greatest(asking.paid_e5, 1)') }} + 1),
+                    asking.most_e5
                 )
-                else 0
             end as decimal(38, 0)
         ) as purchased_e5
     from asking

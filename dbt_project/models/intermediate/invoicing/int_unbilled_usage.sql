@@ -81,8 +81,8 @@ reached as (
             and windows.window_at <= judgements.judged_at
             {# an invoice of the same instant comes after the facts of wallets, and before thresholds are looked at #}
             and (
-                windows.invoiced_at > judgements.judged_at
-                or (windows.invoiced_at = judgements.judged_at and judgements.instant_rank = 2)
+                judgements.judged_at < windows.invoiced_at
+                or (judgements.judged_at = windows.invoiced_at and judgements.instant_rank = 2)
             )
     left join progressive
         on windows.window_id = progressive.moment_id
