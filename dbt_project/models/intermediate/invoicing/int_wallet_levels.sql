@@ -67,6 +67,10 @@ candidates as (
         on
             moments.organization_id = customers.organization_id
             and moments.external_customer_id = customers.external_customer_id
+    inner join threshold_customers
+        on
+            customers.organization_id = threshold_customers.organization_id
+            and customers.payer_external_customer_id = threshold_customers.external_customer_id
 
     union
 
@@ -75,6 +79,10 @@ candidates as (
         moves.external_customer_id,
         moves.moved_at as judged_at
     from moves
+    inner join threshold_customers
+        on
+            moves.organization_id = threshold_customers.organization_id
+            and moves.external_customer_id = threshold_customers.external_customer_id
 
     union
 
@@ -83,6 +91,10 @@ candidates as (
         transactions.external_customer_id,
         transactions.given_up_at as judged_at
     from transactions
+    inner join threshold_customers
+        on
+            transactions.organization_id = threshold_customers.organization_id
+            and transactions.external_customer_id = threshold_customers.external_customer_id
     where transactions.given_up_at is not null
 
     union
@@ -108,10 +120,6 @@ instants as (
         candidates.judged_at,
         10 as instant_rank
     from candidates
-    inner join threshold_customers
-        on
-            candidates.organization_id = threshold_customers.organization_id
-            and candidates.external_customer_id = threshold_customers.external_customer_id
 
     union
 
@@ -168,7 +176,7 @@ ruled_wallets as (
 
 ),
 
-{# at one instant: facts of wallets, then what an interval looks at, invoices and thresholds, what a threshold looks at #}
+{# at one instant: facts of wallets, then what an interval looks at, then invoices, then what a threshold looks at #}
 timeline as (
 
     select
