@@ -26,8 +26,8 @@ create or replace temp table landing_rejected (
 create or replace temp view landing_incoming as
 select * exclude (is_doubtful, line, raw, problem) from landing_parsed where not is_doubtful;
 
--- the events with what the catalogue reads of them, as stg_events__usage_events describes it; an event keeps its layout unless
--- a text has a control character, which engines write in different ways
+-- the events with what the catalogue reads of them, as stg_events__usage_events describes it; no layout where a facet has a
+-- control character, which engines write in different ways
 create or replace temp view landing_extracted as
 with picked as (
     select

@@ -32,7 +32,9 @@ def metric(lander: Lander, code: str, aggregation_type: str, field_name: str | N
     )
 
 
-def charge(lander: Lander, metric_code: str, *, filters: Sequence[str] = (), groups: Sequence[str] = (), **at: Any) -> None:
+def charge(
+    lander: Lander, metric_code: str, *, filters: Sequence[str] = (), groups: Sequence[str] = (), **at: Any
+) -> None:
     """A plan of one charge on a metric, with the keys of its filters and groups."""
     version = {"plan_code": f"plan_{metric_code}", "effective_at": ALWAYS} | at
     insert(lander, "plans", **version)
@@ -50,8 +52,26 @@ def layouts(lander: Lander) -> list[tuple[Any, ...]]:
 
 def test_a_quantity_is_what_parse_quantity_takes(lander: Lander) -> None:
     metric(lander, "api", "sum_agg", "n")
-    values = ["10", "-0.5", 7, 1.25, "+5", "1e3", ".5", "5.", " 5", "five", "", None, True, [1], "0000000000000000001.5"]
-    lander.land_lines(*(line(f"t{i:02}", properties={"n": value}) for i, value in enumerate(values)), line("u", properties={}))
+    values = [
+        "10",
+        "-0.5",
+        7,
+        1.25,
+        "+5",
+        "1e3",
+        ".5",
+        "5.",
+        " 5",
+        "five",
+        "",
+        None,
+        True,
+        [1],
+        "0000000000000000001.5",
+    ]
+    lander.land_lines(
+        *(line(f"t{i:02}", properties={"n": value}) for i, value in enumerate(values)), line("u", properties={})
+    )
     quantities = dict(lander.rows("transaction_id, quantity"))
     assert quantities == {f"t{i:02}": None for i in range(len(values))} | {"u": None} | {
         "t00": Decimal(10),
@@ -82,7 +102,7 @@ def test_an_item_is_never_null_and_a_missing_one_is_not_the_empty_one(lander: La
 
 
 def test_facets_are_the_keys_of_every_plan_version_in_the_order_of_their_bytes(lander: Lander) -> None:
-    names = ['b.c ~/"\'', "é$[0]*", "Zone", "a"]
+    names = ["b.c ~/\"'", "é$[0]*", "Zone", "a"]
     metric(lander, "api", "count_agg", None)
     charge(lander, "api", filters=[names[0], "Zone"], groups=[names[1]])
     charge(lander, "api", groups=["a", "Zone"], effective_at="2024-01-01 00:00:00")
