@@ -206,7 +206,8 @@ def explain_purchase(book: KnownBook, moment: Row, fee: Row, money: Money) -> Li
     bought = asked[0] if asked else _top_up(book, moment["request_id"])
     [wallet] = book.find("wallets", wallet_code=bought["wallet_code"])
     rate = Fraction(wallet["rate_amount"])
-    credits, rule = Fraction(bought["credits"]), []
+    credits = Fraction(bought["credits"])
+    rule: list[str] = []
     if not asked:
         credits, rule = _asked_by_rule(book, bought, rate * 10**money.exponent, wallet)
     credits = Fraction(math.floor(credits * 100_000), 100_000)
