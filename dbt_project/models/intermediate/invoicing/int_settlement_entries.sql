@@ -189,8 +189,9 @@ entries as (
         {# what voids of one instant make anew, in the order of what they voided #}
         case
             when invoices.instant_rank = 9
-                then lpad(cast({{ epoch_seconds('invoices.billing_at') }} as varchar), 12, '0')
-                    || ' ' || invoices.order_key
+                then
+                    lpad(cast({{ epoch_seconds('invoices.billing_at') }} as varchar), 12, '0') || ' '
+                    || invoices.order_key
             else invoices.order_key
         end as entry_key
     from invoices
