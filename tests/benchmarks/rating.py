@@ -27,9 +27,7 @@ select
     (0.05 / (place + 1) + charge / 1000)::decimal(21, 12) as per_unit_amount,
     null::decimal(21, 12) as rate,
     (place * 2)::decimal(21, 12) as flat_amount,
-    case when place > 0 then 50 * (charge % 7 + 1) * power(4, place - 1) end::decimal(27, 12) as previous_to_value,
-    true as is_touching,
-    1::decimal(21, 12) as highest_price
+    batch_id
 from (select charge, 2 + charge % 5 as ranges, unnest(range(2 + charge % 5)) as place from range(40) as c (charge))
 """
 _POINTS = f"""
