@@ -8,7 +8,6 @@
 {%- endmacro %}
 
 {% macro duckdb__last_by(value, keys) -%}
-    {#- the row of keys is made, and put in order, only where there is a value -#}
-    arg_max({{ value }}, case when {{ value }} is not null then row({{ keys | join(', ') }}) end)
-        filter (where {{ value }} is not null)
+    {#- by a filter, not by a case: rows without a value are left out before the keys are put in order -#}
+    arg_max({{ value }}, row({{ keys | join(', ') }})) filter (where {{ value }} is not null)
 {%- endmacro %}
