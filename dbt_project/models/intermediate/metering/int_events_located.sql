@@ -6,6 +6,7 @@
     'organization_id', 'external_subscription_id', 'transaction_id', 'code', 'event_at', 'received_at', 'properties',
     'precise_total_amount_cents', 'batch_id', 'file_id', 'line_number',
 ] -%}
+{%- set extracted = ['layout_id', 'quantity', 'item', 'is_remove', 'facets'] -%}
 with
 
 versions as (
@@ -28,7 +29,7 @@ usage_events as (
 
         {# only subscriptions with corrections pay for them #}
         select
-            {% for column in columns %}
+            {% for column in columns + extracted %}
                 usage_events.{{ column }},
             {% endfor %}
             coalesce(usage_events.received_at, usage_events.event_at) as known_at,
@@ -44,7 +45,7 @@ usage_events as (
         union all
 
         select
-            {% for column in columns %}
+            {% for column in columns + extracted %}
                 usage_events.{{ column }},
             {% endfor %}
             coalesce(usage_events.received_at, usage_events.event_at) as known_at,
@@ -69,6 +70,11 @@ usage_events as (
             {% for column in columns %}
                 versions.{{ column }},
             {% endfor %}
+            null as layout_id,
+            null as quantity,
+            null as item,
+            null as is_remove,
+            null as facets,
             versions.known_at,
             true as is_corrected,
             versions.is_cancelled
@@ -99,6 +105,12 @@ restated as (
 
 ),
 
+numbered_moments as (
+
+    {{ numbered_moments() }}
+
+),
+
 moments as (
 
     select
@@ -112,10 +124,9 @@ moments as (
             partition by moments.organization_id, moments.external_subscription_id
         ) as last_to_at,
         restated.period_moment_id is not null as is_restated
-    from {{ ref('int_billing_moments') }} as moments
+    from numbered_moments as moments
     left join restated
         on moments.moment_id = restated.period_moment_id
-    where moments.usage_from_at < moments.usage_to_at
 
 ),
 
@@ -142,6 +153,7 @@ places as (
         moments.usage_from_at as from_at,
         moments.usage_to_at as to_at,
         moments.moment_id,
+        moments.moment_number,
         moments.moment_state,
         moments.is_restated,
         {{ level_end('moments.usage_to_at') }} as level_ends_at,
@@ -167,6 +179,7 @@ places as (
             {{ from_at }} as from_at,
             {{ to_at }} as to_at,
             null as moment_id,
+            null as moment_number,
             'none' as moment_state,
             false as is_restated,
             null as level_ends_at,
@@ -189,6 +202,7 @@ places as (
         {{ beginning_of_time() }} as from_at,
         {{ end_of_time() }} + interval '1 day' as to_at,
         null as moment_id,
+        null as moment_number,
         'none' as moment_state,
         false as is_restated,
         null as level_ends_at,
@@ -204,7 +218,21 @@ places as (
 
 ),
 
-metered_codes as (
+facet_keys as (
+
+    select
+        facet_keys.organization_id,
+        facet_keys.event_code,
+        array_agg({{ json_path('facet_keys.facet_key') }} order by facet_keys.facet_position) as facet_paths,
+        '[' || string_agg(
+            {{ json_string('facet_keys.facet_key') }}, ',' order by facet_keys.facet_position
+        ) || ']' as facet_keys
+    from {{ ref('int_facet_keys') }} as facet_keys
+    group by facet_keys.organization_id, facet_keys.event_code
+
+),
+
+read_codes as (
 
     {#
       One row per moment and event code, however many charges read the code, with what they read of an event: one
@@ -212,11 +240,11 @@ metered_codes as (
     #}
     select
         metered_charges.moment_id,
+        metered_charges.organization_id,
         metered_charges.event_code,
         case
-            when min(metered_charges.field_name) = max(metered_charges.field_name)
-                then {{ json_path('min(metered_charges.field_name)') }}
-        end as measured_path,
+            when min(metered_charges.field_name) = max(metered_charges.field_name) then min(metered_charges.field_name)
+        end as measured_field,
         min(
             case when metered_charges.aggregation_type in ({{ measuring }}) then 1 else 0 end
         ) = 1 as is_measured,
@@ -224,7 +252,51 @@ metered_codes as (
         max(case when metered_charges.aggregation_type = 'latest_agg' then 1 else 0 end) = 1 as is_latest_read,
         max(case when metered_charges.aggregation_type = 'weighted_sum_agg' then 1 else 0 end) = 1 as is_weighted
     from {{ ref('int_metered_charges') }} as metered_charges
-    group by metered_charges.moment_id, metered_charges.event_code
+    group by metered_charges.moment_id, metered_charges.organization_id, metered_charges.event_code
+
+),
+
+{# the layout by which landing took out just that; events of another one are read from their properties #}
+fitting_layouts as (
+
+    select
+        read_codes.moment_id,
+        read_codes.event_code,
+        max(layouts.layout_id) as layout_id
+    from read_codes
+    left join facet_keys
+        on
+            read_codes.organization_id = facet_keys.organization_id
+            and read_codes.event_code = facet_keys.event_code
+    inner join {{ ref('stg_events__event_layouts') }} as layouts
+        on
+            read_codes.organization_id = layouts.organization_id
+            and read_codes.event_code = layouts.event_code
+            and coalesce(read_codes.measured_field, layouts.measured_field, '') = coalesce(layouts.measured_field, '')
+            and coalesce(facet_keys.facet_keys, layouts.facet_keys) = layouts.facet_keys
+            and (layouts.is_counted or not read_codes.is_unique_counted)
+    group by read_codes.moment_id, read_codes.event_code
+
+),
+
+metered_codes as (
+
+    select
+        moments.moment_number,
+        read_codes.event_code,
+        read_codes.is_measured,
+        read_codes.is_unique_counted,
+        read_codes.is_latest_read,
+        read_codes.is_weighted,
+        fitting_layouts.layout_id,
+        {{ json_path('read_codes.measured_field') }} as measured_path
+    from read_codes
+    inner join moments
+        on read_codes.moment_id = moments.moment_id
+    left join fitting_layouts
+        on
+            read_codes.moment_id = fitting_layouts.moment_id
+            and read_codes.event_code = fitting_layouts.event_code
 
 ),
 
@@ -285,17 +357,6 @@ recurring_codes as (
 
 ),
 
-facet_keys as (
-
-    select
-        facet_keys.organization_id,
-        facet_keys.event_code,
-        array_agg({{ json_path('facet_keys.facet_key') }} order by facet_keys.facet_position) as facet_paths
-    from {{ ref('int_facet_keys') }} as facet_keys
-    group by facet_keys.organization_id, facet_keys.event_code
-
-),
-
 metric_codes as (
 
     {# one row per event code, however many metrics read it #}
@@ -323,6 +384,11 @@ placed as (
         coalesce(usage_events.received_at, usage_events.event_at) as received_at,
         usage_events.properties,
         usage_events.precise_total_amount_cents,
+        usage_events.quantity,
+        usage_events.item,
+        usage_events.is_remove,
+        usage_events.facets,
+        coalesce(usage_events.layout_id = metered_codes.layout_id, false) as is_extracted,
         metric_codes.facet_paths,
         metered_codes.measured_path,
         coalesce(metered_codes.is_measured, false) as is_measured,
@@ -339,6 +405,7 @@ placed as (
         usage_events.is_corrected,
         usage_events.is_cancelled,
         places.moment_id,
+        places.moment_number,
         coalesce(places.is_restated, false) as is_restated,
         {#
           What is in a finalised period and was known then keeps the fate that its close recorded
@@ -375,7 +442,7 @@ placed as (
             and usage_events.event_at < places.to_at
     left join metered_codes
         on
-            places.moment_id = metered_codes.moment_id
+            places.moment_number = metered_codes.moment_number
             and usage_events.code = metered_codes.event_code
     left join metric_codes
         on
@@ -409,7 +476,7 @@ valued as (
     select
         read_now.*,
         case
-            when read_now.is_read and read_now.measured_path is not null
+            when read_now.is_read and not read_now.is_extracted and read_now.measured_path is not null
                 then {{ json_at('read_now.properties', 'read_now.measured_path') }}
         end as value_text
     from read_now
@@ -425,26 +492,35 @@ select
     valued.received_at,
     case when valued.is_read then valued.properties end as properties,
     case
-        when valued.is_read and valued.facet_paths is not null
-            then {{ json_pick('valued.properties', 'valued.facet_paths') }}
+        when valued.facet_paths is null or not valued.is_read then null
+        when valued.is_extracted then valued.facets
+        else {{ json_pick('valued.properties', 'valued.facet_paths') }}
     end as facets,
     case when valued.is_read then valued.precise_total_amount_cents end as precise_total_amount_cents,
     valued.batch_id,
     valued.file_id,
     valued.line_number,
     valued.moment_id,
+    valued.moment_number,
     valued.level_ends_at,
     valued.is_latest_read,
     valued.is_corrected,
     valued.is_cancelled,
     valued.is_read,
     valued.is_measured,
-    {{ parse_quantity('valued.value_text') }} as quantity,
-    case when valued.is_read and valued.is_unique_counted then {{ counted_item('valued.value_text') }} end as item,
-    coalesce(
-        valued.is_read
-        and valued.is_unique_counted
-        and {{ json_text('valued.properties', "'operation_type'") }} = 'remove', false
-    ) as is_remove,
+    case
+        when valued.is_extracted and valued.is_read and valued.measured_path is not null then valued.quantity
+        else {{ parse_quantity('valued.value_text') }}
+    end as quantity,
+    case
+        when not valued.is_read or not valued.is_unique_counted then null
+        when valued.is_extracted then valued.item
+        else {{ counted_item('valued.value_text') }}
+    end as item,
+    case
+        when not valued.is_read or not valued.is_unique_counted then false
+        when valued.is_extracted then valued.is_remove
+        else coalesce({{ json_text('valued.properties', "'operation_type'") }} = 'remove', false)
+    end as is_remove,
     valued.fate
 from valued
