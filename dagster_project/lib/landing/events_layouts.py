@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import pyarrow as pa
 
+from dagster_project.lib.arrow import table_of
 from dagster_project.lib.landing.events_mapping import literal
 from dagster_project.lib.landing.events_sql import statement
 from dagster_project.lib.warehouse import Session
@@ -34,7 +35,7 @@ _PLACES = pa.schema(
         ("layout_id", pa.int64()),
         ("shape", pa.int64()),
         ("facets_count", pa.int64()),
-        ("is_counted", pa.bool_()),
+        ("is_counted", pa.int64()),
     ]
 )
 _NOTHING = "null::varchar[]"
@@ -131,14 +132,15 @@ def create_layouts(connection: duckdb.DuckDBPyConnection, layouts: Sequence[Even
             layout.layout_id,
             shapes[layout.paths],
             len(layout.facet_keys),
-            layout.is_counted and layout.measured_field is not None,
+            int(layout.is_counted and layout.measured_field is not None),
         )
         for layout in layouts
     ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(_PLACES)
-    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, _PLACES, strict=True)]
-    connection.register("landing_rows", pa.Table.from_arrays(arrays, schema=_PLACES))
-    connection.execute("create or replace temp table landing_layouts as select * from landing_rows")
+    connection.register("landing_rows", table_of(rows, _PLACES))
+    connection.execute(
+        "create or replace temp table landing_layouts as "
+        "select * replace (is_counted = 1 as is_counted) from landing_rows"
+    )
     connection.unregister("landing_rows")
     branches = "".join(
         f" when {number} then json_extract_string(properties, [{', '.join(map(literal, paths))}])"

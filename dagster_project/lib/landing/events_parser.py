@@ -11,6 +11,7 @@ from contextlib import suppress
 import duckdb
 import pyarrow as pa
 
+from dagster_project.lib.arrow import table_of
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.landing.events_formulas import FormulaStep, MetricFormula
 from dagster_project.lib.landing.events_judge import EventJudge, Refusal
@@ -79,8 +80,8 @@ class EventParser:
             self.connection.execute(table)
         only = next(iter(self._organizations)) if len(self._organizations) == 1 else None
         self.defaults = {file_id: default or only for file_id, default in defaults.items()}
-        known = pa.array(sorted(self._organizations), pa.string())
-        self._insert("landing_organizations", pa.table([known], names=["organization_id"]))
+        names = [[name] for name in sorted(self._organizations)]
+        self._insert("landing_organizations", table_of(names, pa.schema([("organization_id", pa.string())])))
         self.connection.execute(
             "set variable landing_organizations = (select list(organization_id) from landing_organizations)"
         )
@@ -131,11 +132,10 @@ class EventParser:
 
     def refuse(self, file_id: int, line_number: int, problem: str) -> None:
         """One line, or a whole file, that cannot be given to the parser."""
-        row = [[file_id], [line_number], [""], [None], [problem]]
-        arrays = [pa.array(v, f.type) for v, f in zip(row, _JUDGED_SCHEMA, strict=True)]
+        row = (file_id, line_number, "", None, problem)
         self.read(
             _JUDGED_SCHEMA,
-            iter([pa.record_batch(arrays, schema=_JUDGED_SCHEMA)]),
+            iter(table_of([row], _JUDGED_SCHEMA).to_batches()),
             select="select * from {stream}",
             file_id=file_id,
         )
@@ -189,9 +189,9 @@ class EventParser:
             else:
                 written.append((file_id, number, text, line if raw is None else raw, None))
         if rejected:
-            self._insert("landing_rejected", _table(rejected, _REJECTED_SCHEMA))
+            self._insert("landing_rejected", table_of(rejected, _REJECTED_SCHEMA))
         if written:
-            self.connection.register(_JUDGED, _table(written, _JUDGED_SCHEMA))
+            self.connection.register(_JUDGED, table_of(written, _JUDGED_SCHEMA))
             select = f"select *, null::varchar as default_organization_id from {_JUDGED}"
             self._parse(select, is_doubtful=_UNTYPED)
             self.connection.unregister(_JUDGED)
@@ -224,12 +224,6 @@ def _watched(batches: Iterator[pa.RecordBatch], failures: list[OSError | Billing
     except (OSError, BillingError) as error:
         failures.append(error)
         raise
-
-
-def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _too_long_quantity(quantities: Quantities) -> str:
