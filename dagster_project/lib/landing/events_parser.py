@@ -75,8 +75,8 @@ class EventParser:
 
     def start(self, defaults: Mapping[int, str | None], layouts: Sequence[EventLayout] = ()) -> None:
         """Begin with empty relations; `defaults` has the default organisation of each file id, `layouts` are recorded ones."""
-        picked = create_layouts(self.connection, layouts)
-        for table in statements("events_tables", picked=picked):
+        extracted = create_layouts(self.connection, layouts)
+        for table in statements("events_tables", **extracted):
             self.connection.execute(table)
         only = next(iter(self._organizations)) if len(self._organizations) == 1 else None
         self.defaults = {file_id: default or only for file_id, default in defaults.items()}

@@ -29,30 +29,22 @@ select * exclude (is_doubtful, line, raw, problem) from landing_parsed where not
 -- the events with what the catalogue reads of them, as stg_events__usage_events describes it; no layout where a facet has a
 -- control character, which engines write in different ways
 create or replace temp view landing_extracted as
-with picked as (
-    select
-        parsed.* exclude (is_doubtful, line, raw, problem),
-        layouts.layout_id,
-        layouts.is_counted,
-        layouts.facets_count,
-        {{ picked }} as texts
+with located as (
+    select parsed.* exclude (is_doubtful, line, raw, problem), layouts.* exclude (organization_id, code)
     from landing_parsed as parsed
     left join landing_layouts as layouts
         on parsed.organization_id = layouts.organization_id and parsed.code = layouts.code
     where not parsed.is_doubtful
 ),
-faceted as (
-    select
-        *,
-        texts[facets_count + 1] as measured,
-        case when facets_count > 0 then to_json(texts[1:facets_count])::varchar end as facets
-    from picked
+picked as (
+    select *, {{ measured }} as measured, {{ facets }} as facets
+    from located
 )
 select
-    * exclude (layout_id, is_counted, facets_count, texts, measured, facets),
+    * exclude (layout_id, measured_number, facets_number, is_counted, measured, facets),
     case when not coalesce(contains(facets, '\u00'), false) then layout_id end as layout_id,
     landing_quantity(measured) as quantity,
     case when is_counted then coalesce('=' || measured, '') end as item,
-    case when is_counted then coalesce(texts[facets_count + 2] = 'remove', false) end as is_remove,
+    case when is_counted then coalesce(json_extract_string(properties, '/operation_type') = 'remove', false) end as is_remove,
     facets
-from faceted
+from picked
