@@ -1,6 +1,5 @@
 -- Lines of events to typed rows; a line about which anything is in doubt keeps its text, for the judge.
 -- A line comes as file_id, line_number, default_organization_id, line, raw (its text in the source, if that is another), problem.
-insert into landing_parsed
 with located as (
     select
         file_id,
