@@ -105,8 +105,8 @@ create or replace temp macro landing_has_once(names) as
     case len(names)
         when 0 then true
         when 1 then true
-        when 2 then names[1] <> names[2]
-        when 3 then names[1] <> names[2] and names[1] <> names[3] and names[2] <> names[3]
+        when 2 then list_position(names, names[2]) = 2
+        when 3 then list_position(names, names[2]) = 2 and list_position(names, names[3]) = 3
         else list_unique(names) = len(names)
     end;
 
