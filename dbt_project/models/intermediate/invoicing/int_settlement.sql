@@ -1,4 +1,5 @@
 {%- set round = current_round() -%}
+{%- set coupons_a_round = 2 -%}
 {#
   A round takes a chain at least one stage of one step further: no chain needs more rounds than it has steps, times the
   balances that each may meet.
@@ -20,9 +21,9 @@
   which begins the next batch. So a chain needs rounds for its changes (a balance used up, a note, the end of a wallet),
   not for its invoices. Batches begin small and grow while they hold, so that little is settled in vain.
 
-  The stages of an invoice (semantics/invoice.md section 1): 1 coupons, one a round; then taxes; 2 credit notes, one a
-  round; 3 wallets, one a round; 9 done. What needs no second coupon, note or wallet goes through all of them in one
-  round.
+  The stages of an invoice (semantics/invoice.md section 1): 1 coupons, two a round; then taxes; 2 credit notes, one a
+  round; 3 wallets, one a round; 9 done. What needs no third coupon and no second note or wallet goes through all of them
+  in one round.
 #}
 with
 
@@ -132,6 +133,23 @@ progressive_begun as (
 
 ),
 
+{# invoices that are voided before the step: what they took of it is there again #}
+voided_before as (
+
+    select
+        begun.invoice_id,
+        voids.invoice_id as voided_invoice_id
+    from progressive_begun as begun
+    inner join entries
+        on
+            begun.chain_id = entries.chain_id
+            and entries.entry_kind = 'invoice_void'
+            and begun.step_no > entries.step_no
+    inner join {{ ref('int_invoice_voids') }} as voids
+        on entries.entry_id = voids.invoice_void_id
+
+),
+
 {# what this settlement has taken of it: coupons on it, credits given, notes made #}
 progressive_taken as (
 
@@ -146,6 +164,12 @@ progressive_taken as (
             settled.row_kind in ('progressive', 'issue', 'coupon')
             and begun.progressive_invoice_id
             = case when settled.row_kind = 'progressive' then settled.row_id else settled.invoice_id end
+    left join voided_before
+        on
+            begun.invoice_id = voided_before.invoice_id
+            and settled.row_kind = 'progressive'
+            and settled.invoice_id = voided_before.voided_invoice_id
+    where voided_before.invoice_id is null
     group by begun.invoice_id, begun.progressive_invoice_id
 
 ),
@@ -291,7 +315,17 @@ issue_fees as (
         {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
         coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) as share_e5,
         credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
+        {{ cents_to_e5('credited.asked_amount_cents') }} as asked_e5,
         case
+            {# of a line of a draft that has changed since: the same part of it #}
+            when
+                issues.request_kind = 'requested'
+                and credited.draft_amount_cents <> credited.amount_cents
+                and credited.draft_amount_cents > 0
+                then {{ multiply_divide(
+                    cents_to_e5('credited.asked_amount_cents'), 'credited.amount_cents',
+                    'greatest(credited.draft_amount_cents, 1)'
+                ) }}
             when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
             {# up to what is left to credit of the fee #}
             when issues.request_kind = 'late_usage' then greatest(
@@ -377,6 +411,14 @@ issue_sums as (
         sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
         max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
         sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
+        sum(case when items.asked_e5 > 0 then 1 else 0 end) as asked_items_count,
+        {# whose tax is not known any more #}
+        sum(case when items.asked_e5 > 0 and items.amount_e5 = 0 then 1 else 0 end) as lost_items_count,
+        {# what the items came to on the draft, before coupons #}
+        cast({{ divide_half_away(
+            'sum(items.asked_e5 * (' ~ power_of_ten(14) ~ ' + ' ~ scaled_percent('items.taxes_rate') ~ '))',
+            power_of_ten(19)
+        ) }} as bigint) as draft_cents,
         sum(case when items.item_e5 > 0 and items.is_credit_fee then 1 else 0 end) as credit_items_count,
         max(case when items.item_e5 > 0 then items.wallet_code end) as wallet_code,
         {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
@@ -408,6 +450,8 @@ issue_taxes as (
         issues.request_kind,
         issues.policy,
         issues.is_invoice_voided,
+        {# asked for while the invoice was a draft #}
+        coalesce(issues.issued_at > issues.asked_at, false) as is_of_draft,
         issues.currency,
         issues.credit_amount_cents,
         issues.refund_amount_cents,
@@ -418,6 +462,9 @@ issue_taxes as (
         sums.coupon_e5,
         sums.overdrawn_items,
         sums.items_count,
+        sums.asked_items_count,
+        sums.lost_items_count,
+        sums.draft_cents,
         sums.credit_items_count,
         sums.wallet_code,
         sums.unused_fee_e10,
@@ -440,8 +487,10 @@ issue_totals as (
 
     select
         rounded.*,
+        rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents as requested_cents,
+        {# on a draft the total follows the items #}
         case
-            when rounded.request_kind = 'requested'
+            when rounded.request_kind = 'requested' and not rounded.is_of_draft
                 then rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents
             else rounded.exact_cents
         end as asked_cents
@@ -508,7 +557,7 @@ issue_decisions as (
         case
             when totals.request_kind <> 'requested' then null
             when totals.is_invoice_voided then 'the invoice is voided'
-            when totals.items_count = 0 then 'no fee of the invoice is named'
+            when totals.asked_items_count = 0 then 'no fee of the invoice is named'
             when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
                 then 'what was paid for credits can be refunded or offset only'
             when
@@ -518,12 +567,19 @@ issue_decisions as (
             when totals.credit_items_count > 0 and totals.refund_amount_cents > coalesce(holdings.balance_cents, 0)
                 then 'the wallet holds less than that'
             when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
-            when abs(totals.asked_cents - totals.exact_cents) > 1
-                then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
-                    || cast(totals.exact_cents as varchar)
+            when
+                abs(totals.requested_cents - totals.exact_cents) > 1
+                and not (
+                    totals.is_of_draft
+                    and (totals.lost_items_count > 0 or abs(totals.requested_cents - totals.draft_cents) <= 1)
+                )
+                then 'its amounts add up to ' || cast(totals.requested_cents as varchar) || ', its items to '
+                    || cast(case when totals.is_of_draft then totals.draft_cents else totals.exact_cents end as varchar)
             when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
                 then 'the refund is above what was paid and not refunded'
-            when totals.net_cents + totals.tax_cents = 0 or totals.asked_cents = 0 then 'it is about nothing'
+            when totals.requested_cents = 0 then 'it is about nothing'
+            {# lines of a draft may have come to nothing: then there is nothing to credit #}
+            when totals.net_cents + totals.tax_cents = 0 and not totals.is_of_draft then 'it is about nothing'
         end as refusal
     from issue_totals as totals
     left join {{ ref('int_wallets') }} as wallets
@@ -534,6 +590,31 @@ issue_decisions as (
         on
             totals.chain_id = holdings.chain_id
             and wallets.source_id = holdings.source_id
+
+),
+
+{# credit, refund and offset of a note on a draft in the proportion in which they were asked for #}
+issue_parts as (
+
+    select
+        decisions.*,
+        case
+            when decisions.is_of_draft
+                then cast({{ divide_half_away(
+                    'cast(decisions.refund_amount_cents as ' ~ wide_integer() ~ ') * decisions.total_cents',
+                    'greatest(decisions.requested_cents, 1)'
+                ) }} as bigint)
+            else decisions.refund_amount_cents
+        end as refund_part_cents,
+        case
+            when decisions.is_of_draft
+                then cast({{ divide_half_away(
+                    'cast(decisions.offset_amount_cents as ' ~ wide_integer() ~ ') * decisions.total_cents',
+                    'greatest(decisions.requested_cents, 1)'
+                ) }} as bigint)
+            else decisions.offset_amount_cents
+        end as offset_part_cents
+    from issue_decisions as decisions
 
 ),
 
@@ -564,7 +645,7 @@ issue_splits as (
             else 0
         end as unused_refund_cents,
         greatest(decisions.invoice_cents - decisions.paid_amount_cents, 0) as unpaid_cents
-    from issue_decisions as decisions
+    from issue_parts as decisions
 
 ),
 
@@ -574,7 +655,7 @@ issue_amounts as (
         splits.*,
         case
             when splits.request_kind = 'requested' and splits.credit_amount_cents > 0
-                then splits.total_cents - splits.refund_amount_cents - splits.offset_amount_cents
+                then splits.total_cents - splits.refund_part_cents - splits.offset_part_cents
             when splits.request_kind = 'requested' then 0
             when splits.policy = 'offset'
                 then splits.total_cents - splits.unused_refund_cents
@@ -583,14 +664,14 @@ issue_amounts as (
         end as credit_cents,
         case
             when splits.request_kind <> 'requested' then splits.unused_refund_cents
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_amount_cents
-            else splits.total_cents - splits.offset_amount_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_part_cents
+            else splits.total_cents - splits.offset_part_cents
         end as refund_cents,
         case
             when splits.request_kind <> 'requested' and splits.policy = 'offset'
                 then least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
             when splits.request_kind <> 'requested' then 0
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_amount_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_part_cents
             else splits.total_cents
         end as offset_cents
     from issue_splits as splits
@@ -1011,13 +1092,20 @@ fees as (
 
 ),
 
-{# ---- stage 1: the next coupon, if one concerns a fee (section 4) #}
-coupon_candidates as (
+{# ---- stage 1: the next coupons that concern a fee, one after the other (section 4) #}
+{% for place in range(1, coupons_a_round + 1) -%}
+    {%- set invoices = 'invoices' if loop.first else 'invoices_discounted_' ~ (place - 1) -%}
+    {%- set fees = 'fees' if loop.first else 'fees_discounted_' ~ (place - 1) -%}
+    {%- set last_order = 'invoices.last_order' if loop.first else 'invoices.coupon_order' -%}
+    {%- set amount = 'invoices.amount_cents' if loop.first else 'invoices.discounted_cents' -%}
+    {%- set ending = '' if loop.last else '_' ~ place %}
+coupon_candidates_{{ place }} as (
 
     select
         invoices.chain_id,
+        invoices.step_no,
         invoices.invoice_id,
-        invoices.amount_cents as subtotal_cents,
+        {{ amount }} as subtotal_cents,
         balances.source_id,
         balances.source_order,
         balances.balance_cents,
@@ -1028,7 +1116,7 @@ coupon_candidates as (
         coupons.is_limited,
         count(*) over (partition by invoices.invoice_id) as candidates_count,
         row_number() over (partition by invoices.invoice_id order by balances.source_order) as place
-    from invoices
+    from {{ invoices }} as invoices
     inner join balances
         on
             invoices.chain_id = balances.chain_id
@@ -1046,11 +1134,15 @@ coupon_candidates as (
             balances.source_id = concerned.source_id
             and invoices.invoice_id = concerned.invoice_id
     where
-        invoices.stage < 2
-        and invoices.is_discountable
-        and invoices.fees_amount_cents > 0
-        and invoices.amount_cents > 0
-        and balances.source_order > invoices.last_order
+        {% if loop.first -%}
+            invoices.stage < 2
+            and invoices.is_discountable
+            and invoices.fees_amount_cents > 0
+            and invoices.amount_cents > 0
+        {%- else -%}
+            invoices.has_more_coupons
+        {%- endif %}
+        and balances.source_order > {{ last_order }}
         and coalesce(balances.periods_left, 1) > 0
         and (concerned.source_id is not null or not coupons.is_limited)
         and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
@@ -1058,14 +1150,14 @@ coupon_candidates as (
 
 ),
 
-coupon_fees as (
+coupon_fees_{{ place }} as (
 
     select
         candidates.invoice_id,
         fees.fee_id,
         fees.amount_e5 - fees.coupon_share_e5 as weight_e5
-    from coupon_candidates as candidates
-    inner join fees
+    from coupon_candidates_{{ place }} as candidates
+    inner join {{ fees }} as fees
         on candidates.invoice_id = fees.invoice_id
     left join {{ ref('int_coupon_fees') }} as concerned
         on
@@ -1075,10 +1167,11 @@ coupon_fees as (
 
 ),
 
-coupon_bases as (
+coupon_bases_{{ place }} as (
 
     select
         candidates.chain_id,
+        candidates.step_no,
         candidates.invoice_id,
         candidates.source_id,
         candidates.source_order,
@@ -1093,19 +1186,19 @@ coupon_bases as (
             when candidates.is_limited then sum(coupon_fees.weight_e5)
             else max({{ cents_to_e5('candidates.subtotal_cents') }})
         end as base_e5
-    from coupon_candidates as candidates
-    inner join coupon_fees
+    from coupon_candidates_{{ place }} as candidates
+    inner join coupon_fees_{{ place }} as coupon_fees
         on candidates.invoice_id = coupon_fees.invoice_id
     where candidates.place = 1
     group by
-        candidates.chain_id, candidates.invoice_id, candidates.source_id, candidates.source_order,
+        candidates.chain_id, candidates.step_no, candidates.invoice_id, candidates.source_id, candidates.source_order,
         candidates.coupon_type, candidates.frequency, candidates.balance_cents, candidates.coupon_amount_cents,
         candidates.percentage_rate, candidates.candidates_count, candidates.subtotal_cents, candidates.is_limited
 
 ),
 
 {# whole cents, never more than the fees concerned or the invoice have left #}
-coupon_credits as (
+coupon_credits_{{ place }} as (
 
     select
         bases.*,
@@ -1126,11 +1219,11 @@ coupon_credits as (
                 else bases.coupon_amount_cents
             end
         ) as credit_cents
-    from coupon_bases as bases
+    from coupon_bases_{{ place }} as bases
 
 ),
 
-fees_discounted as (
+fees_discounted{{ ending }} as (
 
     select
         fees.chain_id,
@@ -1153,30 +1246,37 @@ fees_discounted as (
         fees.credit_note_share_e5,
         fees.taxes_amount_cents,
         fees.precise_taxes_e10
-    from fees
-    left join coupon_fees
+    from {{ fees }} as fees
+    left join coupon_fees_{{ place }} as coupon_fees
         on fees.fee_id = coupon_fees.fee_id
-    left join coupon_credits as credits
+    left join coupon_credits_{{ place }} as credits
         on fees.invoice_id = credits.invoice_id
 
 ),
 
-invoices_discounted as (
+invoices_discounted{{ ending }} as (
 
     select
-        invoices.*,
-        credits.source_id as coupon_id,
-        credits.source_order as coupon_order,
-        coalesce(credits.credit_cents, 0) as coupon_cents,
-        invoices.amount_cents - coalesce(credits.credit_cents, 0) as discounted_cents,
-        coalesce(credits.candidates_count > 1, false)
-        and invoices.amount_cents > coalesce(credits.credit_cents, 0) as has_more_coupons
-    from invoices
-    left join coupon_credits as credits
+        invoices.chain_id,
+        invoices.step_no,
+        invoices.invoice_id,
+        invoices.entry_at,
+        invoices.stage,
+        invoices.last_order,
+        invoices.currency,
+        invoices.is_discountable,
+        invoices.rest_e10,
+        coalesce(credits.source_order, {{ last_order }}) as coupon_order,
+        {{ amount }} - coalesce(credits.credit_cents, 0) as discounted_cents,
+        coalesce(credits.candidates_count > 1, false) and {{ amount }} > coalesce(credits.credit_cents, 0)
+            as has_more_coupons
+    from {{ invoices }} as invoices
+    left join coupon_credits_{{ place }} as credits
         on invoices.invoice_id = credits.invoice_id
 
 ),
 
+{% endfor -%}
 {# ---- taxes, once no coupon is left: one rounding for the invoice, one for each fee (section 2) #}
 fees_taxed as (
 
@@ -1619,21 +1719,24 @@ wallet_moves as (
 
 uses as (
 
-    select
-        invoices.chain_id,
-        invoices.step_no,
-        'coupon' as source_type,
-        invoices.coupon_id as source_id,
-        invoices.invoice_id,
-        cast(null as varchar) as move_id,
-        invoices.coupon_cents as amount_cents,
-        cast(0 as decimal(38, 0)) as credits_e5,
-        1 as periods,
-        false as is_ended
-    from invoices_settled as invoices
-    where invoices.coupon_cents > 0
+    {% for place in range(1, coupons_a_round + 1) -%}
+        select
+            credits.chain_id,
+            credits.step_no,
+            'coupon' as source_type,
+            credits.source_id,
+            credits.invoice_id,
+            cast(null as varchar) as move_id,
+            credits.credit_cents as amount_cents,
+            cast(0 as decimal(38, 0)) as credits_e5,
+            1 as periods,
+            false as is_ended
+        from coupon_credits_{{ place }} as credits
+        where credits.credit_cents > 0
 
-    union all
+        union all
+
+    {% endfor -%}
 
     select
         invoices.chain_id,

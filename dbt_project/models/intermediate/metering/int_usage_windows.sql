@@ -61,7 +61,26 @@ looked_at_moments as (
 
 ),
 
-{# usage changes when an event that such an invoice would bill has happened and is known #}
+{# usage changes when an event that such an invoice would bill has happened and is known, or is corrected #}
+changes as (
+
+    select
+        located.moment_id,
+        located.code,
+        greatest(located.event_at, located.received_at) as changed_at
+    from {{ ref('int_events_located') }} as located
+    where located.fate in ('due', 'draft', 'running') and not coalesce(located.is_corrected, false)
+
+    union all
+
+    select
+        versions.moment_id,
+        versions.code,
+        greatest(versions.event_at, versions.known_at) as changed_at
+    from {{ ref('int_event_versions') }} as versions
+
+),
+
 instants as (
 
     select distinct
@@ -73,19 +92,16 @@ instants as (
         looked_at.organization_id,
         looked_at.external_subscription_id,
         case
-            when looked_at.is_hourly
-                then date_trunc('hour', greatest(located.event_at, located.received_at)) + interval '1 hour'
-            else greatest(located.event_at, located.received_at)
+            when looked_at.is_hourly then date_trunc('hour', changes.changed_at) + interval '1 hour'
+            else changes.changed_at
         end as window_at
     from looked_at_moments as looked_at
-    inner join {{ ref('int_events_located') }} as located
-        on
-            looked_at.moment_id = located.moment_id
-            and located.fate in ('due', 'draft', 'running')
+    inner join changes
+        on looked_at.moment_id = changes.moment_id
     inner join {{ ref('int_metered_charges') }} as metered_charges
         on
             looked_at.moment_id = metered_charges.moment_id
-            and located.code = metered_charges.event_code
+            and changes.code = metered_charges.event_code
             and metered_charges.is_invoiceable
             and not metered_charges.is_pay_in_advance
 
