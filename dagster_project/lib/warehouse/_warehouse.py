@@ -274,9 +274,11 @@ class PostgresWarehouse(Warehouse):
 
     def _indexes(self, raw: str) -> tuple[str, ...]:
         """See Warehouse."""
+        # names may be longer than an entry of an index; their hashes are not
         return (
-            f"create unique index if not exists usage_events_key on {raw}.usage_events "
-            "(organization_id, external_subscription_id, transaction_id)",
+            f"create unique index if not exists usage_events_identity on {raw}.usage_events "
+            "(transaction_id, md5(external_subscription_id), md5(organization_id))",
+            f"drop index if exists {raw}.usage_events_key",
         )
 
 
