@@ -175,7 +175,7 @@ def test_bombs_and_crowds_end_in_time_and_are_told_by_name(tmp_path: Path, dbt_h
     [*reasons] = query(
         warehouse,
         "select reason from {raw}.quarantined_events join {raw}.landed_files using (file_id) "
-        "where (file_path like '%bomb%' or file_path like '%endless%') and reason_code = 'damaged_file'",
+        "where (file_path like '%/bomb.jsonl.gz' or file_path like '%/endless.jsonl.gz') and reason_code = 'damaged_file'",
     )
     assert len(reasons) == 2
     assert all("unpacks to more than 250 times its size" in reason for (reason,) in reasons)
