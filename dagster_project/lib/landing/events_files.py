@@ -10,13 +10,7 @@ from typing import BinaryIO
 from dagster_project.lib.unpacking import DamagedError, unpacked
 
 # small enough that the allocator keeps its memory
-<<<<<<< HEAD
-BLOCK_BYTES = 1 << 19
-=======
 BLOCK_BYTES = 1 << 21
-# 16 + MAX_WBITS: zlib reads the header and the checksum of gzip
-_GZIP = 16 + zlib.MAX_WBITS
->>>>>>> main
 
 
 def file_sha256(path: Path) -> str:

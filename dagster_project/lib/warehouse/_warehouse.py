@@ -23,9 +23,7 @@ from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
-<<<<<<< HEAD
 _SHOWN = 5
-=======
 # of events: ids hardly compress; properties are read again only where what landing took out of them is not what is asked
 _COMPRESSION = {
     "transaction_id": "uncompressed",
@@ -33,7 +31,6 @@ _COMPRESSION = {
     "properties": "zstd",
     **dict.fromkeys(("organization_id", "external_subscription_id", "code", "item", "facets"), "dict_fsst"),
 }
->>>>>>> main
 
 
 class Warehouse(ABC):
