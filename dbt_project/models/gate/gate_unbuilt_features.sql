@@ -4,12 +4,6 @@
 #}
 with
 
-close_scope as (
-
-    select * from {{ ref('stg_events__close_scope') }}
-
-),
-
 customer_features as (
 
     {# what was charged at the event's own instant, in advance, cannot be corrected yet #}
