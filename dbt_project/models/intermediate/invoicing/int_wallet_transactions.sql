@@ -18,7 +18,8 @@ transactions as (
         transactions.priority,
         transactions.position,
         2 as instant_rank,
-        transactions.credits
+        {# credits are cut after five decimals before anything else: semantics/invoice.md section 7.2 #}
+        cast(trunc(transactions.credits * 100000) as {{ wide_integer() }}) as credits_e5
     from {{ ref('stg_book__wallet_transactions') }} as transactions
     inner join {{ ref('stg_events__close_scope') }} as close_scope
         on
@@ -41,7 +42,7 @@ transactions as (
             {# after those of the book at the same instant #}
             1000000000 + top_ups.rule_position as position,
             case when top_ups.trigger_type = 'threshold' then 10 else 2 end as instant_rank,
-            top_ups.credits
+            cast(top_ups.credits * 100000 as {{ wide_integer() }}) as credits_e5
         from {{ ref(top_ups) }} as top_ups
 
     {% endfor -%}
@@ -66,7 +67,6 @@ currencies as (
 
 ),
 
-{# credits are cut after five decimals before anything else: semantics/invoice.md section 7.2 #}
 asked as (
 
     select
@@ -89,7 +89,7 @@ asked as (
         coalesce(wallets.currency, customers.currency) as currency,
         currencies.exponent as currency_exponent,
         {{ power_of_ten('17 - currencies.exponent') }} as scale_of_product,
-        cast(trunc(transactions.credits * 100000) as {{ wide_integer() }}) as credits_e5,
+        transactions.credits_e5,
         {{ scaled_percent('wallets.rate_amount') }} as rate_e12
     from transactions
     inner join wallets
