@@ -44,6 +44,7 @@ readings as (
             "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late')))"
             ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
+            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -58,6 +59,7 @@ readings as (
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
             ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
+            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
         ),
     ] -%}
         select
@@ -120,7 +122,12 @@ readings as (
             and events.event_at >= charge_windows.history_from_at
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
-            and (events.superseded_at is null or events.superseded_at >= charge_windows.known_to_at)
+            and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)
+            and (
+                events.superseded_at is null
+                or events.superseded_at >= charge_windows.known_to_at
+                or coalesce(events.superseded_batch_id > charge_windows.usage_known_batch_id, false)
+            )
     where charge_windows.moment_state = 'restated'
 
 ),

@@ -236,26 +236,6 @@ found as (
         or news.known_at >= moments.billed_at
         or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)
 
-    union all
-
-    {# prices that were corrected: the plan in force was landed anew after the period was billed #}
-    select
-        moments.moment_id,
-        moments.organization_id,
-        moments.external_subscription_id,
-        moments.billing_at,
-        'corrected_price' as cause,
-        moments.billed_at as known_at,
-        plans.batch_id
-    from moments
-    inner join {{ ref('stg_book__plans') }} as plans
-        on
-            moments.organization_id = plans.organization_id
-            and moments.plan_code = plans.plan_code
-            and moments.plan_effective_at = plans.effective_at
-            and moments.known_batch_id < plans.batch_id
-    where moments.moment_state = 'finalized'
-
 ),
 
 undecided as (
@@ -275,7 +255,7 @@ undecided as (
     where
         last_invoices.organization_id is null
         or found.batch_id > last_invoices.known_batch_id
-        or (found.known_at >= last_invoices.billed_at and found.cause <> 'corrected_price')
+        or found.known_at >= last_invoices.billed_at
     group by
         found.moment_id,
         found.organization_id,

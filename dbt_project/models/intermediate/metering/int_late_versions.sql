@@ -34,6 +34,8 @@ select
     versions.received_at,
     versions.known_at,
     versions.superseded_at,
+    versions.batch_id,
+    versions.superseded_batch_id,
     versions.properties,
     case
         when facet_keys.facet_keys is not null

@@ -1,6 +1,7 @@
 {#
-  A billed period once more, as it was known when a later invoice of its subscription is made: a row of its own, which
-  is metered and rated like any other and never invoiced.
+  A billed period once more: as it was known when a later invoice of its subscription is made, or, when its prices or
+  the code changed, with the usage that its invoices know and the prices and rules of now. A row of its own, which is
+  metered and rated like any other and never invoiced.
 #}
 {%- set kept_columns = [
     'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
@@ -18,7 +19,6 @@ late_usage as (
     select
         late_usage.moment_id,
         late_usage.next_moment_id,
-        max(case when late_usage.cause = 'corrected_price' then 1 else 0 end) = 1 as is_price_corrected,
         {{ dbt.listagg('late_usage.cause', "', '", 'order by late_usage.cause') }} as cause
     from {{ ref('int_late_usage') }} as late_usage
     group by late_usage.moment_id, late_usage.next_moment_id
@@ -38,12 +38,13 @@ select
     late_usage.next_moment_id,
     next_moments.billing_at as next_billing_at,
     late_usage.cause,
-    late_usage.is_price_corrected,
+    false as is_rerated,
     'restated' as moment_state,
     {# what is known before the next invoice; what waits for one: at as_of #}
     coalesce(
         greatest(next_moments.finalizes_at, next_moments.usage_to_at), moments.as_of + interval '1 microsecond'
     ) as finalizes_at,
+    cast(null as bigint) as usage_known_batch_id,
     {% for column in kept_columns -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
@@ -52,3 +53,24 @@ inner join moments
     on late_usage.moment_id = moments.moment_id
 left join moments as next_moments
     on late_usage.next_moment_id = next_moments.moment_id
+
+union all
+
+{# decided at once, by the close that learns it #}
+select
+    {{ surrogate_key(['moments.moment_id', "'rerated'", 'rerated.close_id']) }} as moment_id,
+    moments.moment_id as period_moment_id,
+    moments.moment_state as period_state,
+    cast(null as varchar) as next_moment_id,
+    cast(null as timestamp) as next_billing_at,
+    rerated.cause,
+    true as is_rerated,
+    'restated' as moment_state,
+    rerated.usage_known_to_at as finalizes_at,
+    rerated.usage_known_batch_id,
+    {% for column in kept_columns -%}
+        moments.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from {{ ref('int_rerated_periods') }} as rerated
+inner join moments
+    on rerated.moment_id = moments.moment_id

@@ -189,7 +189,7 @@ compared as (
         restated_moments.next_moment_id,
         restated_moments.next_billing_at,
         restated_moments.cause,
-        restated_moments.is_price_corrected,
+        restated_moments.is_rerated,
         restated_moments.organization_id,
         restated_moments.external_customer_id,
         restated_moments.external_subscription_id,
@@ -220,7 +220,7 @@ compared as (
 
 ),
 
-{# each invoice of the subscription that knows more finds the difference to the one before #}
+{# with the usage known so far, then each invoice of the subscription that knows more: the difference to the one before #}
 chained as (
 
     select
@@ -229,7 +229,7 @@ chained as (
             compared.restated_{{ column }} - coalesce(
                 lag(compared.restated_{{ column }}) over (
                     partition by compared.period_fee_id
-                    order by compared.next_billing_at asc nulls last
+                    order by compared.is_rerated desc, compared.next_billing_at asc nulls last
                 ), compared.known_{{ column }}
             ) as difference_{{ column }}{% if not loop.last %},{% endif %}
         {% endfor %}
@@ -274,12 +274,9 @@ judged as (
     select
         netted.*,
         case
+            when netted.is_rerated then 'reported'
             when netted.next_moment_id is null then 'pending'
-            when
-                netted.late_usage = 'report'
-                or netted.is_price_corrected
-                or netted.next_currency <> netted.currency
-                then 'reported'
+            when netted.late_usage = 'report' or netted.next_currency <> netted.currency then 'reported'
             when netted.net_cents = 0 then 'balanced'
             when abs(netted.net_cents) < netted.late_usage_limit_cents then 'absorbed'
             when netted.net_cents > 0 then 'adjusted'
@@ -306,6 +303,7 @@ select
         judged.{{ column }},
     {% endfor -%}
     judged.cause,
+    judged.is_rerated,
     judged.outcome,
     cast(judged.difference_units as decimal(38, 12)) as units_difference,
     cast(judged.difference_events_count as bigint) as events_count_difference,
