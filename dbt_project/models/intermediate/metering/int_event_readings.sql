@@ -123,12 +123,17 @@ readings as (
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
             and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)
-            and (
+    inner join {{ ref('int_restated_moments') }} as restated
+        on charge_windows.moment_id = restated.moment_id
+    where
+        {# a correction that was too late for the last invoice is decided with the next #}
+        case
+            when restated.is_last_invoice then events.is_billed_version
+            else
                 events.superseded_at is null
                 or events.superseded_at >= charge_windows.known_to_at
                 or coalesce(events.superseded_batch_id > charge_windows.usage_known_batch_id, false)
-            )
-    where charge_windows.moment_state = 'restated'
+        end
 
 ),
 

@@ -174,6 +174,7 @@ select
     {{ dbt.listagg('found.cause', "', '", 'order by found.cause') }} as cause,
     min(last_invoices.billed_at) as usage_known_to_at,
     min(last_invoices.known_batch_id) as usage_known_batch_id,
+    min(greatest(moments.finalizes_at, moments.usage_to_at)) = min(last_invoices.billed_at) as is_last_invoice,
     min(close_scope.close_id) as close_id
 from found
 inner join moments

@@ -45,6 +45,7 @@ select
         greatest(next_moments.finalizes_at, next_moments.usage_to_at), moments.as_of + interval '1 microsecond'
     ) as finalizes_at,
     cast(null as bigint) as usage_known_batch_id,
+    false as is_last_invoice,
     {% for column in kept_columns -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
@@ -68,6 +69,7 @@ select
     'restated' as moment_state,
     rerated.usage_known_to_at as finalizes_at,
     rerated.usage_known_batch_id,
+    rerated.is_last_invoice,
     {% for column in kept_columns -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
