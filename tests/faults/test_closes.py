@@ -1,7 +1,7 @@
 """Months closed among repeated, late, shuffled and missing events, on both engines.
 
-Experiments 12 to 15 of the fault list, closing by completeness, reproduction by known_at, immutability and the audit:
-one story of three closes, told once for each engine.
+Experiments 12 to 15 of the fault list, closing by completeness, restatement, reproduction by known_at, immutability and
+the audit: one story of three closes, told once for each engine.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from tests.faults.world import (
     PLAN_CENTS,
     UNIT_CENTS,
     add_lines,
+    change_plan,
     events,
     numbers_have_no_gap,
     query,
@@ -69,12 +70,14 @@ def story(
     )
     book = write_book(folder / "book")
     reports = [close(request_of(warehouse, dbt_home, "2024-03-01T12:00:00Z", book=book), SilentProgress())]
-    # the same usage once more in other files, and a late event of February for `clean`
+    # the same usage once more in other files, and a late event of February for `clean`, whose plan gets another name
+    change_plan(book, "clean", name="Plan of the year")
     write_dirty(book / "events", seed=2)
     late = {**events("clean")[0], "transaction_id": "late"}
     add_lines(book / "events" / "clean-late.jsonl", [late])
     reports.append(close(request_of(warehouse, dbt_home, "2024-04-01T12:00:00Z", book=book), SilentProgress()))
-    # the late event turns out to be none, after it was billed with March's invoice
+    # the late event turns out to be none, after it was billed with March's invoice; `dirty` should have paid 0.60 a unit
+    change_plan(book, "dirty", price="0.6")
     add_lines(book / "accounts" / "event_corrections.jsonl", [CANCELLATION])
     reports.append(
         close(
@@ -139,17 +142,25 @@ def test_a_late_event_is_listed_and_changes_nothing_that_is_final(story: Story) 
 
 
 def test_what_became_known_later_is_shown_and_settled_once(story: Story) -> None:
-    """13: February's late event is a line of March's invoice; its cancellation waits for the next one."""
+    """13: February's late event is a line of March's invoice; its cancellation waits for the next one.
+
+    A price that is corrected under its date is shown for what was billed by it, line by line; a new name changes nothing.
+    """
     found = query(
         story.warehouse,
         "select organization_id, close_id, cause, outcome, units_difference, billed_amount_cents, "
         "restated_amount_cents, difference_amount_cents, settled_amount_cents, open_amount_cents "
-        "from {marts}.restatement order by close_id",
+        "from {marts}.restatement order by organization_id, close_id, from_date",
     )
     usage = UNIT_CENTS * units(FEBRUARY)
+    repriced = [
+        ("dirty", 3, "corrected_price", "reported", 0, 50 * count, 60 * count, 10 * count, 0, 10 * count)
+        for count in (units(FEBRUARY), units(MARCH))
+    ]
     assert found == [
         ("clean", 2, "late_event", "adjusted", 2, usage, usage + LATE_CENTS, LATE_CENTS, LATE_CENTS, 0),
         ("clean", 3, "cancelled_event", "pending", -2, usage, usage, -LATE_CENTS, 0, -LATE_CENTS),
+        *repriced,
     ]
     corrections = query(
         story.warehouse,

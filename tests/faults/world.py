@@ -131,6 +131,17 @@ def write_book(folder: Path, *, seed: int = 1) -> Path:
     return folder
 
 
+def change_plan(book: Path, organization: str, *, name: str = "Plan", price: str = "0.5") -> None:
+    """The plan of an organisation under another name, or with another price for a unit, under the same date."""
+    path = book / "catalog" / "plans.yaml"
+    content = yaml.safe_load(path.read_text())
+    for plan in content["plans"]:
+        if plan["organization_id"] == organization:
+            plan["name"] = name
+            plan["charges"][0]["properties"]["amount"] = price
+    _yaml(path, content)
+
+
 def write_dirty(folder: Path, *, seed: int) -> None:
     """The usage of `dirty`, each event one to five times, over shuffled files, one of them cut off, with broken lines."""
     source = random.Random(seed)
