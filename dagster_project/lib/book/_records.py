@@ -450,7 +450,6 @@ class _Maker:
         return self._record("expected_sources", row, entry.place)
 
 
-
 def _price_hash(row: RowValues, children: Children) -> str:
     """The sha256 of what a plan or a metric makes of usage: of the record without names, taxes and thresholds."""
     priced = {
@@ -459,6 +458,7 @@ def _price_hash(row: RowValues, children: Children) -> str:
         if name not in _NO_PRICES
     }
     return sha256([{column: value for column, value in row.items() if column not in _NAMES}, priced])
+
 
 def _values(model: BaseModel, names: str) -> dict[str, Any]:
     """Columns that are named as the model's fields."""
