@@ -114,4 +114,8 @@ create or replace temp macro landing_is_inexact(taken, line) as
 
 -- of the id of an event: lines that differ in it have different ids. Versions of the engine may hash otherwise.
 create or replace temp macro landing_key_hash(organization_id, external_subscription_id, transaction_id) as
-    (hash(organization_id, external_subscription_id, transaction_id) >> 1)::bigint
+    (hash(organization_id, external_subscription_id, transaction_id) >> 1)::bigint;
+
+-- a property's text as a quantity: the rule of the macro parse_quantity of the models
+create or replace temp macro landing_quantity(measured) as
+    case when regexp_matches(measured, '^-?0*[0-9]{1,15}([.][0-9]{1,12}0*)?$') then measured::decimal(27, 12) end

@@ -1,7 +1,8 @@
 """Parsing of events, in DuckDB whatever the warehouse is: in bulk, and the doubtful ones by the judge.
 
 After `judge_doubtful` and `apply_expressions` the temporary relations `landing_incoming` (events) and
-`landing_rejected` (lines with a reason) hold every line that was read.
+`landing_rejected` (lines with a reason) hold every line that was read; `landing_extracted` are the events with what the
+catalogue reads of them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ import pyarrow as pa
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.landing.events_formulas import FormulaStep, MetricFormula
 from dagster_project.lib.landing.events_judge import EventJudge, Refusal
+from dagster_project.lib.landing.events_layouts import EventLayout, create_layouts
 from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
 from dagster_project.lib.landing.events_mapping import json_path, literal
 from dagster_project.lib.landing.events_sql import statement, statements
@@ -70,9 +72,10 @@ class EventParser:
         for macro in statements("events_macros"):
             connection.execute(macro)
 
-    def start(self, defaults: Mapping[int, str | None]) -> None:
-        """Begin with empty relations; `defaults` has the default organisation of each file id."""
-        for table in statements("events_tables"):
+    def start(self, defaults: Mapping[int, str | None], layouts: Sequence[EventLayout] = ()) -> None:
+        """Begin with empty relations; `defaults` has the default organisation of each file id, `layouts` are recorded ones."""
+        picked = create_layouts(self.connection, layouts)
+        for table in statements("events_tables", picked=picked):
             self.connection.execute(table)
         only = next(iter(self._organizations)) if len(self._organizations) == 1 else None
         self.defaults = {file_id: default or only for file_id, default in defaults.items()}
@@ -85,6 +88,7 @@ class EventParser:
     def end(self) -> None:
         """Drop the relations, so that a commit does not keep what nobody reads any more."""
         self.connection.execute("drop view landing_incoming")
+        self.connection.execute("drop view landing_extracted")
         self.connection.execute("drop table landing_parsed")
         self.connection.execute("drop table landing_rejected")
 

@@ -11,10 +11,10 @@ def _text(name: str) -> str:
 
 def statements(name: str, **values: str | int) -> list[str]:
     """The statements of `name`.sql, in order."""
-    text = _text(name)
+    parts = [part.strip() for part in _text(name).split(";\n") if part.strip(" \n;")]
     for key, value in values.items():
-        text = text.replace("{{ " + key + " }}", str(value))
-    return [part.strip() for part in text.split(";\n") if part.strip(" \n;")]
+        parts = [part.replace("{{ " + key + " }}", str(value)) for part in parts]
+    return parts
 
 
 def statement(name: str, **values: str | int) -> str:

@@ -12,7 +12,8 @@ from dagster_project.lib.landing.events_sql import statement, statements
 from dagster_project.lib.warehouse import Session
 
 _PAGE_ROWS = 20_000
-_MOVED = ("landing_incoming", "landing_rejected")
+# what is copied into which table of a warehouse that does not parse
+_MOVED = {"landing_extracted": "landing_incoming", "landing_rejected": "landing_rejected"}
 
 
 def store_parsed(
@@ -34,6 +35,7 @@ def store_parsed(
     _find_repeats(session, raw)
     values: dict[str, str | int] = {
         "raw": raw,
+        "extracted": "landing_extracted" if session.kind == "duckdb" else "landing_incoming",
         "batch_id": batch_id,
         "first_file_id": first_file_id,
         "relations": ", ".join(map(str, sorted(relations))) or "-1",
@@ -52,10 +54,10 @@ def _move(session: Session, parsed: duckdb.DuckDBPyConnection) -> None:
         session.execute(part)
     connection: Any = session.connection  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory(prefix="meterhouse-") as folder:
-        for table in _MOVED:
+        for relation, table in _MOVED.items():
             path = Path(folder) / table
             # every value is quoted, so that an empty text is not a null
-            parsed.execute(f"copy {table} to '{path}' (format csv, header false, force_quote *)")
+            parsed.execute(f"copy {relation} to '{path}' (format csv, header false, force_quote *)")
             with path.open("rb") as file, connection.cursor() as cursor:
                 cursor.copy_expert(f"copy {table} from stdin with (format csv)", file)
             path.unlink()
