@@ -1,4 +1,4 @@
-{# Decided with the invoice that knows them; what changed prices or code make of a period, by the close that learns it. #}
+{# Decided with the invoice that knows them; what changed prices or code make of a period, by the close that learns. #}
 with
 
 close_scope as (

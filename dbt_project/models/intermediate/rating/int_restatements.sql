@@ -220,7 +220,7 @@ compared as (
 
 ),
 
-{# with the usage known so far, then each invoice of the subscription that knows more: the difference to the one before #}
+{# with the usage known so far, then each invoice that knows more of it: the difference to the one before #}
 chained as (
 
     select
