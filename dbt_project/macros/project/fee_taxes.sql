@@ -198,16 +198,23 @@ where ranked.tax_level = ranked.first_level
     {%- set owners = {
         'charge': ('charge', true),
         'true_up': ('charge', true),
-        'adjustment': ('charge', true),
         'fixed_charge': ('fixed_charge', true),
         'commitment': ('minimum_commitment', false),
     } -%}
         case {{ fees }}.fee_type
             {% for fee_type, owner in owners.items() -%}
                 when '{{ fee_type }}' then '{{ owner[0] }}'
-            {% endfor %}
+            {% endfor -%}
+            {# the line that is adjusted, by its place on an invoice #}
+            when 'adjustment'
+                then case
+                    when {{ fees }}.fee_position >= 2000000 then 'minimum_commitment'
+                    when {{ fees }}.fee_position >= 1000000 then 'fixed_charge'
+                    else 'charge'
+                end
         end as tax_owner_type,
         case
+            when {{ fees }}.fee_type = 'adjustment' and {{ fees }}.fee_position < 2000000 then {{ fees }}.fee_code
             when {{ fees }}.fee_type in ({% for fee_type, owner in owners.items() if owner[1] -%}
                 '{{ fee_type }}'{% if not loop.last %}, {% endif %}{% endfor %}) then {{ fees }}.fee_code
             else ''

@@ -236,6 +236,30 @@ found as (
         or news.known_at >= moments.billed_at
         or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)
 
+    union all
+
+    {# units of a fixed charge that were told, or taken back, after what they are for was billed #}
+    select distinct
+        moments.moment_id,
+        moments.organization_id,
+        moments.external_subscription_id,
+        moments.billing_at,
+        'late_units' as cause,
+        moments.billed_at as known_at,
+        coalesce(unit_versions.until_batch_id, unit_versions.since_batch_id) as batch_id
+    from moments
+    inner join {{ ref('int_fixed_charge_unit_versions') }} as unit_versions
+        on
+            moments.organization_id = unit_versions.organization_id
+            and moments.external_subscription_id = unit_versions.external_subscription_id
+            and moments.subscription_created_at = unit_versions.created_at
+            and moments.billing_at >= unit_versions.effective_at
+            and moments.known_batch_id < coalesce(unit_versions.until_batch_id, unit_versions.since_batch_id)
+    where
+        moments.moment_state = 'finalized'
+        {# told and taken back between two invoices: nothing #}
+        and (unit_versions.until_batch_id is null or unit_versions.since_batch_id <= moments.known_batch_id)
+
 ),
 
 undecided as (

@@ -5,8 +5,8 @@
 #}
 {%- set kept_columns = [
     'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
-    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'timezone', 'billing_at',
-    'row_started_at', 'has_previous_row', 'ended_by', 'next_plan_code', 'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date',
+    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'timezone', 'reason', 'billing_date',
+    'billing_at', 'closed_date', 'opened_date', 'row_started_at', 'has_previous_row', 'ended_by', 'next_plan_code', 'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date',
     'full_started_at', 'full_days_count', 'days_count', 'commitment_plan_code', 'commitment_plan_effective_at',
     'commitment_from_date', 'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count', 'usage_from_at',
     'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',

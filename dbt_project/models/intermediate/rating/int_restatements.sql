@@ -42,7 +42,8 @@ charges as (
 open_fees as (
 
     {% for source in [
-        ref('int_fees_from_plans'), 'usage_fees', ref('int_fees_from_true_ups'), ref('int_fees_from_commitments'),
+        ref('int_fees_from_plans'), 'usage_fees', ref('int_fees_from_true_ups'), ref('int_fees_from_fixed_charges'),
+        ref('int_fees_from_commitments'),
     ] -%}
         select
             {% for column in columns -%}
@@ -68,6 +69,8 @@ restated_fees as (
                 ]) }}
             when 'true_up'
                 then {{ surrogate_key(['restated_moments.period_moment_id', "'true_up'", 'fees.fee_code']) }}
+            when 'fixed_charge'
+                then {{ surrogate_key(['restated_moments.period_moment_id', "'fixed_charge'", 'fees.fee_code']) }}
             else {{ surrogate_key(['restated_moments.period_moment_id', 'fees.fee_type']) }}
         end as period_fee_id,
         restated_moments.period_moment_id,
@@ -136,7 +139,7 @@ billed_fees as (
             and periods.plan_effective_at = charges.effective_at
             and fees.fee_code = charges.charge_code
     where
-        fees.fee_type in ('subscription', 'charge', 'true_up', 'commitment')
+        fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge', 'commitment')
         and not coalesce(charges.is_pay_in_advance, false)
 
 ),
