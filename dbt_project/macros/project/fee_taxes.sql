@@ -204,19 +204,23 @@ where ranked.tax_level = ranked.first_level
         case {{ fees }}.fee_type
             {% for fee_type, owner in owners.items() -%}
                 when '{{ fee_type }}' then '{{ owner[0] }}'
-            {% endfor -%}
-            {# the line that is adjusted, by its place on an invoice #}
-            when 'adjustment'
-                then case
-                    when {{ fees }}.fee_position >= 2000000 then 'minimum_commitment'
-                    when {{ fees }}.fee_position >= 1000000 then 'fixed_charge'
-                    else 'charge'
-                end
+            {% endfor %}
+            when 'adjustment' then {{ adjusted_type(fees) }}
         end as tax_owner_type,
         case
-            when {{ fees }}.fee_type = 'adjustment' and {{ fees }}.fee_position < 2000000 then {{ fees }}.fee_code
+            when {{ fees }}.fee_type = 'adjustment'
+                then case when {{ adjusted_type(fees) }} = 'minimum_commitment' then '' else {{ fees }}.fee_code end
             when {{ fees }}.fee_type in ({% for fee_type, owner in owners.items() if owner[1] -%}
                 '{{ fee_type }}'{% if not loop.last %}, {% endif %}{% endfor %}) then {{ fees }}.fee_code
             else ''
         end as tax_owner_code
+{%- endmacro %}
+
+{# what an adjustment adjusts, by the place of that line on an invoice #}
+{% macro adjusted_type(fees) -%}
+    case
+        when {{ fees }}.fee_position >= 2000000 then 'minimum_commitment'
+        when {{ fees }}.fee_position >= 1000000 then 'fixed_charge'
+        else 'charge'
+    end
 {%- endmacro %}

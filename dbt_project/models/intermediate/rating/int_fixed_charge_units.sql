@@ -23,8 +23,7 @@ billing_moments as (
             ] -%}
                 sources.{{ column }},
             {% endfor -%}
-            {% if loop.first %}cast(null as bigint) as usage_known_batch_id
-            {%- else %}sources.usage_known_batch_id{% endif %}
+            {{ 'cast(null as bigint)' if loop.first else 'sources.usage_known_batch_id' }} as usage_known_batch_id
         from {{ ref(source) }} as sources
         {% if not loop.last %}
 
