@@ -42,15 +42,10 @@ readings as (
             "select period_moment_id from period_readers",
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
             "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
-<<<<<<< HEAD
-            ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late')))"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
-            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
-=======
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late'))"
             ~ " or (charge_windows.moment_state = 'noted' and events.fate = 'finalized'))"
             ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in ('restated', 'noted'), false)"
->>>>>>> main
+            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -64,12 +59,8 @@ readings as (
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
-<<<<<<< HEAD
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
-            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
-=======
             ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in ('restated', 'noted'), false)"
->>>>>>> main
+            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
         ),
     ] -%}
         select
@@ -132,7 +123,6 @@ readings as (
             and events.event_at >= charge_windows.history_from_at
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
-<<<<<<< HEAD
             and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)
     inner join {{ ref('int_restated_moments') }} as restated
         on charge_windows.moment_id = restated.moment_id
@@ -145,10 +135,6 @@ readings as (
                 or events.superseded_at >= charge_windows.known_to_at
                 or coalesce(events.superseded_batch_id > charge_windows.usage_known_batch_id, false)
         end
-=======
-            and (events.superseded_at is null or events.superseded_at >= charge_windows.known_to_at)
-    where charge_windows.moment_state in ('restated', 'noted')
->>>>>>> main
 
 ),
 

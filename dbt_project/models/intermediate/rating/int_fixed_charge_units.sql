@@ -181,7 +181,7 @@ charged as (
     select
         windows.moment_id,
         windows.is_open,
-        windows.moment_state = 'restated' as is_restated,
+        windows.moment_state in ('restated', 'noted') as is_restated,
         windows.usage_known_batch_id,
         windows.reason,
         windows.organization_id,
