@@ -15,6 +15,7 @@ from collections.abc import Callable
 from itertools import chain
 
 import closes
+import invoices
 import metering
 import peer
 import rating
@@ -46,6 +47,7 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
     keys[lines].add("metering_10m")
     keys[largest].add("metering_50m")
     rows = min(WHOLE, largest)
+    most = min(100_000, largest // 10)
     small = largest < WHOLE
     return {
         "landing": lambda: metering.landing(lines, runs),
@@ -57,6 +59,7 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
         "history": lambda: closes.history(max(min(sizes) // 10, 1000), each_month=not small),
         "memory": lambda: closes.memory(largest),
         "rating": lambda: rating.graduated(rows, runs),
+        "invoices_100k": lambda: invoices.invoices([most // 10, most], runs),
         "settlement": lambda: rating.settlement(rows, runs),
         "documents": lambda: rendering.documents(runs, invoices=20 if small else 200),
         "peer": lambda: list(
