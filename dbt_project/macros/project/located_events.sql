@@ -364,7 +364,7 @@ fitting_layouts as (
             read_codes.organization_id = layouts.organization_id
             and read_codes.event_code = layouts.event_code
             and coalesce(read_codes.measured_field, layouts.measured_field, '') = coalesce(layouts.measured_field, '')
-            and coalesce(facet_keys.facet_keys, layouts.facet_keys) = layouts.facet_keys
+            and coalesce(facet_keys.facet_keys, '[]') = layouts.facet_keys
             and (layouts.is_counted or not read_codes.is_unique_counted)
     group by read_codes.moment_id, read_codes.event_code
 
@@ -589,9 +589,9 @@ select
     valued.received_at,
     case when valued.is_read then valued.properties end as properties,
     case
-        when valued.facet_paths is null or not valued.is_read then null
         when valued.is_extracted then valued.facets
-        else {{ json_pick('valued.properties', 'valued.facet_paths') }}
+        when valued.is_read and valued.facet_paths is not null
+            then {{ json_pick('valued.properties', 'valued.facet_paths') }}
     end as facets,
     case when valued.is_read then valued.precise_total_amount_cents end as precise_total_amount_cents,
     valued.batch_id,
@@ -607,18 +607,20 @@ select
     valued.is_read,
     valued.is_measured,
     case
-        when valued.is_extracted and valued.is_read and valued.measured_path is not null then valued.quantity
+        when valued.is_extracted then valued.quantity
         else {{ parse_quantity('valued.value_text') }}
     end as quantity,
     case
-        when not valued.is_read or not valued.is_unique_counted then null
+        when not valued.is_unique_counted then null
         when valued.is_extracted then valued.item
-        else {{ counted_item('valued.value_text') }}
+        when valued.is_read then {{ counted_item('valued.value_text') }}
     end as item,
     case
-        when not valued.is_read or not valued.is_unique_counted then false
+        when not valued.is_unique_counted then false
         when valued.is_extracted then valued.is_remove
-        else coalesce({{ json_text('valued.properties', "'operation_type'") }} = 'remove', false)
+        when valued.is_read
+            then coalesce({{ json_text('valued.properties', "'operation_type'") }} = 'remove', false)
+        else false
     end as is_remove,
     valued.fate
 from valued
