@@ -1,9 +1,11 @@
 {#
-  Where events lie and what became of them, as int_events_located describes it. `from_at` and `recorded_batch`: of what
-  batches up to that one landed, events before that instant are left out when nothing can change them any more; with
-  none every known event has a row.
+  Where events lie and what became of them, as int_events_located describes it. `bounds` (recorded_bounds): of what batches
+  up to that one landed, events before that instant are left out when nothing can change them any more; without bounds every
+  known event has a row.
 #}
-{% macro located_events(from_at=none, recorded_batch=none) -%}
+{% macro located_events(bounds=none) -%}
+{%- set from_at = bounds.from_at if bounds else none -%}
+{%- set recorded_batch = bounds.batch if bounds else none -%}
 {%- set measuring = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'" -%}
 {%- set columns = [
     'organization_id', 'external_subscription_id', 'transaction_id', 'code', 'event_at', 'received_at', 'properties',

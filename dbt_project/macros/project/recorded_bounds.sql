@@ -1,10 +1,9 @@
 {#
   What closes before this one have settled, as literals, so that the engine skips it: `from_at`, the earliest instant from
   which an organisation in scope has usage that is not billed, and `batch`, the newest landing batch that all of them knew
-  then. Both are none when an organisation was never closed, or is looked at as it was before its newest close.
+  then. None when an organisation was never closed, or is looked at as it was before its newest close.
 #}
 {% macro recorded_bounds() -%}
-    {%- set nothing = {'from_at': none, 'batch': none} -%}
     {%- set ledger = generate_schema_name('ledger', none) -%}
     {%- set unsettled = api.Relation.create(
         database=target.database, schema=ledger, identifier='ledger_unsettled_usage'
@@ -14,7 +13,7 @@
         database=target.database, schema=generate_schema_name('raw', none), identifier='close_scope'
     ) -%}
     {%- if not execute or not load_relation(unsettled) or not load_relation(closes) or not load_relation(scope) -%}
-        {{ return(nothing) }}
+        {{ return(none) }}
     {%- endif -%}
     {%- set sql -%}
         with
@@ -46,7 +45,7 @@
     {%- endset -%}
     {%- set row = run_query(sql).rows[0] -%}
     {%- if row[0] is none or row[2] | int > 0 -%}
-        {{ return(nothing) }}
+        {{ return(none) }}
     {%- endif -%}
     {{ return({'from_at': row[0], 'batch': row[1] | int}) }}
 {%- endmacro %}
