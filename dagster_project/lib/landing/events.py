@@ -24,7 +24,7 @@ from dagster_project.lib.landing.events_layouts import MEASURING, EventLayout, r
 from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
-from dagster_project.lib.landing.events_store import store_parsed
+from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
 from dagster_project.lib.warehouse import Session, Warehouse
 
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
@@ -124,6 +124,7 @@ def land_events(
             organizations=organizations,
             quantities=_quantities(session),
             formulas=read_formulas(session),
+            events=f"{session.schema('raw')}.usage_events" if session.kind == "duckdb" else None,
         )
         landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note, read_layouts(session))
         taken = _Taken(len(origins))
@@ -157,7 +158,12 @@ class _Landing:
             origin.file_id = first + place
         with self.session.transaction():
             self.layouts[:] = record_layouts(self.session, self.layouts, batch_id=self.batch_id)
-            self.parser.start({origin.file_id: origin.source.organization_id for origin in group}, self.layouts)
+            renew_hashes(self.session)
+            self.parser.start(
+                {origin.file_id: origin.source.organization_id for origin in group},
+                batch_id=self.batch_id,
+                layouts=self.layouts,
+            )
             try:
                 read_origins(self.session, self.parser, group, note=self.note)
             finally:

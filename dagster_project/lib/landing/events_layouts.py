@@ -6,16 +6,20 @@ further one. `raw.usage_events` names the layout by which an event's columns wer
 """
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from dagster_project.lib.arrow import table_of
 from dagster_project.lib.landing.events_mapping import literal
 from dagster_project.lib.landing.events_sql import statement
 from dagster_project.lib.warehouse import Session
 
+_Read = TypeVar("_Read", bound=Hashable)
 MEASURING = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'"
 _COLUMNS = (
     "layout_id",
@@ -32,12 +36,11 @@ _PLACES = pa.schema(
         ("organization_id", pa.string()),
         ("code", pa.string()),
         ("layout_id", pa.int64()),
-        ("shape", pa.int64()),
-        ("facets_count", pa.int64()),
-        ("is_counted", pa.bool_()),
+        ("measured_number", pa.int64()),
+        ("facets_number", pa.int64()),
+        ("is_counted", pa.int64()),
     ]
 )
-_NOTHING = "null::varchar[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +63,6 @@ class EventLayout:
     def facet_keys_json(self) -> str:
         """The keys as a JSON array without blanks."""
         return json.dumps(self.facet_keys, ensure_ascii=False, separators=(",", ":"))
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """JSON pointers to what is read: the facets, then the measured property, then operation_type."""
-        names = [*self.facet_keys]
-        if self.measured_field is not None:
-            names.append(self.measured_field)
-            if self.is_counted:
-                names.append("operation_type")
-        return tuple("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 
 def read_layouts(session: Session) -> list[EventLayout]:
@@ -118,31 +111,48 @@ def _content(layout: EventLayout) -> tuple[str, str, str | None, str, bool, bool
     )
 
 
-def create_layouts(connection: duckdb.DuckDBPyConnection, layouts: Sequence[EventLayout]) -> str:
-    """Fill landing_layouts with recorded layouts; the SQL of the list of texts that a row's shape takes from its properties.
+def create_layouts(connection: duckdb.DuckDBPyConnection, layouts: Sequence[EventLayout]) -> dict[str, str]:
+    """Fill landing_layouts with recorded layouts; the SQL of `measured` and of `facets` from a row's properties.
 
-    Layouts that take the same properties share a shape, so that the SQL has a branch for each shape, not for each code.
+    Layouts that read the same have the same number there, so that the SQL has a branch for what is read, not for each code.
     """
-    shapes = {paths: number for number, paths in enumerate(sorted({layout.paths for layout in layouts}), 1)}
+    measured = _numbered([layout.measured_field for layout in layouts if layout.measured_field is not None])
+    facets = _numbered([layout.facet_keys for layout in layouts if layout.facet_keys])
     rows = [
         (
             layout.organization_id,
             layout.event_code,
             layout.layout_id,
-            shapes[layout.paths],
-            len(layout.facet_keys),
-            layout.is_counted and layout.measured_field is not None,
+            0 if layout.measured_field is None else measured[layout.measured_field],
+            facets.get(layout.facet_keys, 0),
+            int(layout.is_counted and layout.measured_field is not None),
         )
         for layout in layouts
     ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(_PLACES)
-    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, _PLACES, strict=True)]
-    connection.register("landing_rows", pa.Table.from_arrays(arrays, schema=_PLACES))
-    connection.execute("create or replace temp table landing_layouts as select * from landing_rows")
-    connection.unregister("landing_rows")
-    branches = "".join(
-        f" when {number} then json_extract_string(properties, [{', '.join(map(literal, paths))}])"
-        for paths, number in shapes.items()
-        if paths
+    connection.register("landing_rows", table_of(rows, _PLACES))
+    connection.execute(
+        "create or replace temp table landing_layouts as "
+        "select * replace (is_counted = 1 as is_counted) from landing_rows"
     )
-    return f"case shape{branches} end" if branches else _NOTHING
+    connection.unregister("landing_rows")
+    texts = {number: f"json_extract_string(properties, {literal(_pointer(name))})" for name, number in measured.items()}
+    arrays = {
+        number: f"to_json(json_extract_string(properties, [{', '.join(literal(_pointer(key)) for key in keys)}]))::varchar"
+        for keys, number in facets.items()
+    }
+    return {"measured": _branches("measured_number", texts), "facets": _branches("facets_number", arrays)}
+
+
+def _numbered(read: Iterable[_Read]) -> dict[_Read, int]:
+    """What is read, numbered from 1; what most layouts read comes first."""
+    return {value: number for number, (value, _) in enumerate(Counter(read).most_common(), 1)}
+
+
+def _pointer(name: str) -> str:
+    """A JSON pointer to a property, the same as the models' json_path."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _branches(column: str, texts: Mapping[int, str]) -> str:
+    branches = "".join(f" when {number} then {sql}" for number, sql in texts.items())
+    return f"case {column}{branches} end" if branches else "null::varchar"

@@ -29,11 +29,15 @@ def store_parsed(
     The fates are landed, duplicates, conflicts and rejected. `relations` are the file ids of
     relations, which are read again at every landing: of them only what is not known is taken.
     """
+    raw = session.schema("raw")
     if session.kind != "duckdb":
         _move(session, parsed)
-    raw = session.schema("raw")
+    else:
+        _take_back(session, raw=raw, first_file_id=first_file_id)
     _find_repeats(session, raw)
+    landed = "events_landed" if session.kind == "duckdb" else "events_landed_moved"
     values: dict[str, str | int] = {
+        "landed": statement(landed, raw=raw, first_file_id=first_file_id),
         "raw": raw,
         "extracted": "landing_extracted" if session.kind == "duckdb" else "landing_incoming",
         "batch_id": batch_id,
@@ -62,6 +66,21 @@ def _move(session: Session, parsed: duckdb.DuckDBPyConnection) -> None:
                 cursor.copy_expert(f"copy {table} from stdin with (format csv)", file)
             path.unlink()
             session.execute(f"analyze {table}")
+
+
+def _take_back(session: Session, **values: str | int) -> None:
+    """Let events that went straight into the warehouse wait with an earlier line of theirs; hardly ever there are any."""
+    session.execute(statement("events_overtaken", **values))
+    if session.rows("select 1 from landing_overtaken limit 1"):
+        for part in statements("events_taken_back", **values):
+            session.execute(part)
+    session.execute("drop table landing_overtaken")
+
+
+def renew_hashes(session: Session) -> None:
+    """See to it that the hashes in a DuckDB warehouse are those that this landing makes."""
+    if session.kind == "duckdb":
+        session.execute(statement("events_hashes", raw=session.schema("raw")))
 
 
 def _find_repeats(session: Session, raw: str) -> None:

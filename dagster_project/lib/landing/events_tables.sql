@@ -26,33 +26,6 @@ create or replace temp table landing_rejected (
 create or replace temp view landing_incoming as
 select * exclude (is_doubtful, line, raw, problem) from landing_parsed where not is_doubtful;
 
--- the events with what the catalogue reads of them, as stg_events__usage_events describes it; no layout where a facet has a
--- control character, which engines write in different ways
+-- the events with what the catalogue reads of them
 create or replace temp view landing_extracted as
-with picked as (
-    select
-        parsed.* exclude (is_doubtful, line, raw, problem),
-        layouts.layout_id,
-        layouts.is_counted,
-        layouts.facets_count,
-        {{ picked }} as texts
-    from landing_parsed as parsed
-    left join landing_layouts as layouts
-        on parsed.organization_id = layouts.organization_id and parsed.code = layouts.code
-    where not parsed.is_doubtful
-),
-faceted as (
-    select
-        *,
-        texts[facets_count + 1] as measured,
-        case when facets_count > 0 then to_json(texts[1:facets_count])::varchar end as facets
-    from picked
-)
-select
-    * exclude (layout_id, is_counted, facets_count, texts, measured, facets),
-    case when not coalesce(contains(facets, '\u00'), false) then layout_id end as layout_id,
-    landing_quantity(measured) as quantity,
-    case when is_counted then coalesce('=' || measured, '') end as item,
-    case when is_counted then coalesce(texts[facets_count + 2] = 'remove', false) end as is_remove,
-    facets
-from faceted
+{{ extracted }}
