@@ -12,6 +12,7 @@ from tests.invoicing.oracle import Coupon, Customer, Fee, Invoice, Wallet, half_
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MONTHS = 5
+GRACE_DAYS = 3
 AS_OF = datetime(2024, 6, 1, 6, tzinfo=UTC)
 PRICES = ("0.01", "0.0137", "0.004", "1.255")
 RATES = ("0", "5.5", "7", "10", "19", "20", "23.33")
@@ -53,12 +54,16 @@ def _book(name: str, draw: random.Random) -> dict[str, Any]:
         for place in range(draw.choice((0, 0, 1, 2, 4)))
     ]
     for line in sorted(story, key=lambda line: (line.at, line.rank)):
+        if line.at > AS_OF:
+            break
         if line.kind == "invoice":
             customer.settle(Invoice(line.at, *line.value))
         elif line.kind in ("wallet", "fact"):
             line.value()
         elif line.kind == "credit_note":
             _credit(draw, given, customer, line)
+        elif line.kind == "draft_note":
+            customer.credit_of_draft(*line.value)
     return {"case": name, "about": "drawn", "as_of": stamp(AS_OF), "given": given, "expect": _expectation(customer)}
 
 
@@ -109,7 +114,14 @@ def _catalog(draw: random.Random) -> dict[str, Any]:
         "billable_metrics": metrics,
         "plans": plans,
         "add_ons": [{"code": "a", "name": "A", "amount_cents": 6833, "amount_currency": "EUR", "tax_codes": ["t2"]}],
-        "customers": [{"external_id": "cust", "name": "Cust", "currency": "EUR"}],
+        "customers": [
+            {
+                "external_id": "cust",
+                "name": "Cust",
+                "currency": "EUR",
+                "invoice_grace_period": draw.choice((0, 0, GRACE_DAYS)),
+            }
+        ],
         "subscriptions": subscriptions,
         "coupons": [],
         "applied_coupons": [],
@@ -119,6 +131,7 @@ def _catalog(draw: random.Random) -> dict[str, Any]:
         "credit_notes": [],
         "payments": [],
         "events": [],
+        "event_corrections": [],
     }
 
 
@@ -130,34 +143,98 @@ def _rate(given: dict[str, Any], *levels: list[str]) -> Fraction:
 
 def _invoices(draw: random.Random, given: dict[str, Any]) -> Iterator[Line]:
     plans = {plan["code"]: plan for plan in given["plans"]}
+    grace = timedelta(days=given["customers"][0]["invoice_grace_period"])
     for number in range(MONTHS):
         fees = []
+        draft: list[tuple[Fee, int]] = []
         for subscription in given["subscriptions"]:
             plan = plans[subscription["plan_code"]]
             amount = plan["amount_cents"]
             rate = _rate(given, plan["tax_codes"])
             fees.append(Fee("subscription", plan["code"], None, plan["code"], amount, Fraction(amount), rate))
+            draft.append((fees[-1], amount))
             for charge in plan["charges"]:
-                units = draw.choice((0, 1, 3, 77, 1250))
-                if units:
-                    given["events"].append(
-                        {
-                            "transaction_id": f"e{len(given['events'])}",
-                            "external_subscription_id": subscription["external_id"],
-                            "code": charge["billable_metric_code"],
-                            "timestamp": stamp(month(number) + timedelta(days=10)),
-                            "properties": {"n": str(units)},
-                        }
-                    )
-                precise = units * Fraction(charge["properties"]["amount"]) * 100
+                known = draw.choice((0, 1, 3, 77, 1250))
+                units = _used(draw, given, subscription["external_id"], charge, (number, known))
+                price = Fraction(charge["properties"]["amount"]) * 100
                 rate = _rate(given, charge["tax_codes"], plan["tax_codes"])
-                fees.append(
-                    Fee(
-                        "charge", charge["code"], charge["billable_metric_code"], plan["code"], half_away(precise),
-                        precise, rate,
-                    )
+                fee = Fee(
+                    "charge", charge["code"], charge["billable_metric_code"], plan["code"], half_away(units * price),
+                    units * price, rate,
                 )  # fmt: skip
-        yield Line(month(number + 1), 3, "invoice", ("subscription", fees))
+                if units:
+                    fees.append(fee)
+                draft.append((fee, half_away(known * price)))
+        final_at = month(number + 1) + grace
+        yield Line(final_at, 3, "invoice", ("subscription", fees))
+        if grace and draw.random() < 0.5:
+            yield from _draft_notes(draw, given, draft, number)
+
+
+def _used(
+    draw: random.Random, given: dict[str, Any], subscription: str, charge: dict[str, Any], used: tuple[int, int]
+) -> int:
+    """Events of a month, and what becomes of its units while the invoice is a draft."""
+    number, known = used
+    event = {
+        "transaction_id": f"e{len(given['events'])}",
+        "external_subscription_id": subscription,
+        "code": charge["billable_metric_code"],
+        "timestamp": stamp(month(number) + timedelta(days=10)),
+        "properties": {"n": str(known)},
+    }
+    if known:
+        given["events"].append(event)
+    if not given["customers"][0]["invoice_grace_period"] or draw.random() < 0.5:
+        return known
+    changed_at = stamp(month(number + 1) + timedelta(days=2))
+    if known and draw.random() < 0.5:
+        given["event_corrections"].append(
+            {
+                "transaction_id": event["transaction_id"],
+                "external_subscription_id": subscription,
+                "action": "cancel",
+                "created_at": changed_at,
+            }
+        )
+        return 0
+    more = draw.choice((1, 5, 400))
+    given["events"].append(
+        {
+            **event,
+            "transaction_id": f"l{len(given['events'])}",
+            "properties": {"n": str(more)},
+            "received_at": changed_at,
+        }
+    )
+    return known + more
+
+
+def _draft_notes(
+    draw: random.Random, given: dict[str, Any], draft: list[tuple[Fee, int]], number: int
+) -> Iterator[Line]:
+    """A note that is asked for before the invoice is final, about lines as they stand then."""
+    named = [(fee, amount) for fee, amount in draft if amount > 0 and (fee.kind == "charge" or fee.code == "p0")]
+    if not named:
+        return
+    items = [(fee, amount, draw.randrange(1, amount + 1)) for fee, amount in draw.sample(named, min(len(named), 2))]
+    total = half_away(sum((asked * (1 + fee.rate / 100) for fee, _, asked in items), Fraction(0)))
+    final_at = month(number + 1) + timedelta(days=GRACE_DAYS)
+    code = f"d{number}"
+    given["credit_notes"].append(
+        {
+            "code": code,
+            "invoice": {"subscription": "s0", "issuing_date": final_at.date().isoformat()},
+            "created_at": stamp(month(number + 1) + timedelta(days=1)),
+            "items": [
+                {"fee": "subscription" if fee.kind == "subscription" else fee.code, "amount_cents": asked}
+                for fee, _, asked in items
+            ],
+            "credit_amount_cents": total,
+            "refund_amount_cents": 0,
+        }
+    )
+    yield Line(final_at, 8, "draft_note", (code, final_at, items))
 
 
 def _one_offs(draw: random.Random, given: dict[str, Any]) -> Iterator[Line]:
@@ -305,7 +382,7 @@ def _credit(draw: random.Random, given: dict[str, Any], customer: Customer, line
     if not invoices:
         return
     invoice = draw.choice(invoices)
-    open_fees = [fee for fee in invoice.fees if fee.amount > fee.credited]
+    open_fees = [fee for fee in invoice.fees if fee.amount - fee.credited >= 1]
     if not open_fees:
         return
     if invoice.kind == "subscription":

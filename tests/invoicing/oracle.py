@@ -3,7 +3,7 @@
 Written from semantics/invoice.md alone. Amounts are minor units; shares have five decimals where the text says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -259,7 +259,7 @@ class Customer:
                 wallet.consumed += credits
                 invoice.prepaid += money
 
-    def estimate(self, invoice: Invoice, items: Iterable[tuple[Fee, int]]) -> tuple[int, int, Fraction, int]:
+    def estimate(self, invoice: Invoice, items: Iterable[tuple[Fee, Fraction | int]]) -> tuple[int, int, Fraction, int]:
         """Rounded net, tax, exact tax and exact total of a note about items."""
         items = list(items)
         shares = [fee.share * amount / fee.amount for fee, amount in items]
@@ -280,7 +280,9 @@ class Customer:
             half_away(amounts - coupon + exact_tax),
         )
 
-    def credit(self, code: str, invoice: Invoice, items: list[tuple[Fee, int]], asked: tuple[int, int]) -> Note:
+    def credit(
+        self, code: str, invoice: Invoice, items: Sequence[tuple[Fee, Fraction | int]], asked: tuple[int, int]
+    ) -> Note:
         """A note by hand: credit and refund as asked, moved by a cent where parts and total differ."""
         net, tax, exact_tax, _ = self.estimate(invoice, items)
         credit, refund = asked
@@ -299,3 +301,11 @@ class Customer:
         invoice.notes.append(note)
         self.notes.append(note)
         return note
+
+    def credit_of_draft(self, code: str, final_at: datetime, items: list[tuple[Fee, int, int]]) -> None:
+        """A note that was asked for on a draft: (line, its amount then, asked of it); none when nothing is left."""
+        invoice = next(invoice for invoice in self.invoices if invoice.issued_at == final_at)
+        rescaled = [(fee, round5(Fraction(asked * fee.amount, then))) for fee, then, asked in items if fee.amount > 0]
+        net, tax, _, exact = self.estimate(invoice, rescaled)
+        if net + tax > 0:
+            self.credit(code, invoice, rescaled, (exact, 0))

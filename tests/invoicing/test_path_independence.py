@@ -1,6 +1,7 @@
 """Closing in many steps gives the invoices, notes, numbers, moves and balances of one close, on both engines.
 
-Also with late, corrected and cancelled events: the cases of restatements are closed at the same steps.
+Also with late, corrected and cancelled events and with voids: the cases of restatements and voids are closed at the
+same steps.
 """
 
 import json
@@ -25,7 +26,8 @@ from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Wa
 from tests.invoicing.books import AS_OF, START, books
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-RESTATEMENTS = Path(__file__).resolve().parents[1] / "cases" / "restatement"
+CASES = Path(__file__).resolve().parents[1] / "cases"
+DATED_CASES = [*sorted(CASES.glob("restatement/*.json")), *sorted(CASES.glob("invoice/voided_*.json"))]
 TABLES = {
     "ledger_invoices": "invoice_id, invoice_number, invoice_status, issuing_date, fees_amount_cents, "
     "progressive_billing_credit_amount_cents, coupons_amount_cents, taxes_amount_cents, credit_notes_amount_cents, "
@@ -84,7 +86,7 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
         path = folder / f"{case['case']}.json"
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))
-    cases += [read_case(path, organization_id=path.stem) for path in sorted(RESTATEMENTS.glob("*.json"))]
+    cases += [read_case(path, organization_id=path.stem) for path in DATED_CASES]
     steps = [START + timedelta(days=days, hours=6) for days in (20, 91, 135)]
     at_once = closed(cases, warehouse, tmp_path / "once", [AS_OF])
     assert len(at_once["ledger_restatements"]) > 15

@@ -14,6 +14,7 @@ from dagster_project.lib.book._types import (
     Figure,
     ListOf,
     MappingOf,
+    Remark,
     SignedCents,
     Text,
 )
@@ -101,8 +102,8 @@ class CaseKeys(BookModel):
     """The top-level keys of a case but for `given`, which is read as a book."""
 
     case: Text
-    about: Text | None = None
-    source: Text | None = None
+    about: Remark | None = None
+    source: Remark | None = None
     features: ListOf[Text] = ()
     as_of: AwareTime
     expect: Expectations = Expectations()

@@ -43,14 +43,19 @@ def is_text_format(info: ValidationInfo) -> bool:
     return bool(info.context and info.context.get("text"))
 
 
-def _text(value: object) -> str:
+def _remark(value: object) -> str:
     if not isinstance(value, str):
         raise wrong("text in quotes")
-    if not value.strip():
-        raise wrong("text that is not blank")
-    if _UNSTORABLE.search(value):
-        raise wrong("text without NUL characters and half surrogates")
     return value
+
+
+def _text(value: object) -> str:
+    text = _remark(value)
+    if not text.strip():
+        raise wrong("text that is not blank")
+    if _UNSTORABLE.search(text):
+        raise wrong("text without NUL characters and half surrogates")
+    return text
 
 
 _GRANTED = re.compile(
@@ -247,6 +252,7 @@ def _nested(value: Any, info: ValidationInfo, kind: type, expected: str) -> Any:
 T = TypeVar("T")
 
 Text = Annotated[str, BeforeValidator(_text)]
+Remark = Annotated[str, BeforeValidator(_remark)]
 Granted = Annotated[str, BeforeValidator(_granted)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Integer = Annotated[int, BeforeValidator(_bounded(-_MAX_INTEGER, _MAX_INTEGER, "an integer of at most 9 digits"))]

@@ -20,10 +20,11 @@ from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.landing.events_files import file_sha256
 from dagster_project.lib.landing.events_formulas import read_formulas
+from dagster_project.lib.landing.events_layouts import MEASURING, EventLayout, read_layouts, record_layouts
 from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
-from dagster_project.lib.landing.events_store import store_parsed
+from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
 from dagster_project.lib.warehouse import Session, Warehouse
 
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
@@ -44,7 +45,6 @@ _MARKED = (
     "conflicts_count",
     "rejected_count",
 )
-_MEASURED = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,9 @@ def land_events(
             organizations=organizations,
             quantities=_quantities(session),
             formulas=read_formulas(session),
+            events=f"{session.schema('raw')}.usage_events" if session.kind == "duckdb" else None,
         )
-        landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note)
+        landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note, read_layouts(session))
         taken = _Taken(len(origins))
         for group in _groups(origins, marks, landed, vanished):
             landed += landing.land(group, marks)
@@ -148,6 +149,7 @@ class _Landing:
     batch_id: int
     landed_at: datetime
     note: Note
+    layouts: list[EventLayout]
 
     def land(self, group: Sequence[Origin], marks: _Marks) -> list[LandedFile]:
         """Land a group of sources in one transaction."""
@@ -155,7 +157,13 @@ class _Landing:
         for place, origin in enumerate(group):
             origin.file_id = first + place
         with self.session.transaction():
-            self.parser.start({origin.file_id: origin.source.organization_id for origin in group})
+            self.layouts[:] = record_layouts(self.session, self.layouts, batch_id=self.batch_id)
+            renew_hashes(self.session)
+            self.parser.start(
+                {origin.file_id: origin.source.organization_id for origin in group},
+                batch_id=self.batch_id,
+                layouts=self.layouts,
+            )
             try:
                 read_origins(self.session, self.parser, group, note=self.note)
             finally:
@@ -315,7 +323,7 @@ def _quantities(session: Session) -> Quantities:
         "select distinct organization_id, coalesce(event_code, billable_metric_code), "
         f"billable_metric_code, field_name from {raw}.billable_metrics "
         # an expression sets the property, whatever the event says
-        f"where field_name is not null and expression is null and aggregation_type in ({_MEASURED})"
+        f"where field_name is not null and expression is null and aggregation_type in ({MEASURING})"
     )
     quantities: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for organization_id, code, metric, name in sorted(rows):

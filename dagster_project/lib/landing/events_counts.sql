@@ -1,10 +1,6 @@
 -- One row per file and fate of a line.
 select file_id, 'landed' as fate, cast(sum(lines_count) as bigint) as lines_count
-from (
-    select file_id, count(*) as lines_count from landing_incoming group by file_id
-    union all
-    select file_id, -count(*) as lines_count from landing_repeats group by file_id
-) as firsts
+from ({{ landed }}) as landed
 group by file_id
 union all
 select file_id, 'duplicates' as fate, count(*) as lines_count

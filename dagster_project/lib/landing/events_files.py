@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 # small enough that the allocator keeps its memory
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 21
 # 16 + MAX_WBITS: zlib reads the header and the checksum of gzip
 _GZIP = 16 + zlib.MAX_WBITS
 

@@ -10,7 +10,12 @@ create temp table landing_incoming (
     received_at timestamp,
     properties varchar,
     precise_total_amount_cents decimal(38, 12),
-    key_hash bigint
+    key_hash bigint,
+    layout_id bigint,
+    quantity decimal(27, 12),
+    item varchar,
+    is_remove boolean,
+    facets varchar
 ) on commit drop;
 
 create temp table landing_rejected (

@@ -5,12 +5,13 @@ line whose text cannot be given to a parser; `line` is then the beginning of its
 are left out and not counted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dagster_project.lib.arrow import integer_array, text_array
 from dagster_project.lib.landing.events_files import FileBytes
 
 # a longer line is refused: one line can never be worth more memory than this
@@ -75,7 +76,7 @@ def lines_of(data: bytes, starts: Offsets, ends: Offsets, numbers: Offsets) -> I
             first = bytes_[np.minimum(starts, len(data) - 1)]
             empty = (lengths == 0) | ((lengths == 1) & (first == _RETURN))
             problems = pa.nulls(len(starts), pa.string())
-            batch = pa.record_batch([pa.array(numbers), lines, problems], schema=LINES)
+            batch = pa.record_batch([integer_array(numbers), lines, problems], schema=LINES)
             yield batch.filter(pa.array(~empty)) if empty.any() else batch
             return
     yield _judged_one_by_one(data, starts, ends, numbers)
@@ -83,7 +84,11 @@ def lines_of(data: bytes, starts: Offsets, ends: Offsets, numbers: Offsets) -> I
 
 def refused(number: int, text: bytes, problem: str) -> pa.RecordBatch:
     """One line that cannot be given to a parser."""
-    return pa.record_batch([[number], [shown(text)], [problem]], schema=LINES)
+    return _batch([number], [shown(text)], [problem])
+
+
+def _batch(numbers: Sequence[int], lines: Sequence[str], problems: Sequence[str | None]) -> pa.RecordBatch:
+    return pa.record_batch([integer_array(numbers), text_array(lines), text_array(problems)], schema=LINES)
 
 
 def byte_problem(text: bytes) -> str | None:
@@ -110,7 +115,7 @@ def _judged_one_by_one(data: bytes, starts: Offsets, ends: Offsets, numbers: Off
         rows[0].append(number)
         rows[1].append(shown(text) if problem else text.decode())
         rows[2].append(problem)
-    return pa.record_batch(list(rows), schema=LINES)
+    return _batch(*rows)
 
 
 def _is_utf8(lines: pa.StringArray) -> bool:

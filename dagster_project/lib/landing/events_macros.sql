@@ -5,10 +5,30 @@ create or replace temp macro landing_is_name(name, line) as
     or regexp_full_match(name, '[0-9]{1,18}')
     or contains(line, '"' || name || '"');
 
+-- the line that most producers write: five fields in this order, without blanks. A line that is equal to it has no other field and
+-- none twice, its names are texts without escapes, and its moment and properties are as they were taken.
+create or replace temp macro landing_plain_line(transaction_id, external_subscription_id, code, moment, ending) as
+    concat(
+        '{"transaction_id":"', transaction_id, '","external_subscription_id":"', external_subscription_id, '","code":"', code,
+        '","timestamp":', case when moment like '____-%' then '"' || moment || '"' else moment end,
+        ',"properties":', ending
+    );
+
 -- a line that is exactly as long as its fields, written without blanks, their names and moments as texts: no field is unknown or
 -- there twice. The properties must be as sent and the moment no number, so that nothing can make up for what a number lacks.
-create or replace temp macro landing_is_compact(line, fields_length, moment) as
-    strlen(line) = fields_length
+create or replace temp macro landing_is_compact(
+    line, transaction_id, external_subscription_id, code, moment, properties, organization_id, received_at, amount
+) as
+    -- names, quotes, colons and commas around the values
+    strlen(line) = 76
+    + strlen(transaction_id)
+    + strlen(external_subscription_id)
+    + strlen(code)
+    + strlen(moment)
+    + coalesce(strlen(properties) + 14, 0)
+    + coalesce(strlen(organization_id) + 21, 0)
+    + coalesce(strlen(received_at) + 17, 0)
+    + coalesce(strlen(amount) + 32, 0)
     + case
         when suffix(line, e'\r\n') then 2
         when suffix(line, e'\n') then 1
@@ -46,18 +66,27 @@ create or replace temp macro landing_instant(moment) as
         )
     end;
 
+create or replace temp macro landing_is_in_range(instant) as
+    instant >= timestamp '1970-01-01' and instant < timestamp '2200-01-01';
+
+create or replace temp macro landing_is_civil(moment) as
+    -- the cast has checked such a text, but for the hour 24 and names of zones, which follow a blank
+    moment like '____-__-__T__:__:__%Z'
+    and not contains(moment, 'T24')
+    and not contains(moment, ' ')
+    or regexp_full_match(
+        moment,
+        '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
+    );
+
+-- the same for a moment that is known to be as it was written: what is no text is a number of seconds
+create or replace temp macro landing_is_moment(moment, instant) as
+    landing_is_in_range(instant) and (landing_is_civil(moment) or moment not like '____-__-__%');
+
 create or replace temp macro landing_is_instant(moment, instant, field, line) as
-    instant >= timestamp '1970-01-01'
-    and instant < timestamp '2200-01-01'
+    landing_is_in_range(instant)
     and (
-        -- the cast has checked such a text, but for the hour 24 and names of zones, which follow a blank
-        moment like '____-__-__T__:__:__%Z'
-        and not contains(moment, 'T24')
-        and not contains(moment, ' ')
-        or regexp_full_match(
-            moment,
-            '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
-        )
+        landing_is_civil(moment)
         or (
             landing_is_epoch(moment)
             and (
@@ -76,8 +105,8 @@ create or replace temp macro landing_has_once(names) as
     case len(names)
         when 0 then true
         when 1 then true
-        when 2 then names[1] <> names[2]
-        when 3 then names[1] <> names[2] and names[1] <> names[3] and names[2] <> names[3]
+        when 2 then list_position(names, names[2]) = 2
+        when 3 then list_position(names, names[2]) = 2 and list_position(names, names[3]) = 3
         else list_unique(names) = len(names)
     end;
 
@@ -114,4 +143,8 @@ create or replace temp macro landing_is_inexact(taken, line) as
 
 -- of the id of an event: lines that differ in it have different ids. Versions of the engine may hash otherwise.
 create or replace temp macro landing_key_hash(organization_id, external_subscription_id, transaction_id) as
-    (hash(organization_id, external_subscription_id, transaction_id) >> 1)::bigint
+    (hash(organization_id, external_subscription_id, transaction_id) >> 1)::bigint;
+
+-- a property's text as a quantity: the rule of the macro parse_quantity of the models
+create or replace temp macro landing_quantity(measured) as
+    case when regexp_matches(measured, '^-?0*[0-9]{1,15}([.][0-9]{1,12}0*)?$') then measured::decimal(27, 12) end

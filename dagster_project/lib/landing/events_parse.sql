@@ -1,6 +1,5 @@
 -- Lines of events to typed rows; a line about which anything is in doubt keeps its text, for the judge.
 -- A line comes as file_id, line_number, default_organization_id, line, raw (its text in the source, if that is another), problem.
-insert into landing_parsed
 with located as (
     select
         file_id,
@@ -23,24 +22,14 @@ fields as (
 ),
 typed as (
     select
-        * exclude (properties),
+        *,
         coalesce(organization_id, default_organization_id) as organization,
         coalesce(properties::varchar, '{}') as property_text,
         json_keys(properties) as property_names,
-        contains(line, properties::varchar) as is_as_sent,
+        line = landing_plain_line(transaction_id, external_subscription_id, code, "timestamp", concat(properties::varchar, e'}\n')) as is_plain,
         landing_instant("timestamp") as event_at,
         landing_instant(received_at) as received_instant,
-        try_cast(precise_total_amount_cents as decimal(38, 12)) as amount,
-        -- of the line written without blanks: names, quotes, colons and commas around the values
-        76
-        + strlen(transaction_id)
-        + strlen(external_subscription_id)
-        + strlen(code)
-        + strlen("timestamp")
-        + coalesce(strlen(properties::varchar) + 14, 0)
-        + coalesce(strlen(organization_id) + 21, 0)
-        + coalesce(strlen(received_at) + 17, 0)
-        + coalesce(strlen(precise_total_amount_cents) + 32, 0) as fields_length
+        try_cast(precise_total_amount_cents as decimal(38, 12)) as amount
     from fields
 ),
 judged as (
@@ -48,6 +37,28 @@ judged as (
         *,
         -- as the condition of a case, what comes after a failed test is not evaluated
         case when
+            (
+                is_plain
+                -- or the same with a number in another form than the one that is kept
+                or is_json
+                and starts_with(line, landing_plain_line(transaction_id, external_subscription_id, code, "timestamp", '{'))
+                and json_keys(line) = ['transaction_id', 'external_subscription_id', 'code', 'timestamp', 'properties']
+                and landing_has_plain_numbers(line)
+            )
+            and strlen(line) <= 1000
+            and event_at is not null
+            and transaction_id <> ''
+            and external_subscription_id <> ''
+            and code <> ''
+            and list_contains(getvariable('landing_organizations'), organization)
+            and landing_is_moment("timestamp", event_at)
+            and starts_with(property_text, '{')
+            and landing_has_once(property_names)
+            and landing_is_shallow(property_text)
+            and not contains(property_text, '\u0000')
+            and landing_has_short_numbers(property_text)
+            then false
+        when
             is_json
             and event_at is not null
             and transaction_id <> ''
@@ -56,8 +67,11 @@ judged as (
             and greatest(strlen(transaction_id), strlen(external_subscription_id), strlen(code)) <= 1000
             and list_contains(getvariable('landing_organizations'), organization)
             and (
-                is_as_sent
-                and landing_is_compact(line, fields_length, "timestamp")
+                contains(line, property_text)
+                and landing_is_compact(
+                    line, transaction_id, external_subscription_id, code, "timestamp", properties::varchar,
+                    organization_id, received_at, precise_total_amount_cents
+                )
                 or landing_has_known_keys(json_keys(line))
                 and landing_is_name(transaction_id, line)
                 and landing_is_name(external_subscription_id, line)
@@ -76,7 +90,7 @@ judged as (
                 and not {{ too_long_quantity }}
             )
             and (
-                is_as_sent
+                contains(line, property_text)
                 or contains(replace(line, ' ', ''), replace(property_text, ' ', ''))
                 or landing_has_plain_numbers(line)
             )

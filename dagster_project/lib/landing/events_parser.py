@@ -1,7 +1,8 @@
 """Parsing of events, in DuckDB whatever the warehouse is: in bulk, and the doubtful ones by the judge.
 
 After `judge_doubtful` and `apply_expressions` the temporary relations `landing_incoming` (events) and
-`landing_rejected` (lines with a reason) hold every line that was read.
+`landing_rejected` (lines with a reason) hold every line that was read; `landing_extracted` are the events with what the
+catalogue reads of them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,9 +11,11 @@ from contextlib import suppress
 import duckdb
 import pyarrow as pa
 
+from dagster_project.lib.arrow import table_of
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.landing.events_formulas import FormulaStep, MetricFormula
 from dagster_project.lib.landing.events_judge import EventJudge, Refusal
+from dagster_project.lib.landing.events_layouts import EventLayout, create_layouts
 from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
 from dagster_project.lib.landing.events_mapping import json_path, literal
 from dagster_project.lib.landing.events_sql import statement, statements
@@ -56,10 +59,17 @@ class EventParser:
         organizations: Collection[str],
         quantities: Quantities,
         formulas: Sequence[MetricFormula] = (),
+        events: str | None = None,
     ) -> None:
-        """Prepare a connection whose time zone is UTC; `quantities` as in EventJudge."""
+        """Prepare a connection whose time zone is UTC; `quantities` as in EventJudge.
+
+        `events` is the warehouse's table of events where this connection has it: what is plain and new goes there at once.
+        """
         self.connection = connection
         self._formulas = FormulaStep(connection, formulas)
+        self._events = events
+        self._batch_id = 0
+        self._extracted: dict[str, str] = {}
         self.defaults: dict[int, str | None] = {}
         self._organizations = frozenset(organizations)
         self._judge = EventJudge(self._organizations, quantities)
@@ -70,14 +80,19 @@ class EventParser:
         for macro in statements("events_macros"):
             connection.execute(macro)
 
-    def start(self, defaults: Mapping[int, str | None]) -> None:
-        """Begin with empty relations; `defaults` has the default organisation of each file id."""
-        for table in statements("events_tables"):
+    def start(
+        self, defaults: Mapping[int, str | None], *, batch_id: int = 0, layouts: Sequence[EventLayout] = ()
+    ) -> None:
+        """Begin with empty relations; `defaults` has the default organisation of each file id, `layouts` are recorded ones."""
+        self._batch_id = batch_id
+        self._extracted = create_layouts(self.connection, layouts)
+        rows = "(select * from landing_parsed where not is_doubtful)"
+        for table in statements("events_tables", extracted=statement("events_extracted", rows=rows, **self._extracted)):
             self.connection.execute(table)
         only = next(iter(self._organizations)) if len(self._organizations) == 1 else None
         self.defaults = {file_id: default or only for file_id, default in defaults.items()}
-        known = pa.array(sorted(self._organizations), pa.string())
-        self._insert("landing_organizations", pa.table([known], names=["organization_id"]))
+        names = [[name] for name in sorted(self._organizations)]
+        self._insert("landing_organizations", table_of(names, pa.schema([("organization_id", pa.string())])))
         self.connection.execute(
             "set variable landing_organizations = (select list(organization_id) from landing_organizations)"
         )
@@ -85,6 +100,7 @@ class EventParser:
     def end(self) -> None:
         """Drop the relations, so that a commit does not keep what nobody reads any more."""
         self.connection.execute("drop view landing_incoming")
+        self.connection.execute("drop view landing_extracted")
         self.connection.execute("drop table landing_parsed")
         self.connection.execute("drop table landing_rejected")
 
@@ -127,11 +143,10 @@ class EventParser:
 
     def refuse(self, file_id: int, line_number: int, problem: str) -> None:
         """One line, or a whole file, that cannot be given to the parser."""
-        row = [[file_id], [line_number], [""], [None], [problem]]
-        arrays = [pa.array(v, f.type) for v, f in zip(row, _JUDGED_SCHEMA, strict=True)]
+        row = (file_id, line_number, "", None, problem)
         self.read(
             _JUDGED_SCHEMA,
-            iter([pa.record_batch(arrays, schema=_JUDGED_SCHEMA)]),
+            iter(table_of([row], _JUDGED_SCHEMA).to_batches()),
             select="select * from {stream}",
             file_id=file_id,
         )
@@ -185,27 +200,39 @@ class EventParser:
             else:
                 written.append((file_id, number, text, line if raw is None else raw, None))
         if rejected:
-            self._insert("landing_rejected", _table(rejected, _REJECTED_SCHEMA))
+            self._insert("landing_rejected", table_of(rejected, _REJECTED_SCHEMA))
         if written:
-            self.connection.register(_JUDGED, _table(written, _JUDGED_SCHEMA))
+            self.connection.register(_JUDGED, table_of(written, _JUDGED_SCHEMA))
             select = f"select *, null::varchar as default_organization_id from {_JUDGED}"
-            self._parse(select, is_doubtful=_UNTYPED)
+            self._parse(select, is_judged=True)
             self.connection.unregister(_JUDGED)
 
-    def _parse(self, select: str, *, file_id: int | None = None, is_doubtful: str = "is_in_doubt") -> None:
+    def _parse(self, select: str, *, file_id: int | None = None, is_judged: bool = False) -> None:
         if file_id is not None:
             # a value and not a join: one over a stream of unknown length may keep all of it in memory
             default = self.defaults[file_id]
             default_sql = "null::varchar" if default is None else literal(default)
             select = f"select *, {default_sql} as default_organization_id from ({select})"
-        sql = statement(
+        parsed = statement(
             "events_parse",
             lines=f"({select})",
-            is_doubtful=is_doubtful,
+            is_doubtful=_UNTYPED if is_judged else "is_in_doubt",
             is_kept=self._is_kept,
             too_long_quantity=self._too_long,
         )
-        self.connection.execute(sql)
+        if self._events is None or is_judged:
+            self.connection.execute(statement("events_hold", parsed=parsed))
+            return
+        self.connection.execute(
+            statement(
+                "events_take",
+                parsed=parsed,
+                extracted=statement("events_extracted", rows="plain", **self._extracted),
+                events=self._events,
+                batch_id=self._batch_id,
+                is_kept=self._is_kept,
+            )
+        )
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         self.connection.register("landing_rows", rows)
@@ -220,12 +247,6 @@ def _watched(batches: Iterator[pa.RecordBatch], failures: list[OSError | Billing
     except (OSError, BillingError) as error:
         failures.append(error)
         raise
-
-
-def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _too_long_quantity(quantities: Quantities) -> str:

@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from dagster_project.lib.arrow import integer_array, text_array
 from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.landing.events_csv import CsvCutter
@@ -115,18 +116,18 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
 
 def _plain_batches(parser: EventParser, origins: Sequence[Origin], note: Note) -> Iterator[pa.RecordBatch]:
     for origin in origins:
-        default = pa.scalar(parser.defaults[origin.file_id], pa.string())
+        default = text_array([parser.defaults[origin.file_id]])[0]
         batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
         for batch in _counted(origin, batches, note):
-            ids = pa.array(np.full(batch.num_rows, origin.file_id))
+            ids = integer_array(np.full(batch.num_rows, origin.file_id))
             organizations = pa.repeat(default, batch.num_rows)
             yield pa.record_batch([ids, organizations, *batch.columns], schema=_FILE_LINES)
 
 
 def _inline_batches(origin: Origin) -> Iterator[pa.RecordBatch]:
     lines = list(origin.source.lines)
-    numbers = pa.array(range(1, len(lines) + 1), pa.int64())
-    texts = pa.array(lines, pa.string())
+    numbers = integer_array(range(1, len(lines) + 1))
+    texts = text_array(lines)
     yield pa.record_batch([numbers, texts, pa.nulls(len(lines), pa.string())], schema=LINES)
 
 

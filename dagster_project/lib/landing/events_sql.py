@@ -1,7 +1,10 @@
 """The SQL files beside this module: statements by file, with `{{ name }}` filled in."""
 
+import re
 from functools import cache
 from pathlib import Path
+
+_PLACE = re.compile(r"\{\{ (\w+) \}\}")
 
 
 @cache
@@ -11,10 +14,9 @@ def _text(name: str) -> str:
 
 def statements(name: str, **values: str | int) -> list[str]:
     """The statements of `name`.sql, in order."""
-    text = _text(name)
-    for key, value in values.items():
-        text = text.replace("{{ " + key + " }}", str(value))
-    return [part.strip() for part in text.split(";\n") if part.strip(" \n;")]
+    parts = [part.strip() for part in _text(name).split(";\n") if part.strip(" \n;")]
+    # at once, so that what is filled in is never looked at again: it may have texts of the catalogue
+    return [_PLACE.sub(lambda place: str(values.get(place[1], place[0])), part) for part in parts]
 
 
 def statement(name: str, **values: str | int) -> str:

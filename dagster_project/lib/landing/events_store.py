@@ -12,7 +12,8 @@ from dagster_project.lib.landing.events_sql import statement, statements
 from dagster_project.lib.warehouse import Session
 
 _PAGE_ROWS = 20_000
-_MOVED = ("landing_incoming", "landing_rejected")
+# what is copied into which table of a warehouse that does not parse
+_MOVED = {"landing_extracted": "landing_incoming", "landing_rejected": "landing_rejected"}
 
 
 def store_parsed(
@@ -28,12 +29,17 @@ def store_parsed(
     The fates are landed, duplicates, conflicts and rejected. `relations` are the file ids of
     relations, which are read again at every landing: of them only what is not known is taken.
     """
+    raw = session.schema("raw")
     if session.kind != "duckdb":
         _move(session, parsed)
-    raw = session.schema("raw")
+    else:
+        _take_back(session, raw=raw, first_file_id=first_file_id)
     _find_repeats(session, raw)
+    landed = "events_landed" if session.kind == "duckdb" else "events_landed_moved"
     values: dict[str, str | int] = {
+        "landed": statement(landed, raw=raw, first_file_id=first_file_id),
         "raw": raw,
+        "extracted": "landing_extracted" if session.kind == "duckdb" else "landing_incoming",
         "batch_id": batch_id,
         "first_file_id": first_file_id,
         "relations": ", ".join(map(str, sorted(relations))) or "-1",
@@ -52,14 +58,29 @@ def _move(session: Session, parsed: duckdb.DuckDBPyConnection) -> None:
         session.execute(part)
     connection: Any = session.connection  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory(prefix="meterhouse-") as folder:
-        for table in _MOVED:
+        for relation, table in _MOVED.items():
             path = Path(folder) / table
             # every value is quoted, so that an empty text is not a null
-            parsed.execute(f"copy {table} to '{path}' (format csv, header false, force_quote *)")
+            parsed.execute(f"copy {relation} to '{path}' (format csv, header false, force_quote *)")
             with path.open("rb") as file, connection.cursor() as cursor:
                 cursor.copy_expert(f"copy {table} from stdin with (format csv)", file)
             path.unlink()
             session.execute(f"analyze {table}")
+
+
+def _take_back(session: Session, **values: str | int) -> None:
+    """Let events that went straight into the warehouse wait with an earlier line of theirs; hardly ever there are any."""
+    session.execute(statement("events_overtaken", **values))
+    if session.rows("select 1 from landing_overtaken limit 1"):
+        for part in statements("events_taken_back", **values):
+            session.execute(part)
+    session.execute("drop table landing_overtaken")
+
+
+def renew_hashes(session: Session) -> None:
+    """See to it that the hashes in a DuckDB warehouse are those that this landing makes."""
+    if session.kind == "duckdb":
+        session.execute(statement("events_hashes", raw=session.schema("raw")))
 
 
 def _find_repeats(session: Session, raw: str) -> None:

@@ -1,12 +1,13 @@
 -- What was parsed into the schema raw; landing_repeats says which lines are not the first of their event.
 insert into {{ raw }}.usage_events (
     organization_id, external_subscription_id, transaction_id, code, event_at, received_at, properties,
-    precise_total_amount_cents, key_hash, batch_id, file_id, line_number
+    precise_total_amount_cents, key_hash, layout_id, quantity, item, is_remove, facets, batch_id, file_id, line_number
 )
 select
     organization_id, external_subscription_id, transaction_id, code, event_at, received_at, properties,
-    precise_total_amount_cents, key_hash, {{ batch_id }}, file_id, line_number
-from landing_incoming as incoming
+    precise_total_amount_cents, key_hash, layout_id, quantity, item, is_remove, facets,
+    {{ batch_id }}, file_id, line_number
+from {{ extracted }} as incoming
 where not exists (
     select 1 from landing_repeats as repeats
     where repeats.file_id = incoming.file_id and repeats.line_number = incoming.line_number

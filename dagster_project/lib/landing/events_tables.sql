@@ -24,4 +24,8 @@ create or replace temp table landing_rejected (
 );
 
 create or replace temp view landing_incoming as
-select * exclude (is_doubtful, line, raw, problem) from landing_parsed where not is_doubtful
+select * exclude (is_doubtful, line, raw, problem) from landing_parsed where not is_doubtful;
+
+-- the events with what the catalogue reads of them
+create or replace temp view landing_extracted as
+{{ extracted }}

@@ -11,6 +11,8 @@ import duckdb
 import psycopg2.extensions
 import pyarrow as pa
 
+from dagster_project.lib.arrow import table_of
+
 
 class Session(Protocol):
     """A connection. SQL uses `?` for parameters and must not contain a literal `?`."""
@@ -73,12 +75,9 @@ class DuckDBSession:
         data = [list(row) for row in rows]
         if not data:
             return 0
-        arrays = [
-            pa.array([None if row[i] is None else _text(row[i]) for row in data], type=pa.string())
-            for i in range(len(columns))
-        ]
+        texts = [[None if value is None else _text(value) for value in row] for row in data]
         view = "incoming_rows"
-        self.connection.register(view, pa.table(arrays, names=list(columns)))
+        self.connection.register(view, table_of(texts, pa.schema([(name, pa.string()) for name in columns])))
         names = ", ".join(columns)
         self.connection.execute(f"insert into {table} ({names}) select {names} from {view}")
         self.connection.unregister(view)

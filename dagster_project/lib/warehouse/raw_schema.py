@@ -700,6 +700,22 @@ LANDING_TABLES: tuple[RawTable, ...] = (
         landed_at="timestamp",
     ),
     _landing(
+        "event_layouts",
+        "One row per layout: what the catalogue, as it was when events of a code were landed, reads of them. facet_keys is a "
+        "JSON array of property names in the order of their bytes; measured_field is null when the metrics of the code read "
+        "different properties, or none; is_measured says that all of them read a quantity, is_counted that one counts unique "
+        "items. Never changed: when the catalogue reads something else, there is a further layout.",
+        ("layout_id",),
+        layout_id="bigint",
+        organization_id="varchar",
+        event_code="varchar",
+        measured_field="varchar",
+        facet_keys="varchar",
+        is_measured="boolean",
+        is_counted="boolean",
+        batch_id="bigint",
+    ),
+    _landing(
         "usage_events",
         "One row per usage event that was landed; transaction_id is unique per subscription.",
         ("organization_id", "external_subscription_id", "transaction_id"),
@@ -712,6 +728,12 @@ LANDING_TABLES: tuple[RawTable, ...] = (
         properties="varchar",
         precise_total_amount_cents="decimal(38,12)",
         key_hash="bigint",
+        # a cache of properties, by the layout that the event was landed with
+        layout_id="bigint",
+        quantity=QUANTITY,
+        item="varchar",
+        is_remove="boolean",
+        facets="varchar",
         batch_id="bigint",
         file_id="bigint",
         line_number="bigint",

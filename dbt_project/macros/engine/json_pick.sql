@@ -1,6 +1,7 @@
 {#
-  The texts of several members of a JSON object as one JSON array, in the order of `paths` (a list column of what
-  json_path gave); a member that is missing or null gives null. Property names are values, never part of the SQL text.
+  The texts of several members of a JSON object as one JSON array without blanks, as landing writes it, in the order of
+  `paths` (a list column of what json_path gave); a member that is missing or null gives null. Property names are values,
+  never part of the SQL text.
 #}
 {% macro json_pick(object, paths) -%}
     {{ return(adapter.dispatch('json_pick', 'meterhouse')(object, paths)) }}
@@ -8,8 +9,11 @@
 
 {% macro default__json_pick(object, paths) -%}
     (
-        select cast(json_agg(parsed.object ->> names.name order by names.position) as varchar)
-        from (select cast({{ object }} as jsonb) as object) as parsed
+        select
+            '[' || string_agg(
+                coalesce({{ json_string('parsed.object ->> names.name') }}, 'null'), ',' order by names.position
+            ) || ']'
+        from (select cast({{ object }} as json) as object) as parsed
         cross join unnest({{ paths }}) with ordinality as names (name, position)
     )
 {%- endmacro %}

@@ -4,9 +4,13 @@
   most 12 digits after the point. What does not fit has no amount, and the gate holds its customer back.
 #}
 {% macro fits_money(quantity, price) -%}
-    (abs(trunc({{ quantity }}))
-        <= {{ divide_integers(
-            power_of_ten(25),
-            "greatest(abs(trunc(cast(" ~ price ~ " as decimal(26,12)) * 1000000000000)), 1)"
-        ) }})
+    (abs(trunc({{ quantity }})) <= {{ units_that_fit(price) }})
+{%- endmacro %}
+
+{# The largest whole quantity that fits with a price: for prices of which many quantities are asked. #}
+{% macro units_that_fit(price) -%}
+    {{ divide_integers(
+        power_of_ten(25),
+        "greatest(abs(trunc(cast(" ~ price ~ " as decimal(26,12)) * 1000000000000)), 1)"
+    ) }}
 {%- endmacro %}

@@ -32,49 +32,42 @@ credited_invoices as (
 
 ),
 
-{# invoices that credit a threshold's invoice before them, by a close before or by this one #}
-crediting_invoices as (
+{# progressive invoices whose charge a standing invoice credits, by a close before or by this one #}
+progressive_uses as (
 
-    select postings.invoice_id
-    from {{ ref('stg_ledger__postings') }} as postings
-    where postings.posting_kind = 'progressive_billing_credit'
+    select
+        uses.progressive_invoice_id,
+        uses.invoice_id,
+        voided.voided_at
+    from (
+        select
+            ledger_postings.source_id as progressive_invoice_id,
+            ledger_postings.invoice_id
+        from {{ ref('stg_ledger__postings') }} as ledger_postings
+        where ledger_postings.posting_kind = 'progressive_billing_credit' and ledger_postings.amount_cents > 0
 
-    union
+        union all
 
-    select credits.invoice_id
-    from {{ ref('int_progressive_credits') }} as credits
+        select
+            open_postings.source_id as progressive_invoice_id,
+            open_postings.invoice_id
+        from {{ ref('int_postings') }} as open_postings
+        where open_postings.posting_kind = 'progressive_billing_credit' and open_postings.amount_cents > 0
+    ) as uses
+    left join (
+        {{ invoice_voids_known() | indent(8) }}
+    ) as voided
+        on uses.invoice_id = voided.invoice_id
 
 ),
 
-{# subscriptions whose thresholds count what their invoices billed #}
-threshold_subscriptions as (
+credited_progressive as (
 
-    select distinct
-        moments.organization_id,
-        moments.external_subscription_id
-    from {{ ref('int_thresholds') }} as thresholds
-    inner join {{ ref('int_billing_moments') }} as moments
-        on thresholds.threshold_set_id = moments.moment_id
-
-),
-
-threshold_invoices as (
-
-    select moments.invoice_id
-    from {{ ref('stg_ledger__moments') }} as moments
-    inner join threshold_subscriptions
-        on
-            moments.organization_id = threshold_subscriptions.organization_id
-            and moments.external_subscription_id = threshold_subscriptions.external_subscription_id
-
-    union
-
-    select scheduled.invoice_id
-    from {{ ref('int_invoices_scheduled') }} as scheduled
-    inner join threshold_subscriptions
-        on
-            scheduled.organization_id = threshold_subscriptions.organization_id
-            and scheduled.external_subscription_id = threshold_subscriptions.external_subscription_id
+    select distinct voids.invoice_void_id
+    from voids
+    inner join progressive_uses
+        on voids.invoice_id = progressive_uses.progressive_invoice_id
+    where progressive_uses.voided_at is null or progressive_uses.voided_at > voids.voided_at
 
 ),
 
@@ -124,10 +117,8 @@ judged as (
                 then 'the invoice has credit notes: credit the rest of it instead'
             when settled_purchases.settled_at <= voids.voided_at
                 then 'its credits are paid: refund them by a credit note instead'
-            when crediting_invoices.invoice_id is not null
-                then 'not built yet: the void of an invoice that credits one of a usage threshold'
-            when threshold_invoices.invoice_id is not null and not voids.is_regenerated
-                then 'not built yet: the void of an invoice that usage thresholds count'
+            when credited_progressive.invoice_void_id is not null
+                then 'a later invoice credits what it charged: void that one first'
         end as refusal
     from voids
     left join {{ ref('int_invoices_totalled') }} as totals
@@ -136,10 +127,8 @@ judged as (
         on voids.invoice_id = credited_invoices.invoice_id
     left join settled_purchases
         on voids.invoice_id = settled_purchases.invoice_id
-    left join crediting_invoices
-        on voids.invoice_id = crediting_invoices.invoice_id
-    left join threshold_invoices
-        on voids.invoice_id = threshold_invoices.invoice_id
+    left join credited_progressive
+        on voids.invoice_void_id = credited_progressive.invoice_void_id
 
 )
 

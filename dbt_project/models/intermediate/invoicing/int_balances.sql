@@ -54,14 +54,25 @@ last_rounds as (
 prepaid as (
 
     select
-        moves.*,
-        row_number() over (partition by moves.source_id order by moves.move_order desc) as last_place,
-        sum(case when moves.move_kind = 'consumed' then -moves.credits_e5 else 0 end) over (
-            partition by moves.source_id
+        customers.organization_id,
+        customers.external_customer_id,
+        customers.source_id,
+        customers.currency,
+        moves.balance_cents,
+        moves.credits_balance_e5,
+        row_number() over (partition by moves.chain_no order by moves.move_order desc) as last_place,
+        sum(case when entries.move_kind = 'consumed' then -moves.credits_e5 else 0 end) over (
+            partition by moves.chain_no
         ) as consumed_e5,
-        sum(case when moves.move_kind = 'opening' then 0 else 1 end) over (partition by moves.source_id)
+        sum(case when entries.move_kind = 'opening' then 0 else 1 end) over (partition by moves.chain_no)
             as moves_count
     from {{ ref('int_prepaid_moves') }} as moves
+    inner join {{ ref('int_prepaid_entries') }} as entries
+        on
+            moves.chain_no = entries.chain_no
+            and moves.move_order = entries.move_order
+    inner join {{ ref('int_prepaid_customers') }} as customers
+        on moves.chain_no = customers.chain_no
 
 )
 

@@ -1,6 +1,7 @@
 {#
   Every fee of every invoice that a credit note of this close is about, with what the note asks to credit of it. What is
-  known from the ledger (shares, earlier notes) stands here; an invoice of the same close is still being settled.
+  known from the ledger (shares, earlier notes) stands here; an invoice of the same close is still being settled. What was
+  asked of a draft is in proportion to the line as it stood then (semantics/invoice.md section 6.2).
 #}
 with
 
@@ -70,6 +71,42 @@ fees as (
 
 ),
 
+{# periods of drafts that notes are about, and the charges of them that a refresh leaves alone #}
+noted_moments as (
+
+    select * from {{ ref('int_restated_moments') }}
+    where moment_state = 'noted'
+
+),
+
+draft_fees as (
+
+    select * from {{ ref('int_draft_fees') }}
+
+),
+
+charges as (
+
+    select * from {{ ref('stg_book__charges') }}
+
+),
+
+invoiced_moments as (
+
+    select
+        scheduled.moment_id,
+        scheduled.invoice_id
+    from {{ ref('int_invoices_scheduled') }} as scheduled
+
+    union all
+
+    select
+        ledger_moments.moment_id,
+        ledger_moments.invoice_id
+    from {{ ref('stg_ledger__moments') }} as ledger_moments
+
+),
+
 credited as (
 
     select
@@ -78,10 +115,68 @@ credited as (
         requests.credit_note_code,
         requests.match_external_subscription_id,
         requests.credited_moment_id,
-        fees.*
+        fees.*,
+        {# the line as it stood when the note was asked for #}
+        case
+            when
+                noted_moments.moment_id is not null
+                and fees.fee_type in ('charge', 'true_up', 'commitment')
+                and not coalesce(fees.fee_type = 'charge' and charges.is_pay_in_advance, false)
+                then coalesce(draft_fees.amount_cents, 0)
+            else fees.amount_cents
+        end as draft_amount_cents
     from requests
     inner join fees
         on requests.invoice_id = fees.invoice_id
+    left join noted_moments
+        on
+            requests.organization_id = noted_moments.organization_id
+            and requests.credit_note_code = noted_moments.credit_note_code
+            and fees.moment_id = noted_moments.period_moment_id
+    left join charges
+        on
+            noted_moments.organization_id = charges.organization_id
+            and noted_moments.plan_code = charges.plan_code
+            and noted_moments.plan_effective_at = charges.effective_at
+            and fees.fee_code = charges.charge_code
+    left join draft_fees
+        on
+            requests.organization_id = draft_fees.organization_id
+            and requests.credit_note_code = draft_fees.credit_note_code
+            and fees.fee_id = draft_fees.fee_id
+
+    union all
+
+    {# lines of the draft that came to nothing before it was final #}
+    select
+        requests.credit_note_id,
+        requests.organization_id,
+        requests.credit_note_code,
+        requests.match_external_subscription_id,
+        requests.credited_moment_id,
+        draft_fees.fee_id,
+        requests.invoice_id,
+        draft_fees.period_moment_id as moment_id,
+        draft_fees.external_subscription_id,
+        draft_fees.fee_type,
+        draft_fees.fee_code,
+        0 as amount_cents,
+        0 as precise_e10,
+        0 as taxes_rate,
+        0 as ledger_share_e5,
+        draft_fees.amount_cents as draft_amount_cents
+    from requests
+    inner join draft_fees
+        on
+            requests.organization_id = draft_fees.organization_id
+            and requests.credit_note_code = draft_fees.credit_note_code
+    inner join invoiced_moments
+        on
+            draft_fees.period_moment_id = invoiced_moments.moment_id
+            and requests.invoice_id = invoiced_moments.invoice_id
+    left join fees
+        on draft_fees.fee_id = fees.fee_id
+    where fees.fee_id is null
 
 ),
 
@@ -93,17 +188,17 @@ asked as (
         credited.fee_id,
         items.item_position,
         items.amount_cents as asked_amount_cents,
-        credited.amount_cents,
-        sum(credited.amount_cents) over (
+        credited.draft_amount_cents as amount_cents,
+        sum(credited.draft_amount_cents) over (
             partition by credited.credit_note_id, items.item_position
-            order by credited.amount_cents desc, credited.fee_id asc
+            order by credited.draft_amount_cents desc, credited.fee_id asc
             rows between unbounded preceding and current row
-        ) - credited.amount_cents as amount_before_cents,
+        ) - credited.draft_amount_cents as amount_before_cents,
         row_number() over (
             partition by credited.credit_note_id, items.item_position
-            order by credited.amount_cents desc, credited.fee_id asc
+            order by credited.draft_amount_cents desc, credited.fee_id asc
         ) as place,
-        sum(credited.amount_cents) over (
+        sum(credited.draft_amount_cents) over (
             partition by credited.credit_note_id, items.item_position
         ) as all_amount_cents
     from credited
@@ -168,6 +263,7 @@ select
     credited.fee_id,
     credited.invoice_id,
     credited.amount_cents,
+    credited.draft_amount_cents,
     cast(credited.precise_e10 as decimal(38, 0)) as precise_e10,
     credited.taxes_rate,
     credited.ledger_share_e5,

@@ -176,8 +176,6 @@ select
         when placed.invoice_id is null then 'there is no such finalised invoice'
         when placed.finalizes_at > placed.voided_at then 'the invoice is not finalised at that time'
         when placed.is_voided_before or placed.void_place > 1 then 'the invoice is voided already'
-        when placed.invoice_type = 'progressive_billing'
-            then 'not built yet: the void of an invoice of a usage threshold'
         when placed.invoice_type = 'advance_charges'
             then 'its fees were paid before they were invoiced: credit them instead'
         when placed.invoice_type = 'credit' and placed.is_regenerated

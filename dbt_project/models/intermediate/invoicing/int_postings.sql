@@ -81,14 +81,18 @@ posted as (
     union all
 
     select
-        prepaid.invoice_id,
+        entries.invoice_id,
         'prepaid_credit' as posting_kind,
-        prepaid.source_id,
+        entries.source_id,
         0 as round_no,
         -prepaid.amount_cents as amount_cents,
         prepaid.balance_cents
     from {{ ref('int_prepaid_moves') }} as prepaid
-    where prepaid.move_kind = 'consumed'
+    inner join {{ ref('int_prepaid_entries') }} as entries
+        on
+            prepaid.chain_no = entries.chain_no
+            and prepaid.move_order = entries.move_order
+    where entries.move_kind = 'consumed'
 
 )
 

@@ -11,8 +11,16 @@ links as (
         links.moment_state,
         links.organization_id,
         links.external_customer_id,
+        links.finalizes_at,
+        links.instant_rank,
         links.progressive_invoice_id
     from {{ ref('int_progressive_links') }} as links
+
+),
+
+voids as (
+
+    {{ invoice_voids_known() | indent(4) }}
 
 ),
 
@@ -43,14 +51,27 @@ charged as (
 
 ),
 
+{# what a voided invoice took is there again: section 3.3 #}
 given as (
 
     select
-        postings.source_id as progressive_invoice_id,
+        links.invoice_id,
+        links.progressive_invoice_id,
         cast(sum(postings.amount_cents) as bigint) as given_cents
-    from {{ ref('stg_ledger__postings') }} as postings
-    where postings.posting_kind = 'progressive_billing_credit'
-    group by postings.source_id
+    from links
+    inner join {{ ref('stg_ledger__postings') }} as postings
+        on
+            links.progressive_invoice_id = postings.source_id
+            and postings.posting_kind = 'progressive_billing_credit'
+    left join voids
+        on
+            postings.invoice_id = voids.invoice_id
+            and (
+                links.finalizes_at > voids.voided_at
+                or (links.finalizes_at = voids.voided_at and links.instant_rank = 9)
+            )
+    where voids.invoice_id is null
+    group by links.invoice_id, links.progressive_invoice_id
 
 ),
 
@@ -82,6 +103,8 @@ left join shares
         links.invoice_id = shares.invoice_id
         and links.progressive_invoice_id = shares.progressive_invoice_id
 left join given
-    on links.progressive_invoice_id = given.progressive_invoice_id
+    on
+        links.invoice_id = given.invoice_id
+        and links.progressive_invoice_id = given.progressive_invoice_id
 left join noted
     on links.progressive_invoice_id = noted.progressive_invoice_id

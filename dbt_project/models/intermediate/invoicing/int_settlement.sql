@@ -132,6 +132,23 @@ progressive_begun as (
 
 ),
 
+{# invoices that are voided before the step: what they took of it is there again #}
+voided_before as (
+
+    select
+        begun.invoice_id,
+        voids.invoice_id as voided_invoice_id
+    from progressive_begun as begun
+    inner join entries
+        on
+            begun.chain_id = entries.chain_id
+            and entries.entry_kind = 'invoice_void'
+            and begun.step_no > entries.step_no
+    inner join {{ ref('int_invoice_voids') }} as voids
+        on entries.entry_id = voids.invoice_void_id
+
+),
+
 {# what this settlement has taken of it: coupons on it, credits given, notes made #}
 progressive_taken as (
 
@@ -146,6 +163,12 @@ progressive_taken as (
             settled.row_kind in ('progressive', 'issue', 'coupon')
             and begun.progressive_invoice_id
             = case when settled.row_kind = 'progressive' then settled.row_id else settled.invoice_id end
+    left join voided_before
+        on
+            begun.invoice_id = voided_before.invoice_id
+            and settled.row_kind = 'progressive'
+            and settled.invoice_id = voided_before.voided_invoice_id
+    where voided_before.invoice_id is null
     group by begun.invoice_id, begun.progressive_invoice_id
 
 ),
@@ -291,7 +314,17 @@ issue_fees as (
         {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
         coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) as share_e5,
         credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
+        {{ cents_to_e5('credited.asked_amount_cents') }} as asked_e5,
         case
+            {# of a line of a draft that has changed since: the same part of it #}
+            when
+                issues.request_kind = 'requested'
+                and credited.draft_amount_cents <> credited.amount_cents
+                and credited.draft_amount_cents > 0
+                then {{ multiply_divide(
+                    cents_to_e5('credited.asked_amount_cents'), 'credited.amount_cents',
+                    'greatest(credited.draft_amount_cents, 1)'
+                ) }}
             when issues.request_kind = 'requested' then {{ cents_to_e5('credited.asked_amount_cents') }}
             {# up to what is left to credit of the fee #}
             when issues.request_kind = 'late_usage' then greatest(
@@ -377,6 +410,14 @@ issue_sums as (
         sum(items.amount_e5 - items.credited_e5 - items.item_e5) as creditable_e5,
         max(case when items.item_e5 > items.amount_e5 - items.credited_e5 then 1 else 0 end) as overdrawn_items,
         sum(case when items.item_e5 > 0 then 1 else 0 end) as items_count,
+        sum(case when items.asked_e5 > 0 then 1 else 0 end) as asked_items_count,
+        {# whose tax is not known any more #}
+        sum(case when items.asked_e5 > 0 and items.amount_e5 = 0 then 1 else 0 end) as lost_items_count,
+        {# what the items came to on the draft, before coupons #}
+        cast({{ divide_half_away(
+            'sum(items.asked_e5 * (' ~ power_of_ten(14) ~ ' + ' ~ scaled_percent('items.taxes_rate') ~ '))',
+            power_of_ten(19)
+        ) }} as bigint) as draft_cents,
         sum(case when items.item_e5 > 0 and items.is_credit_fee then 1 else 0 end) as credit_items_count,
         max(case when items.item_e5 > 0 then items.wallet_code end) as wallet_code,
         {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
@@ -408,6 +449,8 @@ issue_taxes as (
         issues.request_kind,
         issues.policy,
         issues.is_invoice_voided,
+        {# asked for while the invoice was a draft #}
+        coalesce(issues.issued_at > issues.asked_at, false) as is_of_draft,
         issues.currency,
         issues.credit_amount_cents,
         issues.refund_amount_cents,
@@ -418,6 +461,9 @@ issue_taxes as (
         sums.coupon_e5,
         sums.overdrawn_items,
         sums.items_count,
+        sums.asked_items_count,
+        sums.lost_items_count,
+        sums.draft_cents,
         sums.credit_items_count,
         sums.wallet_code,
         sums.unused_fee_e10,
@@ -440,8 +486,10 @@ issue_totals as (
 
     select
         rounded.*,
+        rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents as requested_cents,
+        {# on a draft the total follows the items #}
         case
-            when rounded.request_kind = 'requested'
+            when rounded.request_kind = 'requested' and not rounded.is_of_draft
                 then rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents
             else rounded.exact_cents
         end as asked_cents
@@ -508,7 +556,7 @@ issue_decisions as (
         case
             when totals.request_kind <> 'requested' then null
             when totals.is_invoice_voided then 'the invoice is voided'
-            when totals.items_count = 0 then 'no fee of the invoice is named'
+            when totals.asked_items_count = 0 then 'no fee of the invoice is named'
             when totals.credit_items_count > 0 and totals.credit_amount_cents > 0
                 then 'what was paid for credits can be refunded or offset only'
             when
@@ -518,12 +566,19 @@ issue_decisions as (
             when totals.credit_items_count > 0 and totals.refund_amount_cents > coalesce(holdings.balance_cents, 0)
                 then 'the wallet holds less than that'
             when totals.overdrawn_items > 0 then 'an item is above what its fee has left to credit'
-            when abs(totals.asked_cents - totals.exact_cents) > 1
-                then 'its amounts add up to ' || cast(totals.asked_cents as varchar) || ', its items to '
-                    || cast(totals.exact_cents as varchar)
+            when
+                abs(totals.requested_cents - totals.exact_cents) > 1
+                and not (
+                    totals.is_of_draft
+                    and (totals.lost_items_count > 0 or abs(totals.requested_cents - totals.draft_cents) <= 1)
+                )
+                then 'its amounts add up to ' || cast(totals.requested_cents as varchar) || ', its items to '
+                    || cast(case when totals.is_of_draft then totals.draft_cents else totals.exact_cents end as varchar)
             when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
                 then 'the refund is above what was paid and not refunded'
-            when totals.net_cents + totals.tax_cents = 0 or totals.asked_cents = 0 then 'it is about nothing'
+            when totals.requested_cents = 0 then 'it is about nothing'
+            {# lines of a draft may have come to nothing: then there is nothing to credit #}
+            when totals.net_cents + totals.tax_cents = 0 and not totals.is_of_draft then 'it is about nothing'
         end as refusal
     from issue_totals as totals
     left join {{ ref('int_wallets') }} as wallets
@@ -534,6 +589,31 @@ issue_decisions as (
         on
             totals.chain_id = holdings.chain_id
             and wallets.source_id = holdings.source_id
+
+),
+
+{# credit, refund and offset of a note on a draft in the proportion in which they were asked for #}
+issue_parts as (
+
+    select
+        decisions.*,
+        case
+            when decisions.is_of_draft
+                then cast({{ divide_half_away(
+                    'cast(decisions.refund_amount_cents as ' ~ wide_integer() ~ ') * decisions.total_cents',
+                    'greatest(decisions.requested_cents, 1)'
+                ) }} as bigint)
+            else decisions.refund_amount_cents
+        end as refund_part_cents,
+        case
+            when decisions.is_of_draft
+                then cast({{ divide_half_away(
+                    'cast(decisions.offset_amount_cents as ' ~ wide_integer() ~ ') * decisions.total_cents',
+                    'greatest(decisions.requested_cents, 1)'
+                ) }} as bigint)
+            else decisions.offset_amount_cents
+        end as offset_part_cents
+    from issue_decisions as decisions
 
 ),
 
@@ -564,7 +644,7 @@ issue_splits as (
             else 0
         end as unused_refund_cents,
         greatest(decisions.invoice_cents - decisions.paid_amount_cents, 0) as unpaid_cents
-    from issue_decisions as decisions
+    from issue_parts as decisions
 
 ),
 
@@ -574,7 +654,7 @@ issue_amounts as (
         splits.*,
         case
             when splits.request_kind = 'requested' and splits.credit_amount_cents > 0
-                then splits.total_cents - splits.refund_amount_cents - splits.offset_amount_cents
+                then splits.total_cents - splits.refund_part_cents - splits.offset_part_cents
             when splits.request_kind = 'requested' then 0
             when splits.policy = 'offset'
                 then splits.total_cents - splits.unused_refund_cents
@@ -583,14 +663,14 @@ issue_amounts as (
         end as credit_cents,
         case
             when splits.request_kind <> 'requested' then splits.unused_refund_cents
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_amount_cents
-            else splits.total_cents - splits.offset_amount_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_part_cents
+            else splits.total_cents - splits.offset_part_cents
         end as refund_cents,
         case
             when splits.request_kind <> 'requested' and splits.policy = 'offset'
                 then least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
             when splits.request_kind <> 'requested' then 0
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_amount_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_part_cents
             else splits.total_cents
         end as offset_cents
     from issue_splits as splits

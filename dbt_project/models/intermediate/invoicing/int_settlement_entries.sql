@@ -186,7 +186,14 @@ entries as (
         case when invoices.invoice_state = 'due' then invoices.finalizes_at else invoices.as_of end as entry_at,
         case when invoices.invoice_state = 'due' then invoices.instant_rank else 90 end as entry_rank,
         1 as entry_place,
-        invoices.order_key as entry_key
+        {# what voids of one instant make anew, in the order of what they voided #}
+        case
+            when invoices.instant_rank = 9
+                then
+                    lpad(cast({{ epoch_seconds('invoices.billing_at') }} as varchar), 12, '0') || ' '
+                    || invoices.order_key
+            else invoices.order_key
+        end as entry_key
     from invoices
     inner join ordered_customers
         on invoices.customer_key = ordered_customers.chain_id

@@ -184,17 +184,21 @@ listed as (
     union all
 
     select
-        prepaid.source_id,
-        prepaid.move_kind,
-        prepaid.wallet_transaction_id,
-        prepaid.invoice_id,
-        prepaid.moved_at,
-        prepaid.move_order,
+        entries.source_id,
+        entries.move_kind,
+        entries.wallet_transaction_id,
+        entries.invoice_id,
+        entries.moved_at,
+        entries.move_order,
         prepaid.amount_cents,
         prepaid.credits_e5,
         prepaid.balance_cents,
         prepaid.credits_balance_e5
     from {{ ref('int_prepaid_moves') }} as prepaid
+    inner join {{ ref('int_prepaid_entries') }} as entries
+        on
+            prepaid.chain_no = entries.chain_no
+            and prepaid.move_order = entries.move_order
 
 )
 

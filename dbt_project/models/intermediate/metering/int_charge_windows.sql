@@ -35,7 +35,7 @@ totalled_codes as (
     group by metered_charges.moment_id, metered_charges.event_code
     having
         count(windows.window_id) = 0
-        and min(metered_charges.moment_state) <> 'restated'
+        and min(metered_charges.moment_state) not in ('restated', 'noted')
         and count(distinct metered_charges.field_name) <= 1
         and min(
             case

@@ -42,8 +42,9 @@ readings as (
             "select period_moment_id from period_readers",
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
             "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
-            ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late')))"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
+            ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late'))"
+            ~ " or (charge_windows.moment_state = 'noted' and events.fate = 'finalized'))"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in ('restated', 'noted'), false)"
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -57,7 +58,7 @@ readings as (
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state = 'restated', false)"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in ('restated', 'noted'), false)"
         ),
     ] -%}
         select
@@ -73,7 +74,7 @@ readings as (
             charge_windows.metered_charge_id,
             charge_windows.charge_code,
             charge_windows.aggregation_type,
-            charge_windows.moment_state = 'restated' as is_restated,
+            charge_windows.moment_state in ('restated', 'noted') as is_restated,
             charge_windows.is_pay_in_advance,
             events.event_at >= charge_windows.usage_from_at as is_in_period,
             case
@@ -90,7 +91,7 @@ readings as (
 
         union all
     {% endfor %}
-    {# of a corrected event a restated period reads the version that was known #}
+    {# of a corrected event a period at another time reads the version that was known #}
     select
         events.organization_id,
         events.external_subscription_id,
@@ -121,7 +122,7 @@ readings as (
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
             and (events.superseded_at is null or events.superseded_at >= charge_windows.known_to_at)
-    where charge_windows.moment_state = 'restated'
+    where charge_windows.moment_state in ('restated', 'noted')
 
 ),
 

@@ -18,7 +18,7 @@ moments as (
 
     union all
 
-    {# periods that were billed, as they are known now #}
+    {# periods as they are known at another time #}
     select
         {% for column in columns -%}
             restated.{{ column }},
@@ -139,7 +139,7 @@ metered as (
             and moments.next_plan_effective_at = next_metrics.effective_at
             and charges.billable_metric_code = next_metrics.billable_metric_code
     {# what is paid in advance was billed event by event #}
-    where moments.moment_state <> 'restated' or not coalesce(charges.is_pay_in_advance, false)
+    where moments.moment_state not in ('restated', 'noted') or not coalesce(charges.is_pay_in_advance, false)
 
 )
 

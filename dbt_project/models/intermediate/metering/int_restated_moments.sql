@@ -1,6 +1,7 @@
 {#
-  A billed period once more, as it was known when a later invoice of its subscription is made: a row of its own, which
-  is metered and rated like any other and never invoiced.
+  A period once more, as it was known at another time: a row of its own, which is metered and rated like any other and
+  never invoiced. A billed period when a later invoice of its subscription is made (`restated`); a draft when a credit
+  note was asked for on it (`noted`).
 #}
 {%- set kept_columns = [
     'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
@@ -29,6 +30,63 @@ moments as (
 
     select * from {{ ref('int_billing_moments') }}
 
+),
+
+notes as (
+
+    select
+        notes.organization_id,
+        notes.credit_note_code,
+        notes.created_at,
+        notes.match_external_subscription_id,
+        notes.match_external_customer_id
+    from {{ ref('stg_book__credit_notes') }} as notes
+    inner join {{ ref('stg_events__close_scope') }} as close_scope
+        on
+            notes.organization_id = close_scope.organization_id
+            and notes.created_at <= close_scope.as_of
+    left join {{ ref('stg_ledger__credit_notes') }} as issued
+        on
+            notes.organization_id = issued.organization_id
+            and notes.credit_note_code = issued.credit_note_code
+    where issued.credit_note_code is null
+
+),
+
+payers as (
+
+    select * from {{ ref('int_customers_resolved') }}
+
+),
+
+owners as (
+
+    select distinct
+        moments.organization_id,
+        moments.external_subscription_id,
+        moments.external_customer_id
+    from moments
+
+),
+
+{# who pays the invoice that a note is about #}
+noted_payers as (
+
+    select distinct
+        notes.organization_id,
+        notes.credit_note_code,
+        notes.created_at,
+        payers.payer_external_customer_id
+    from notes
+    left join owners
+        on
+            notes.organization_id = owners.organization_id
+            and notes.match_external_subscription_id = owners.external_subscription_id
+    inner join payers
+        on
+            notes.organization_id = payers.organization_id
+            and coalesce(owners.external_customer_id, notes.match_external_customer_id) = payers.external_customer_id
+
 )
 
 select
@@ -39,6 +97,7 @@ select
     next_moments.billing_at as next_billing_at,
     late_usage.cause,
     late_usage.is_price_corrected,
+    cast(null as varchar) as credit_note_code,
     'restated' as moment_state,
     {# what is known before the next invoice; what waits for one: at as_of #}
     coalesce(
@@ -52,3 +111,32 @@ inner join moments
     on late_usage.moment_id = moments.moment_id
 left join moments as next_moments
     on late_usage.next_moment_id = next_moments.moment_id
+
+union all
+
+{# every draft of the payer at that time: which of them is meant shows when the invoices are there #}
+select
+    {{ surrogate_key(['moments.moment_id', "'noted'", 'notes.credit_note_code']) }} as moment_id,
+    moments.moment_id as period_moment_id,
+    moments.moment_state as period_state,
+    cast(null as varchar) as next_moment_id,
+    cast(null as timestamp) as next_billing_at,
+    cast(null as varchar) as cause,
+    false as is_price_corrected,
+    notes.credit_note_code,
+    'noted' as moment_state,
+    notes.created_at as finalizes_at,
+    {% for column in kept_columns -%}
+        moments.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from noted_payers as notes
+inner join payers
+    on
+        notes.organization_id = payers.organization_id
+        and notes.payer_external_customer_id = payers.payer_external_customer_id
+inner join moments
+    on
+        payers.organization_id = moments.organization_id
+        and payers.external_customer_id = moments.external_customer_id
+        and notes.created_at >= moments.billing_at
+        and notes.created_at < moments.finalizes_at

@@ -63,6 +63,70 @@ styled as (
         ) as highest_price
     from neighbours
 
+),
+
+{# a graduated percentage knows integer ranges only: semantics/rating.md section 6.3 #}
+measured as (
+
+    select
+        styled.*,
+        case
+            when styled.from_value = 0 or (styled.is_touching and styled.rate is null) then styled.from_value
+            else styled.from_value - 1
+        end as base_value,
+        cast({{ units_that_fit('styled.highest_price') }} as decimal(38, 12)) + 1 as too_many_units
+    from styled
+
+),
+
+{# what a range costs in full; none of one that only quantities reach which are too large to have an amount #}
+priced as (
+
+    select
+        measured.*,
+        case
+            when measured.to_value >= measured.too_many_units then null
+            when measured.rate is null
+                then {{ price_graduated_range(
+                    '(measured.to_value - measured.base_value)', 'measured.per_unit_amount', 'measured.flat_amount'
+                ) }}
+            else cast(measured.flat_amount as decimal(38, 24))
+        end as full_amount,
+        case
+            when measured.to_value < measured.too_many_units
+                then {{ multiply_percent('(measured.to_value - measured.base_value)', 'measured.rate') }}
+        end as full_percentage
+    from measured
+
 )
 
-select * from styled
+select
+    priced.organization_id,
+    priced.plan_code,
+    priced.plan_effective_at,
+    priced.charge_code,
+    priced.filter_position,
+    priced.range_position,
+    priced.from_value,
+    priced.to_value,
+    priced.per_unit_amount,
+    priced.rate,
+    priced.flat_amount,
+    priced.previous_to_value,
+    priced.is_touching,
+    priced.highest_price,
+    priced.base_value,
+    priced.too_many_units,
+    cast(coalesce(sum(priced.full_amount) over ranges_below, 0) as decimal(38, 24)) as amount_below,
+    cast(coalesce(sum(priced.full_percentage) over ranges_below, 0) as decimal(38, 26)) as percentage_below
+from priced
+window ranges_below as (
+    partition by
+        priced.organization_id,
+        priced.plan_code,
+        priced.plan_effective_at,
+        priced.charge_code,
+        priced.filter_position
+    order by priced.range_position
+    rows between unbounded preceding and 1 preceding
+)

@@ -16,6 +16,7 @@ with
 restated_moments as (
 
     select * from {{ ref('int_restated_moments') }}
+    where moment_state = 'restated'
 
 ),
 

@@ -30,17 +30,9 @@ currencies as (
 
 ),
 
-tiers as (
+tiered as (
 
-    {# no amount at all when one of the ranges has none #}
-    select
-        tiers.point_id,
-        case
-            when count(*) = count(tiers.amount)
-                then {{ cut_amount('sum(tiers.amount) + sum(tiers.cut_rest)') }}
-        end as amount
-    from {{ ref('int_usage_tiers') }} as tiers
-    group by tiers.point_id
+    select * from {{ ref('int_tiered_amounts') }}
 
 ),
 
@@ -124,7 +116,7 @@ priced as (
                             else prorated.amount
                         end
                 when points.charge_model in ('graduated', 'graduated_percentage', 'volume')
-                    then case when tiers.point_id is null then 0 else tiers.amount end
+                    then case when tiered.point_id is null then 0 else tiered.amount end
                 when points.charge_model = 'package'
                     then {{ price_package(
                         'points.units', 'points.units_rest', 'buckets.free_units', 'buckets.package_size',
@@ -169,8 +161,8 @@ priced as (
             and points.charge_code = custom.charge_code
             and points.filter_position = custom.filter_position
             and points.group_values = custom.group_values
-    left join tiers
-        on points.point_id = tiers.point_id
+    left join tiered
+        on points.point_id = tiered.point_id
     left join prorated
         on points.usage_id = prorated.usage_id
     left join limited

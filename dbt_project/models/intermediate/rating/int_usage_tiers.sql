@@ -1,3 +1,6 @@
+{# read once, by the fees of a period: what a point costs is in int_tiered_amounts #}
+{{ config(materialized='view') }}
+
 with
 
 points as (
@@ -100,14 +103,5 @@ select
             {{ price_graduated_range('visited.units_in_range', 'visited.per_unit_amount', 'visited.flat_amount') }}
             + {{ price_units_rest('visited.units_rest', 'visited.per_unit_amount') }} as decimal(38, 24)
         )
-    end as amount,
-    {# what the cut at the 24th decimal left of a percentage, for the sum over the ranges #}
-    case
-        when visited.is_billable and visited.charge_model = 'graduated_percentage'
-            then cast(
-                {{ multiply_percent('visited.units_in_range', 'visited.rate') }}
-                - trunc({{ multiply_percent('visited.units_in_range', 'visited.rate') }}, 24) as decimal(38, 26)
-            )
-        else cast(0 as decimal(38, 26))
-    end as cut_rest
+    end as amount
 from visited

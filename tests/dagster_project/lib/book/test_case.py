@@ -30,6 +30,11 @@ def test_a_case_keeps_its_name_its_moment_and_its_expectations(case, write):
     assert read.book.timezones == {"Europe/Paris"}
 
 
+def test_a_remark_may_be_empty(case, write):
+    case["about"] = ""
+    assert read_case(write(case)).about == ""
+
+
 def test_the_given_organization_id_replaces_that_of_the_case(case, write):
     case["given"]["organization"]["id"] = "acme"
     assert read_case(write(case)).organization_id == "acme"

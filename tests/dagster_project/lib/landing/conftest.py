@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
-from tests.dagster_project.lib.landing.landings import FATES, Lander
+from tests.dagster_project.lib.landing.landings import CATALOGUE, FATES, Lander
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,6 @@ def _lander(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Land
         warehouse = request.getfixturevalue("landing_postgres")
         with warehouse.connect() as session:
             raw = session.schema("raw")
-            for table in (*FATES, "landed_files", "billable_metrics"):
+            for table in (*FATES, *CATALOGUE, "landed_files", "event_layouts"):
                 session.execute(f"truncate {raw}.{table}")
     return Lander(warehouse, tmp_path / "events")

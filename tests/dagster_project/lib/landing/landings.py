@@ -13,6 +13,7 @@ from dagster_project.lib.warehouse import Warehouse
 
 LANDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 FATES = ("usage_events", "duplicate_events", "conflicting_events", "quarantined_events")
+CATALOGUE = ("billable_metrics", "plans", "charges", "charge_filter_values", "charge_group_keys")
 
 
 def event(transaction_id: str = "t1", **fields: Any) -> dict[str, Any]:

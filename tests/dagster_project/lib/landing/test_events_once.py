@@ -206,3 +206,34 @@ def test_events_hashed_by_another_version_are_still_known(tmp_path: Path) -> Non
             session.execute(f"update raw.usage_events set key_hash = {stale}")
         [landed] = lander.land_lines(line("t1"), line("t2", code="x"), line(f"new {stale}"))
         assert counts(landed) == (3, 1, 1, 1, 0)
+
+
+def test_the_first_line_wins_also_when_it_is_looked_at_after_the_others(lander: Lander) -> None:
+    # numbers with exponents are judged one by one, after all plain lines
+    judged = [line(f"t{i}").replace('"10"', "1e3") for i in (1, 2)]
+    [landed] = lander.land_lines(*judged, line("t1"), line("t2", properties={"n": 1000}), line("t3"))
+    assert counts(landed) == (5, 3, 1, 1, 0)
+    assert lander.rows("transaction_id, line_number, properties") == [
+        ("t1", 1, '{"n":1000}'),
+        ("t2", 2, '{"n":1000}'),
+        ("t3", 5, '{"n":"10"}'),
+    ]
+    assert lander.rows("transaction_id, line_number, properties", "conflicting_events") == [("t1", 3, '{"n":"10"}')]
+    assert lander.rows("transaction_id, line_number", "duplicate_events") == [("t2", 4)]
+
+
+def test_the_first_file_wins_whatever_formats_are_read_first(lander: Lander) -> None:
+    header = "transaction_id,external_subscription_id,code,timestamp,n"
+    cells = [f"t{i},sub,api,2024-03-05T12:00:00Z,{n}" for i, n in ((1, 10), (2, 11), (3, 10))]
+    first = lander.write("a.csv", [header, *cells])
+    second = lander.write("b.jsonl", [line(f"t{i}") for i in (1, 2, 4)])
+    files = lander.land(file_source(second), file_source(first))
+    assert [counts(landed) for landed in files] == [(3, 3, 0, 0, 0), (3, 1, 1, 1, 0)]
+    assert lander.rows("transaction_id, file_id, properties") == [
+        ("t1", 1, '{"n":"10"}'),
+        ("t2", 1, '{"n":"11"}'),
+        ("t3", 1, '{"n":"10"}'),
+        ("t4", 2, '{"n":"10"}'),
+    ]
+    assert lander.rows("transaction_id, file_id", "conflicting_events") == [("t2", 2)]
+    assert lander.rows("transaction_id, file_id", "duplicate_events") == [("t1", 2)]

@@ -1,0 +1,3 @@
+-- Parsed lines into landing_parsed.
+insert into landing_parsed
+{{ parsed }}
