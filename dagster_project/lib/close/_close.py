@@ -277,7 +277,7 @@ def rate_candidates(
     }
     are_there = staging_count(warehouse) >= int(version.split()[0])
     standing = {
-        table for table, (made_by, _) in versions.items() if are_there and recorded_version(warehouse, table) == made_by
+        table for table, (made_by, _) in versions.items() if recorded_version(warehouse, table) == made_by and are_there
     }
     runs.run(selection, exclude=(*exclude, *(path for table in standing for path in versions[table][1])))
     for table in versions.keys() - standing:
