@@ -63,10 +63,26 @@ def _hear_only_what_is_told() -> None:
 
 
 def _gather_macros_at_once() -> None:
-    """The macros that a node's context sees by their names: the nearest package's last, as it wins."""
+    """The macros that a node's context sees by their names: the nearest package's last, as it wins.
+
+    dbt hands over the macros of one package at a time, whose names differ.
+    """
+    from dbt.clients.jinja import MacroGenerator
     from dbt.context.configured import ConfiguredContext
-    from dbt.context.macros import MacroNamespace
+    from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
     from dbt.context.manifest import ManifestContext
+
+    def add_macros(builder: Any, macros: Any, context: Any) -> None:
+        added = {macro.name: MacroGenerator(macro, context, builder.node, builder.thread_ctx) for macro in macros}
+        for package in {macro.package_name for macro in macros}:
+            if package in builder.internal_package_names:
+                builder.internal_packages[package] = added
+                continue
+            builder.packages[package] = added
+            if package == builder.search_package:
+                builder.locals.update(added)
+            elif package == builder.root_package:
+                builder.globals.update(added)
 
     gathered: Any = ManifestContext.to_dict
 
@@ -84,6 +100,8 @@ def _gather_macros_at_once() -> None:
 
     replaced: Any = ManifestContext
     replaced.to_dict = to_dict
+    building: Any = MacroNamespaceBuilder
+    building.add_macros = add_macros
 
 
 def _find_cycles_by_order() -> None:
