@@ -19,6 +19,7 @@ from dagster_project.lib.close import (
     open_close,
     perform_top_ups,
     prepare_warehouse,
+    rate_candidates,
     seed_reference,
 )
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
@@ -60,7 +61,7 @@ def closed(cases: Sequence[Case], warehouse: Warehouse, home: Path, moments: Seq
             as_of = {case.organization_id: moment for case in cases}
             code_versions = dict.fromkeys(as_of, f"version {number}")
             open_close(session, as_of=as_of, known_at=None, started_at=NOW, code_versions=code_versions)
-        runs.run(RATING_SELECTION)
+        rate_candidates(warehouse, runs, RATING_SELECTION)
         perform_top_ups(warehouse, runs, RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
     with warehouse.connect(read_only=True) as session:
