@@ -1,6 +1,7 @@
 """The `meterhouse` command."""
 
 import gc
+import io
 import sys
 
 import duckdb
@@ -16,6 +17,10 @@ def main() -> None:
     # dbt's manifest is some million objects that live as long as the command: going through them again and again for
     # garbage is a tenth of an empty close
     gc.set_threshold(200_000, 50, 1000)
+    # what a file says wrongly is shown as it is, also where the terminal has no letter for it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(standalone_mode=True)
     except MeterhouseError as error:

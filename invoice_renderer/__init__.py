@@ -4,7 +4,7 @@ Knows nothing of databases, dbt or Dagster, fetches nothing and has no clock: eq
 equal bytes.
 """
 
-from invoice_renderer._bulk import FORMATS, render_many
+from invoice_renderer._bulk import FORMATS, file_name, render_many
 from invoice_renderer._document import (
     FeeType,
     Invoice,
@@ -54,6 +54,7 @@ __all__ = [
     "Totals",
     "TypesetterError",
     "available_locales",
+    "file_name",
     "has_fast_fonts",
     "load_invoice",
     "logo_data_uri",

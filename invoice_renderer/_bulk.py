@@ -1,5 +1,6 @@
 """Many invoices to files, on several processes where that pays."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -24,6 +25,22 @@ FORMATS = tuple(_RENDERERS)
 """What `render_many` can write; also the suffixes of the files."""
 
 _CHUNK = 8
+# a name of 255 bytes is the most that file systems take; a format, and `.PID.part` while it is written, come behind
+_MAX_NAME = 200
+
+
+def file_name(text: str) -> str:
+    """The name of a text, such as a number or a seller's id, as a file or a folder (without a suffix).
+
+    Characters that are not letters, digits or ``_.-~`` are percent-encoded. What would be too long for a file system
+    is cut and ends in a hash of the whole, and no name means a folder itself or the one above it.
+    """
+    name = quote(text, safe="")
+    if name in {"", ".", ".."}:
+        return name.replace(".", "%2E") or "%"
+    return (
+        name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 40]}~{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    )
 
 
 def render_many(
@@ -35,9 +52,9 @@ def render_many(
 ) -> tuple[Path, ...]:
     """Write each invoice to ``out_dir/NUMBER.FORMAT`` and give the paths, in order.
 
-    Characters of a number that are not letters, digits or ``_.-~`` are percent-encoded in the name
-    of its file. A file is there complete or not at all, and one that exists is replaced. With more
-    than one process the invoices are shared out; each process loads WeasyPrint and the fonts once.
+    `file_name` says how a number is written as the name of a file. A file is there complete or not
+    at all, and one that exists is replaced. With more than one process the invoices are shared out;
+    each process loads WeasyPrint and the fonts once.
 
     Raises:
         RenderError: two invoices have the same number, or a document could not be made.
@@ -65,7 +82,7 @@ def render_many(
 def _write(invoice: Invoice, *, out_dir: Path, formats: tuple[str, ...]) -> list[Path]:
     paths = []
     for name in formats:
-        path = out_dir / f"{quote(invoice.number, safe='')}.{name}"
+        path = out_dir / f"{file_name(invoice.number)}.{name}"
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         part.write_bytes(_RENDERERS[name](invoice))
         part.replace(path)

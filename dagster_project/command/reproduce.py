@@ -3,7 +3,6 @@
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 from rich.table import Table
@@ -19,7 +18,7 @@ from dagster_project.lib.close import Rederivation, parse_time, rederive
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
-from invoice_renderer import FORMATS, load_invoice, render_many
+from invoice_renderer import FORMATS, file_name, load_invoice, render_many
 
 _SHOWN = 30
 
@@ -101,12 +100,12 @@ def _documents(result: Rederivation, warehouse: Warehouse, out: Path) -> int:
         recorded = {(row.invoice_id, row.format): row.sha256 for row in store.documents()}
     equal = differing = 0
     for organization_id, places in by_organization.items():
-        directory = out / quote(organization_id, safe="")
+        directory = out / file_name(organization_id)
         render_many([load_invoice(result.invoices[place].document) for place in places], directory, formats=FORMATS)
         for place in places:
             invoice = result.invoices[place]
             for format_ in FORMATS:
-                content = (directory / f"{quote(invoice.number, safe='')}.{format_}").read_bytes()
+                content = (directory / f"{file_name(invoice.number)}.{format_}").read_bytes()
                 known = recorded.get((invoice.invoice_id, format_))
                 if known == hashlib.sha256(content).hexdigest():
                     equal += 1

@@ -41,6 +41,9 @@ MARTS_TESTS_EXCLUSION = ("tag:every_event",)
 _QUIET = {
     "DO_NOT_TRACK": "1",
 }
+# a manifest is a hundred megabytes
+_MANIFESTS_KEPT = 4
+_manifests: dict[tuple[str, ...], Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,22 @@ class DbtRuns:
         return self._invoke(["test", "--select", *(f"test_type:unit,{part}" for part in selection)])
 
     def manifest(self) -> Any:
-        """dbt's manifest of the project for this warehouse."""
+        """dbt's manifest of the project for this warehouse; parsed once in a process for all warehouses of its names."""
         if self._manifest is None:
-            self._manifest = self._run_dbt(["parse"], manifest=None).result
+            names = self._names()
+            if self.writes_manifest or names not in _manifests:
+                while len(_manifests) >= _MANIFESTS_KEPT:
+                    _manifests.pop(next(iter(_manifests)))
+                _manifests[names] = self._run_dbt(["parse"], manifest=None).result
+            self._manifest = _manifests[names]
         return self._manifest
+
+    def _names(self) -> tuple[str, ...]:
+        """What a manifest holds of a warehouse: engine, database and schema; dbt names a DuckDB file by its stem."""
+        environment = self.warehouse.dbt_environment()
+        path = environment.get("METERHOUSE_DUCKDB_PATH")
+        database = Path(path).stem if path else environment["METERHOUSE_PG_DATABASE"]
+        return self.warehouse.kind, database, environment["METERHOUSE_SCHEMA"]
 
     def _checked(self, arguments: list[str]) -> list[NodeResult]:
         results = self._invoke(arguments)

@@ -50,7 +50,7 @@ def _run(arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> t
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{' '.join(arguments)} failed:\n{output}")
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{output}")
     wall = time.perf_counter() - began
     return Measured(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1e6), output
 
@@ -86,6 +86,11 @@ class Ratio:
 def ratio(key: str, what: str, ours: float, reference: float, *, goal: str) -> Ratio:
     """Ours over the reference."""
     return Ratio(key, what, round(ours / reference, 2), round(ours, 2), round(reference, 2), goal)
+
+
+def less(whole: float, part: float) -> float:
+    """The cost of a close beyond that of an empty one; never nothing, which a small one may seem to be."""
+    return max(whole - part, 0.01)
 
 
 def size_name(events: int) -> str:

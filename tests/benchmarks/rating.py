@@ -12,13 +12,14 @@ import duckdb
 from measuring import BUILD, Ratio, ratio
 
 _SCHEMA = "warehouse.intermediate"
+_STAGING = "warehouse.staging"
 # 40 charges of 2 to 6 graduated ranges that touch
 _RANGES = f"""
-create table {_SCHEMA}.int_charge_ranges as
+create table {_STAGING}.stg_book__charge_ranges as
 select
     'o' as organization_id,
     'p' as plan_code,
-    timestamp '2026-01-01' as plan_effective_at,
+    timestamp '2026-01-01' as effective_at,
     'c' || charge as charge_code,
     0 as filter_position,
     place + 1 as range_position,
@@ -27,7 +28,7 @@ select
     (0.05 / (place + 1) + charge / 1000)::decimal(21, 12) as per_unit_amount,
     null::decimal(21, 12) as rate,
     (place * 2)::decimal(21, 12) as flat_amount,
-    batch_id
+    1::bigint as batch_id
 from (select charge, 2 + charge % 5 as ranges, unnest(range(2 + charge % 5)) as place from range(40) as c (charge))
 """
 _POINTS = f"""
@@ -41,14 +42,24 @@ select
     0 as filter_position,
     'graduated' as charge_model,
     false as is_prorated,
-    ((hash(number) % 100000000)::bigint // [1, 10, 100, 1000][1 + (hash(number, 1) % 4)::integer])::decimal(38, 12)
-        * 0.001::decimal(6, 3) as units,
+    (((hash(number) % 100000000)::bigint // [1, 10, 100, 1000][1 + (hash(number, 1) % 4)::integer])::decimal(18, 0)
+        * 0.001::decimal(6, 3))::decimal(38, 12) as units,
     units as full_units,
     0::bigint as units_rest
 from range({{rows}}) as n (number)
 """
 _FLOOR = f"""
-select point_id, round(units::decimal(28, 6) * 0.05::decimal(18, 9), 2) as amount from {_SCHEMA}.int_price_points
+select point_id, round(units * 0.05::decimal(18, 9), 2) as amount from {_SCHEMA}.int_price_points
+"""
+# every range that the units reach, added up
+_GRADUATED = f"""
+select points.point_id, round(sum(
+    (least(points.units, coalesce(ranges.to_value, points.units)) - ranges.from_value)::decimal(28, 6)
+    * ranges.per_unit_amount + ranges.flat_amount), 2) as amount
+from {_SCHEMA}.int_price_points as points
+inner join {_STAGING}.stg_book__charge_ranges as ranges
+    on points.charge_code = ranges.charge_code and (ranges.range_position = 1 or points.units > ranges.from_value)
+group by points.point_id
 """
 _MOVES = """
 create or replace table moves as
@@ -86,15 +97,24 @@ select sum(applied) from (select max(applied) as applied from applied group by w
 
 
 def graduated(rows: int, runs: int) -> list[Ratio]:
-    """Our tiers of graduated prices, exact ÷ units times one price."""
+    """Our graduated prices, exact and rounded to cents, what a charge's ranges cost included ÷ units times one price."""
     connection = _connection()
     connection.execute(_RANGES)
     connection.execute(_POINTS.format(rows=rows))
-    taken = _timed(connection, runs, {"floor": _FLOOR, "ours": _compiled("int_usage_tiers")})
+    ranges, amounts = _compiled("int_charge_ranges"), _compiled("int_tiered_amounts")
+    connection.execute(f"create view {_SCHEMA}.int_charge_ranges as {ranges}")
+    ours = f"select point_id, round(amount, 2) as amount from ({amounts}) as tiered"
+    taken = _timed(connection, runs, {"floor": _FLOOR, "ours": ours})
+    [(differing,)] = connection.execute(
+        f"select count(*) from result full join ({_GRADUATED}) as expected using (point_id) "
+        "where result.amount is distinct from expected.amount"
+    ).fetchall()
+    if differing:
+        raise AssertionError(f"{differing} graduated amounts are not the sum over their ranges")
     return [
         ratio(
             "rating_graduated_1m",
-            "graduated tiers of 1 M unit rows ÷ floor",
+            f"graduated prices of {rows:,} unit rows, exact ÷ floor",
             taken["ours"],
             taken["reference"],
             goal="≤ 2",
@@ -131,7 +151,7 @@ def _connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set threads = 2; set TimeZone = 'UTC'; set preserve_insertion_order = false")
     connection.execute("attach ':memory:' as warehouse")
-    connection.execute(f"create schema {_SCHEMA}")
+    connection.execute(f"create schema {_SCHEMA}; create schema {_STAGING}")
     return connection
 
 

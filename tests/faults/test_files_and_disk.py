@@ -20,7 +20,7 @@ from dagster_project.lib.close import close, land_books
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
-from dagster_project.lib.warehouse import DuckDBWarehouse
+from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
 from tests.faults.test_kills import Rated, rated, run_with
 from tests.faults.world import add_lines, die, events, failed, killed, query, request_of, run_of, seals, write_book
 
@@ -147,7 +147,7 @@ def test_a_warehouse_from_an_old_backup_or_with_flipped_bytes_is_refused(ready: 
 
 
 def test_bombs_and_crowds_end_in_time_and_are_told_by_name(tmp_path: Path, dbt_home: Path) -> None:
-    """16: a packed line of 200 MB, JSON nested 100,000 deep, 2,000 tiny files; the good event among them lands."""
+    """16: a packed line of 200 MB, packed lines without end, JSON nested 100,000 deep, 2,000 tiny files; the rest lands."""
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
     book = write_book(tmp_path / "book")
     folder = book / "events"
@@ -155,6 +155,9 @@ def test_bombs_and_crowds_end_in_time_and_are_told_by_name(tmp_path: Path, dbt_h
         for _ in range(200):
             file.write(b" " * 2**20)
         file.write(b"\n")
+    good = json.dumps({**events("clean")[0], "transaction_id": "before"}).encode()
+    # one member with an event, then 64 million empty lines behind what is no event
+    (folder / "endless.jsonl.gz").write_bytes(gzip.compress(good + b"\n") + gzip.compress(b"{}" + b"\n" * 2**26))
     (folder / "deep.jsonl").write_text('{"properties": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
     for number in range(2_000):
         (folder / f"tiny-{number}.jsonl").write_text(
@@ -168,6 +171,14 @@ def test_bombs_and_crowds_end_in_time_and_are_told_by_name(tmp_path: Path, dbt_h
     by_name = {Path(file.file_path).name: file for file in landing.files}
     assert by_name["deep.jsonl"].rejected_count == 1
     assert by_name["bomb.jsonl.gz"].landed_count == 0
+    assert by_name["endless.jsonl.gz"].landed_count == 1
+    [*reasons] = query(
+        warehouse,
+        "select reason from {raw}.quarantined_events join {raw}.landed_files using (file_id) "
+        "where (file_path like '%/bomb.jsonl.gz' or file_path like '%/endless.jsonl.gz') and reason_code = 'damaged_file'",
+    )
+    assert len(reasons) == 2
+    assert all("unpacks to more than 250 times its size" in reason for (reason,) in reasons)
     assert sum(file.landed_count for name, file in by_name.items() if name.startswith("tiny")) == 2_000
     assert by_name["clean.jsonl"].landed_count == len(events("clean"))
 
@@ -222,6 +233,22 @@ def test_the_gate_stops_a_close_on_a_failing_suite_an_empty_table_and_a_missing_
         assert report.blocking
         assert words in report.blocking_message()
     assert query(own.warehouse, "select count(*) from {ledger}.closes") == [(0,)]
+
+
+def test_what_is_missing_of_what_was_landed_is_told_and_not_made_anew_empty(
+    warehouse: Warehouse, tmp_path: Path, dbt_home: Path
+) -> None:
+    """22: a column and a table of the raw schema that somebody dropped."""
+    book = write_book(tmp_path / "book")
+    run_of(warehouse, dbt_home, AS_OF, book=book).land()
+    for damage, name in (
+        ("alter table {}.usage_events drop column quantity cascade", "usage_events.quantity"),
+        ("drop table {}.subscriptions cascade", "subscriptions"),
+    ):
+        with warehouse.connect() as session:
+            session.execute(damage.format(session.schema("raw")))
+        with pytest.raises(BillingError, match=rf"{name}.*has it no more.*Restore the warehouse"):
+            close(request_of(warehouse, dbt_home, AS_OF, book=book), SilentProgress())
 
 
 def test_a_close_that_the_gate_stopped_commits_nothing_and_the_next_one_does(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from invoice_renderer import RenderError, load_invoice, render_json, render_many, render_pdf
+from invoice_renderer import RenderError, file_name, load_invoice, render_json, render_many, render_pdf
 from invoice_renderer._cli import main
 
 Data = dict[str, Any]
@@ -28,8 +28,8 @@ def test_writes_a_file_for_each(some: list[Data], tmp_path: Path, processes: int
         "NOR-1.json",
         "2026%2F11%2F%E2%84%96%202.pdf",
         "2026%2F11%2F%E2%84%96%202.json",
-        "...pdf",
-        "...json",
+        "%2E%2E.pdf",
+        "%2E%2E.json",
     ]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     for invoice, pdf, plain in zip(invoices, paths[::2], paths[1::2], strict=True):
@@ -87,3 +87,10 @@ def test_command_line_with_a_duplicate(some: list[Data], tmp_path: Path, capsys:
     source.write_text(json.dumps(some[0]), encoding="utf-8")
     assert main([str(source), str(source), "--out", str(tmp_path)]) == 1
     assert "two invoices have the number NOR-1" in capsys.readouterr().err
+
+
+def test_a_long_name_is_cut_and_stays_different():
+    names = [file_name("é" * 10_000 + end) for end in ("a", "b")]
+    assert names[0] != names[1]
+    assert all(len(name) == 193 and name.startswith("%C3%A9") for name in names)
+    assert [file_name(text) for text in ("", ".", "..", "a/b")] == ["%", "%2E", "%2E%2E", "a%2Fb"]

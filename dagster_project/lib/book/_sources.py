@@ -8,7 +8,6 @@ what is strict (JSON) is decided by the format, and carried to the models by `Do
 import bisect
 import csv
 import functools
-import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -23,6 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from dagster_project.lib.unpacking import DamagedError, unpacked
+
+_MAX_DEPTH = 100
+_MAX_REPEATED = 100_000
 DATA_SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv", ".parquet")
 
 
@@ -81,11 +84,11 @@ def read_document(path: Path) -> Document:
     try:
         content = path.read_bytes()
         if path.name.endswith(".gz"):
-            content = gzip.decompress(content)
+            content = b"".join(unpacked([content], block_bytes=1 << 20))
         if suffix == ".parquet":
             return Document(_parquet(content), text=True, is_rows=True)
         text = content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError, pa.ArrowException) as error:
+    except (OSError, DamagedError, UnicodeDecodeError, pa.ArrowException) as error:
         raise UnreadableError(f"a readable file ({error})") from error
     if suffix == ".json":
         return Document(parse_json(text), text=False)
@@ -174,12 +177,56 @@ _TextLoader.add_constructor("tag:yaml.org,2002:map", _yaml_mapping)
 
 def _yaml(text: str) -> Any:
     try:
+        _check_shape(text)
         return yaml.load(text, Loader=_TextLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UnreadableError(f"valid YAML ({error.problem})", mark.line + 1 if mark else None) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise UnreadableError(f"valid YAML ({error})") from error
+
+
+def _check_shape(text: str) -> None:
+    """Refuse YAML that would overflow the stack, or the memory by anchors that repeat one another.
+
+    Raises UnreadableError with the line.
+    """
+    sizes: list[int] = []
+    anchors: list[str | None] = []
+    known: dict[str | None, int] = {}
+    repeated = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(1)
+            anchors.append(event.anchor)
+            if event.anchor is not None:
+                known.pop(event.anchor, None)
+            if len(sizes) > _MAX_DEPTH:
+                raise UnreadableError(f"YAML that is nested at most {_MAX_DEPTH} levels deep", _line(event))
+            continue
+        if isinstance(event, yaml.ScalarEvent):
+            size, anchor = 1, event.anchor
+        elif isinstance(event, yaml.AliasEvent):
+            # one that is not known yet stands in itself, or nowhere
+            size, anchor = known.get(event.anchor, _MAX_REPEATED + 1), None
+            repeated += size
+            if repeated > _MAX_REPEATED:
+                raise UnreadableError(
+                    f"YAML whose aliases repeat at most {_MAX_REPEATED:,} values, and only what stands before",
+                    _line(event),
+                )
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size, anchor = sizes.pop(), anchors.pop()
+        else:
+            continue
+        if anchor is not None:
+            known[anchor] = size
+        if sizes:
+            sizes[-1] += size
+
+
+def _line(event: yaml.Event) -> int | None:
+    return event.start_mark.line + 1 if event.start_mark is not None else None
 
 
 def _csv(text: str) -> list[Node]:

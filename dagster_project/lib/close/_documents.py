@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from dagster_project.lib.errors import BillingError
 from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices, void_document_ids
 from dagster_project.lib.operations import Document, OperationsStore
 from dagster_project.lib.progress import Progress
 from dagster_project.lib.warehouse import Warehouse
-from invoice_renderer import FORMATS, InvoiceRendererError, load_invoice, render_many
+from invoice_renderer import FORMATS, InvoiceRendererError, file_name, load_invoice, render_many
 
 _CHUNK = 400
 
@@ -52,7 +51,7 @@ def render_documents(
 def _render(chunk: Sequence[IssuedInvoice], *, out_dir: Path, now: datetime) -> list[Document]:
     by_directory: dict[tuple[str, Path], list[IssuedInvoice]] = defaultdict(list)
     for invoice in chunk:
-        directory = out_dir / quote(invoice.organization_id, safe="")
+        directory = out_dir / file_name(invoice.organization_id)
         by_directory[
             (invoice.organization_id, directory if invoice.voided_at is None else directory / "voided")
         ].append(invoice)
@@ -68,7 +67,7 @@ def _render(chunk: Sequence[IssuedInvoice], *, out_dir: Path, now: datetime) -> 
             ) from error
         for invoice in invoices:
             for format_ in FORMATS:
-                path = directory / f"{quote(invoice.number, safe='')}.{format_}"
+                path = directory / f"{file_name(invoice.number)}.{format_}"
                 content = path.read_bytes()
                 documents.append(
                     Document(

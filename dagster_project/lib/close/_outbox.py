@@ -22,6 +22,9 @@ INVOICE_VOIDED = "invoice.voided"
 ALERT_TRIGGERED = "alert.triggered"
 _CHUNK = 400
 _LINES_BYTES_MAX = 12_000
+# what leaves room for the body around it (operations.PAYLOAD_BYTES_MAX), and what is left of a text where it does not
+_DATA_BYTES_MAX = 18_000
+_TEXT_CHARACTERS_MAX = 200
 
 
 def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> int:
@@ -70,7 +73,11 @@ def _alert_message(alert: Row) -> Message:
         object_id=alert["triggered_alert_id"],
         sequence=1,
         occurred_at=triggered_at,
-        data={"triggered_alert": {**alert, **values, "triggered_at": triggered_at.isoformat().replace("+00:00", "Z")}},
+        data={
+            "triggered_alert": _fitting(
+                {**alert, **values, "triggered_at": triggered_at.isoformat().replace("+00:00", "Z")}
+            )
+        },
     )
 
 
@@ -84,7 +91,7 @@ def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
     for party in (mapping["seller"], mapping["customer"]):
         party.pop("logo")
     lines = mapping.pop("lines")
-    fits = len(json.dumps(lines, ensure_ascii=False).encode()) <= _LINES_BYTES_MAX
+    fits = _size(lines) <= _LINES_BYTES_MAX
     return Message(
         type=INVOICE_FINALIZED if invoice.voided_at is None else INVOICE_VOIDED,
         organization_id=invoice.organization_id,
@@ -92,18 +99,44 @@ def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
         sequence=1 if invoice.voided_at is None else 2,
         occurred_at=(invoice.voided_at or invoice.finalized_at).replace(tzinfo=UTC),
         data={
-            "invoice": {
-                "invoice_id": invoice.invoice_id,
-                "organization_id": invoice.organization_id,
-                "external_customer_id": invoice.external_customer_id,
-                **mapping,
-                "lines_count": len(lines),
-                # a webhook stays small: a long invoice is fetched by its document
-                "lines": lines if fits else None,
-                "documents": [
-                    {"format": document.format, "sha256": document.sha256, "bytes": document.bytes}
-                    for document in documents
-                ],
-            }
+            "invoice": _fitting(
+                {
+                    "invoice_id": invoice.invoice_id,
+                    "organization_id": invoice.organization_id,
+                    "external_customer_id": invoice.external_customer_id,
+                    **mapping,
+                    "lines_count": len(lines),
+                    # a webhook stays small: a long invoice is fetched by its document
+                    "lines": lines if fits else None,
+                    "documents": [
+                        {"format": document.format, "sha256": document.sha256, "bytes": document.bytes}
+                        for document in documents
+                    ],
+                }
+            )
         },
     )
+
+
+def _fitting(data: Row) -> Row:
+    """The same where it fits a webhook; else with long texts cut and, should that not do, without lists and parts."""
+    if _size(data) <= _DATA_BYTES_MAX:
+        return data
+    short: Row = _cut(data)
+    if _size(short) <= _DATA_BYTES_MAX:
+        return short
+    return {key: None if isinstance(value, list | dict) else value for key, value in short.items()}
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _cut(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item) for item in value]
+    if isinstance(value, str) and len(value) > _TEXT_CHARACTERS_MAX:
+        return f"{value[: _TEXT_CHARACTERS_MAX - 1]}…"
+    return value
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())

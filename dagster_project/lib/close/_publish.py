@@ -1,6 +1,7 @@
 """A read-only copy of the marts, so that analysts and BI tools are never locked out of a DuckDB warehouse."""
 
 import os
+from glob import escape
 from pathlib import Path
 
 from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
@@ -21,7 +22,9 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
         return None
     target = published_path(warehouse)
     part = target.with_suffix(f".{os.getpid()}.part")
-    part.unlink(missing_ok=True)
+    # of a close that was killed, or stopped by a full disk
+    for left in target.parent.glob(f"{escape(target.stem)}.*.part*"):
+        left.unlink(missing_ok=True)
     with warehouse.connect() as session:
         tables = [
             name

@@ -1,5 +1,6 @@
 """The warehouse against the control totals that are kept outside of it, before anything is billed."""
 
+import hashlib
 from datetime import datetime
 
 from dagster_project.lib.errors import BillingError
@@ -7,6 +8,7 @@ from dagster_project.lib.operations import CloseSeal, LandingTotal, OperationsSt
 from dagster_project.lib.warehouse import Session, Warehouse
 
 _SHOWN = 5
+_MAX_KEY_BYTES = 1000
 
 
 def check_totals(warehouse: Warehouse, store: OperationsStore) -> None:
@@ -89,9 +91,15 @@ def close_seals(session: Session) -> list[CloseSeal]:
     ):
         return []
     return [
-        CloseSeal(close_id=close_id, organization_id=organization_id, close_hash=close_hash)
+        CloseSeal(close_id=close_id, organization_id=_key(organization_id), close_hash=close_hash)
         for close_id, organization_id, close_hash in session.rows(
             f"select close_id, organization_id, close_hash from {ledger}.ledger_close_organizations "
             f"where close_hash is not null and close_id in (select close_id from {ledger}.closes) order by 1, 2"
         )
     ]
+
+
+def _key(organization_id: str) -> str:
+    """The id, or its hash where it is longer than an entry of an index may be."""
+    text = organization_id.encode()
+    return organization_id if len(text) <= _MAX_KEY_BYTES else hashlib.sha256(text).hexdigest()

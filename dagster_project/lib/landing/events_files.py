@@ -2,15 +2,15 @@
 
 import hashlib
 import os
-import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from dagster_project.lib.unpacking import DamagedError, unpacked
+
 # small enough that the allocator keeps its memory
 BLOCK_BYTES = 1 << 21
-# 16 + MAX_WBITS: zlib reads the header and the checksum of gzip
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 def file_sha256(path: Path) -> str:
@@ -67,26 +67,9 @@ class FileBytes:
             yield block
 
     def _unpacked(self) -> Iterator[bytes]:
-        unpacker = zlib.decompressobj(_GZIP)
-        in_member = False
-        for packed in self._stored():
-            while packed and self.damage is None:
-                if not in_member:
-                    # gzip pads with zeros; members may follow one another
-                    packed = packed.lstrip(b"\0")
-                    if not packed:
-                        break
-                    unpacker, in_member = zlib.decompressobj(_GZIP), True
-                try:
-                    block = unpacker.decompress(packed, BLOCK_BYTES)
-                except zlib.error as error:
-                    self.damage = f"the compressed data is corrupt ({error})"
-                    break
-                if block:
-                    yield block
-                if unpacker.eof:
-                    in_member, packed = False, unpacker.unused_data
-                else:
-                    packed = unpacker.unconsumed_tail
-        if in_member and self.damage is None:
-            self.damage = "the compressed data ends before its end: the file is cut"
+        try:
+            yield from unpacked(self._stored(), block_bytes=BLOCK_BYTES)
+        except DamagedError as error:
+            self.damage = str(error)
+            # the mark is that of the whole content
+            deque(self._stored(), maxlen=0)

@@ -7,7 +7,8 @@ is refused with a reason code and a sentence that says what to do.
 The rules:
 
 - `transaction_id`, `external_subscription_id` and `code` are texts (whole numbers are taken as their
-  text) of 1 to 1,000 bytes: together they must fit an index entry of every engine.
+  text) of at least one byte; the id of at most 1,000, so that it fits an index entry of every
+  engine, the others of at most 65,536.
 - `timestamp` and `received_at` are RFC 3339 with an offset, or epoch seconds, between 1970 and 2200;
   what is finer than a microsecond is cut.
 - `properties` is an object. Its numbers keep their text on every engine: up to 15 significant digits
@@ -34,9 +35,9 @@ FIELDS = (
     "properties",
     "precise_total_amount_cents",
 )
-MAX_ID_BYTES = 1000
 MAX_DEPTH = 100
-_ID_FIELDS = ("transaction_id", "external_subscription_id", "code")
+# the most bytes of each
+_ID_FIELDS = {"transaction_id": 1000, "external_subscription_id": 1 << 16, "code": 1 << 16}
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d+))?"
     r"(?:([Zz])|([+-])((?:[01]\d|2[0-3])):?([0-5]\d))?"
@@ -217,8 +218,8 @@ def _identifier(event: _Object, name: str) -> str:
         raise Refusal("missing_field", f"{name} is missing or empty.")
     if not isinstance(value, str) or (isinstance(value, _Number) and not re.fullmatch(r"-?\d+", value)):
         raise Refusal("invalid_field", f"{name} must be a text, not {_short(value)}.")
-    if len(value.encode()) > MAX_ID_BYTES:
-        raise Refusal("too_long", f"{name} is longer than {MAX_ID_BYTES} bytes.")
+    if len(value.encode()) > _ID_FIELDS[name]:
+        raise Refusal("too_long", f"{name} is longer than {_ID_FIELDS[name]:,} bytes.")
     return str(value)
 
 

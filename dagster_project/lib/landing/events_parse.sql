@@ -68,7 +68,8 @@ judged as (
             and transaction_id <> ''
             and external_subscription_id <> ''
             and code <> ''
-            and greatest(strlen(transaction_id), strlen(external_subscription_id), strlen(code)) <= 1000
+            and strlen(transaction_id) <= 1000
+            and greatest(strlen(external_subscription_id), strlen(code)) <= 65536
             and list_contains(getvariable('landing_organizations'), organization)
             and (
                 contains(line, property_text)

@@ -1,9 +1,11 @@
 """Where billing data lives, and what differs by engine outside of SQL: connections, locks, dbt's profile."""
 
+import hashlib
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from dagster_project.lib.errors import InputError, WarehouseBusyError
+from dagster_project.lib.errors import BillingError, InputError, WarehouseBusyError
 from dagster_project.lib.warehouse._lock import advisory_lock, file_lock
 from dagster_project.lib.warehouse._session import DuckDBSession, PostgresSession, Session
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
@@ -21,6 +23,7 @@ from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
+_SHOWN = 5
 # of events: ids hardly compress; properties are read again only where what landing took out of them is not what is asked
 _COMPRESSION = {
     "transaction_id": "uncompressed",
@@ -64,27 +67,42 @@ class Warehouse(ABC):
         """Whether anything was ever landed here."""
 
     def create_raw_tables(self) -> None:
-        """Create the schema `raw` and its tables where they are missing."""
+        """Create the schema `raw` and its tables; one of an earlier version gets what came since, empty.
+
+        Raises BillingError when something is missing that was there: an empty table or column in its place would be
+        billed from.
+        """
         with self.connect() as session, session.transaction():
             raw = session.schema("raw")
             session.execute(f"create schema if not exists {raw}")
+            session.execute(f"create table if not exists {raw}.prepared (version varchar)")
+            there: dict[str, set[str]] = defaultdict(set)
+            for table_name, column in session.rows(
+                "select table_name, column_name from information_schema.columns where table_schema = ?", [raw]
+            ):
+                there[table_name].add(column)
+            version = self._raw_version(raw)
+            if session.rows(f"select version from {raw}.prepared") == [(version,)]:
+                _require_columns(there, raw, self)
+                return
             for table in RAW_TABLES:
                 columns = ", ".join(
                     f"{name} {type_}{self._storage(table.name, name)}" for name, type_ in table.all_columns.items()
                 )
                 session.execute(f"create table if not exists {raw}.{table.name} ({columns})")
-            # a warehouse of an earlier version gets the columns that came since, empty
-            there = set(
-                session.rows(
-                    "select table_name, column_name from information_schema.columns where table_schema = ?", [raw]
-                )
-            )
-            for table in RAW_TABLES:
-                for name, type_ in table.all_columns.items():
-                    if (table.name, name) not in there:
-                        session.execute(f"alter table {raw}.{table.name} add column {name} {type_}")
+                if table.name in there:
+                    for name, type_ in table.all_columns.items():
+                        if name not in there[table.name]:
+                            session.execute(f"alter table {raw}.{table.name} add column {name} {type_}")
             for index in self._indexes(raw):
                 session.execute(index)
+            session.execute(f"delete from {raw}.prepared")
+            session.insert(f"{raw}.prepared", ["version"], [(version,)])
+
+    def _raw_version(self, raw: str) -> str:
+        """A hash over what `create_raw_tables` makes."""
+        tables = [(table.name, *table.all_columns.items()) for table in RAW_TABLES]
+        return hashlib.sha256(repr((tables, self._indexes(raw))).encode()).hexdigest()
 
     def _indexes(self, _raw: str) -> tuple[str, ...]:
         """Statements for indexes where the engine profits from them; none by default."""
@@ -282,9 +300,25 @@ class PostgresWarehouse(Warehouse):
 
     def _indexes(self, raw: str) -> tuple[str, ...]:
         """See Warehouse."""
+        # names may be longer than an entry of an index; their hashes are not
         return (
-            f"create unique index if not exists usage_events_key on {raw}.usage_events "
-            "(organization_id, external_subscription_id, transaction_id)",
+            f"create unique index if not exists usage_events_identity on {raw}.usage_events "
+            "(transaction_id, md5(external_subscription_id), md5(organization_id))",
+            f"drop index if exists {raw}.usage_events_key",
+        )
+
+
+def _require_columns(there: Mapping[str, set[str]], raw: str, warehouse: Warehouse) -> None:
+    missing = []
+    for table in RAW_TABLES:
+        if table.name not in there:
+            missing.append(f"{raw}.{table.name}")
+        else:
+            missing += [f"{raw}.{table.name}.{name}" for name in table.all_columns if name not in there[table.name]]
+    if missing:
+        raise BillingError(
+            f"The warehouse {warehouse} had {', '.join(missing[:_SHOWN])}{' and more' if len(missing) > _SHOWN else ''} "
+            "and has it no more. Nothing was landed or billed. Restore the warehouse from a backup that holds it."
         )
 
 

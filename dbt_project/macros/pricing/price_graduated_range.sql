@@ -12,3 +12,18 @@
 {% macro price_graduated_range(units_in_range, per_unit_amount, flat_amount) -%}
     ({{ multiply_exact(units_in_range, per_unit_amount) }} + {{ flat_amount }})
 {%- endmacro %}
+
+{#
+  The same for a quantity of which it is known that it fits with the charge's highest price (too_many_units of
+  int_charge_ranges), with what the quantity has beyond 12 decimals (see price_units_rest): decimal(38,24).
+#}
+{% macro price_billable_range(units_in_range, units_rest, per_unit_amount, flat_amount) -%}
+    cast(
+        cast({{ units_in_range }} as decimal(38,12)) * cast({{ per_unit_amount }} as decimal(21,12))
+        + {{ flat_amount }}
+        + case
+            when {{ units_rest }} = 0 then cast(0 as decimal(38,24))
+            else {{ price_units_rest(units_rest, per_unit_amount) }}
+        end as decimal(38,24)
+    )
+{%- endmacro %}

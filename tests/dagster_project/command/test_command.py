@@ -29,6 +29,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+def test_half_a_character_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "half.json").write_text(
+        '{"case": "\\ud800", "as_of": "2024-04-01T00:00:00Z", "given": {}, "expect": {}}'
+    )
+    assert run(["verify", "half.json"], monkeypatch) == 1
+    told = capsys.readouterr().out
+    assert '"\\ud800"' in told
+    assert told.endswith("0 passed, 1 failed\n")
+
+
 def run(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """Run the command in this process and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["meterhouse", *arguments])

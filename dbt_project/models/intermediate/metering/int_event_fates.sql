@@ -9,11 +9,16 @@ totals as (
 {# codes of which every charge is counted from totals #}
 totalled_codes as (
 
-    select distinct
+    select
         charge_windows.moment_id,
-        charge_windows.event_code
+        charge_windows.event_code,
+        {# a count takes any event, a unique count any text: section 2, "Values" #}
+        min(
+            case when charge_windows.aggregation_type in ('count_agg', 'unique_count_agg') then 0 else 1 end
+        ) = 1 as is_measured
     from {{ ref('int_charge_windows') }} as charge_windows
     where charge_windows.is_totalled
+    group by charge_windows.moment_id, charge_windows.event_code
 
 ),
 
@@ -29,8 +34,7 @@ counted as (
         {# all charges on the code measure the one property #}
         case
             when
-                totals.is_measured
-                and totalled_codes.event_code is not null
+                totalled_codes.is_measured
                 and totals.fate in ('due', 'draft', 'running')
                 then totals.events_count - totals.quantities_count
             else 0

@@ -3,59 +3,87 @@
   of events. Every rule here is independent of the order of events; where the order decides, it is that of instants, and
   only events of one instant are looked at again (int_latest_values, int_unique_items).
 #}
+{%- set is_told = 'located.is_latest_read and located.quantity is not null' -%}
+{%- set time_left = microseconds_between('located.event_at', 'located.level_ends_at') -%}
 with
 
 located as (
 
+    select * from {{ ref('int_events_located') }}
+
+),
+
+numbered_moments as (
+
+    {{ numbered_moments() }}
+
+),
+
+totals as (
+
     select
-        located.*,
-        case when located.is_latest_read then located.quantity end as latest_quantity,
-        case
-            when located.level_ends_at is not null
-                then {{ microseconds_between('located.event_at', 'located.level_ends_at') }}
-        end as microseconds_left
-    from {{ ref('int_events_located') }} as located
+        located.organization_id,
+        located.external_subscription_id,
+        located.code,
+        located.moment_number,
+        located.fate,
+        located.facets,
+        located.item,
+        count(*) as events_count,
+        count(located.quantity) as quantities_count,
+        sum(located.quantity) as total,
+        max(located.quantity) as highest_value,
+        {# a level by time #}
+        sum(
+            case when located.level_ends_at is not null then {{ whole_over_time('located.quantity', time_left) }} end
+        ) as whole_microseconds,
+        sum(
+            case when located.level_ends_at is not null then {{ fraction_over_time('located.quantity', time_left) }} end
+        ) as fraction_microseconds,
+        {# the last instant at which a quantity was told, and the least and the greatest one of that instant #}
+        max(case when {{ is_told }} then located.event_at end) as latest_event_at,
+        {% for name, column, keys in [
+            ('latest_received_at', 'received_at', ['event_at', 'received_at']),
+            ('latest_highest_value', 'quantity', ['event_at', 'received_at', 'quantity']),
+            ('latest_lowest_value', 'quantity', ['event_at', 'received_at', '-quantity']),
+        ] -%}
+            {{ last_by('located.' ~ column, keys, is_told) }} as {{ name }},
+        {% endfor -%}
+        {# when an item was last added and last removed #}
+        max(case when located.item is not null and not located.is_remove then located.event_at end) as last_added_at,
+        max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at
+    from located
+    group by
+        located.organization_id,
+        located.external_subscription_id,
+        located.code,
+        located.moment_number,
+        located.fate,
+        located.facets,
+        located.item
 
 )
 
-
 select
-    located.organization_id,
-    located.external_subscription_id,
-    located.code,
-    located.moment_id,
-    located.fate,
-    located.is_read,
-    located.is_measured,
-    located.facets,
-    located.item,
-    count(*) as events_count,
-    count(located.quantity) as quantities_count,
-    sum(located.quantity) as total,
-    max(located.quantity) as highest_value,
-    {# a level by time #}
-    sum({{ whole_over_time('located.quantity', 'located.microseconds_left') }}) as whole_microseconds,
-    sum({{ fraction_over_time('located.quantity', 'located.microseconds_left') }}) as fraction_microseconds,
-    {# the last instant at which a quantity was told, and the least and the greatest one of that instant #}
-    max(case when located.latest_quantity is not null then located.event_at end) as latest_event_at,
-    {% for name, column, keys in [
-        ('latest_received_at', 'received_at', ['event_at', 'received_at']),
-        ('latest_highest_value', 'latest_quantity', ['event_at', 'received_at', 'latest_quantity']),
-        ('latest_lowest_value', 'latest_quantity', ['event_at', 'received_at', '-latest_quantity']),
-    ] -%}
-        {{ last_by('case when latest_quantity is not null then located.' ~ column ~ ' end', keys) }} as {{ name }},
-    {% endfor -%}
-    {# when an item was last added and last removed #}
-    max(case when located.item is not null and not located.is_remove then located.event_at end) as last_added_at,
-    max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at
-from located
-group by
-    located.organization_id,
-    located.external_subscription_id,
-    located.code,
-    located.moment_id,
-    located.fate,
-    located.is_read,
-    located.is_measured,
-    located.facets,
-    located.item
+    totals.organization_id,
+    totals.external_subscription_id,
+    totals.code,
+    numbered_moments.moment_id,
+    totals.fate,
+    totals.facets,
+    totals.item,
+    totals.events_count,
+    totals.quantities_count,
+    totals.total,
+    totals.highest_value,
+    totals.whole_microseconds,
+    totals.fraction_microseconds,
+    totals.latest_event_at,
+    totals.latest_received_at,
+    totals.latest_highest_value,
+    totals.latest_lowest_value,
+    totals.last_added_at,
+    totals.last_removed_at
+from totals
+left join numbered_moments
+    on totals.moment_number = numbered_moments.moment_number

@@ -72,18 +72,10 @@ select
                     ~ ' + ' ~ percent_units_rest('reached.units_rest', 'reached.rate')
                 ) }} + reached.flat_amount + reached.amount_below as decimal(38, 24)
             )
-        {# what is billable fits in every range #}
         else cast(
-            cast(
-                cast(reached.units_in_range as decimal(38, 12)) * cast(reached.per_unit_amount as decimal(21, 12))
-                as decimal(38, 24)
-            )
-            + reached.flat_amount
-            + reached.amount_below
-            + case
-                when reached.units_rest = 0 then cast(0 as decimal(38, 24))
-                else {{ price_units_rest('reached.units_rest', 'reached.per_unit_amount') }}
-            end as decimal(38, 24)
+            {{ price_billable_range(
+                'reached.units_in_range', 'reached.units_rest', 'reached.per_unit_amount', 'reached.flat_amount'
+            ) }} + reached.amount_below as decimal(38, 24)
         )
     end as amount
 from reached

@@ -30,16 +30,11 @@ visited as (
         charge_ranges.per_unit_amount,
         charge_ranges.rate,
         charge_ranges.flat_amount,
-        {{ fits_money('points.units', 'charge_ranges.highest_price') }} as is_billable,
+        abs(points.units) < charge_ranges.too_many_units as is_billable,
         cast(
             case
                 when points.charge_model = 'volume' then points.units
-                else {{ units_in_graduated_range(
-                    'points.units',
-                    'charge_ranges.from_value',
-                    'charge_ranges.to_value',
-                    "(charge_ranges.is_touching and points.charge_model = 'graduated')"
-                ) }}
+                else least(points.units, coalesce(charge_ranges.to_value, points.units)) - charge_ranges.base_value
             end as decimal(38, 12)
         ) as units_in_range,
         {# digits beyond the twelfth of a time-weighted quantity lie in the last range that it reaches #}
@@ -99,9 +94,8 @@ select
                 multiply_percent('visited.units_in_range', 'visited.rate')
                 ~ ' + visited.flat_amount + ' ~ percent_units_rest('visited.units_rest', 'visited.rate')
             ) }}
-        else cast(
-            {{ price_graduated_range('visited.units_in_range', 'visited.per_unit_amount', 'visited.flat_amount') }}
-            + {{ price_units_rest('visited.units_rest', 'visited.per_unit_amount') }} as decimal(38, 24)
-        )
+        else {{ price_billable_range(
+            'visited.units_in_range', 'visited.units_rest', 'visited.per_unit_amount', 'visited.flat_amount'
+        ) }}
     end as amount
 from visited

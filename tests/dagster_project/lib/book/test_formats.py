@@ -251,3 +251,33 @@ def test_a_mistake_inside_of_a_cell_shows_the_cell(folder):
         read_book(root)
     (problem,) = caught.value.problems
     assert (problem.path, problem.value) == ("[0].tax_codes[1]", '"["vat20", "vat7"]"')
+
+
+_LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("add_ons.yaml", _LAUGHS.encode(), r"add_ons\.yaml:6.*aliases repeat at most 100,000 values"),
+        ("add_ons.yaml", b"add_ons: &a [*a]", r"add_ons\.yaml:1.*only what stands before"),
+        ("add_ons.yaml", b"[" * 100_000 + b"]" * 100_000, r"add_ons\.yaml:1.*at most 100 levels deep"),
+        ("add_ons.yaml", b"- " * 100_000 + b"x", r"add_ons\.yaml:1.*at most 100 levels deep"),
+        ("add_ons.json", b"[" * 100_000 + b"]" * 100_000, r"add_ons\.json.*valid JSON"),
+        (
+            "wallets.jsonl.gz",
+            gzip.compress(b" " * 2**26),
+            r"wallets\.jsonl\.gz.*unpacks to more than 250 times its size",
+        ),
+        ("wallets.jsonl.gz", gzip.compress(b"{}")[:-9] + b"\xff" * 9, r"wallets\.jsonl\.gz.*compressed data"),
+        ("wallets.zip", b"PK", r"wallets\.zip.*another kind of file"),
+    ],
+)
+def test_bombs_are_refused_by_name(folder, name, content, expected):
+    """Billion laughs, recursion, nesting that overflows a stack, packed space: experiment 16 of the faults."""
+    root = folder()
+    (root / ("catalog" if "add_ons" in name else "accounts") / name).write_bytes(content)
+    with pytest.raises(BookError, match=expected):
+        read_book(root)

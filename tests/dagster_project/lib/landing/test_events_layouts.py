@@ -156,6 +156,7 @@ def test_a_warehouse_of_an_earlier_version_has_no_layouts_for_its_events(tmp_pat
     with lander.warehouse.connect() as session:
         for column in columns:
             session.execute(f"alter table {session.schema('raw')}.usage_events drop column {column}")
+        session.execute(f"delete from {session.schema('raw')}.prepared")
     lander.warehouse.create_raw_tables()
     lander.land_lines(line("t2"), line("t1"))
     assert lander.rows(TAKEN) == [("t1", None, None, None, None, None), ("t2", 1, Decimal(10), None, None, None)]
