@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 import closes
+import invoices
 import metering
 import peer
 import rating
@@ -24,6 +25,7 @@ LARGEST_LINES = 10_000_000
 def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
     """The benchmarks by name; the largest size up to 10 M is landed as JSON lines, all are metered."""
     lines = [size for size in sizes if size <= LARGEST_LINES] or [min(sizes)]
+    most = min(100_000, max(sizes) // 10)
     return {
         "landing": lambda: metering.landing(max(lines), runs),
         "metering": lambda: list(chain.from_iterable(metering.metering(size, runs) for size in sizes)),
@@ -32,6 +34,7 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
         "history": lambda: closes.history(max(min(sizes) // 10, 1000)),
         "memory": lambda: closes.memory(max(sizes)),
         "rating": lambda: rating.graduated(1_000_000, runs),
+        "invoices_100k": lambda: invoices.invoices([most // 10, most], runs),
         "settlement": lambda: rating.settlement(1_000_000, runs),
         "documents": lambda: rendering.documents(runs),
         "peer": lambda: peer.pattern(1_000_000),

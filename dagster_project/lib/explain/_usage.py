@@ -243,7 +243,7 @@ def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, pe
     code, subscription = event_code(charge.metric), fee["external_subscription_id"]
     found = reader.events(
         moment["organization_id"], subscription, code, from_at, to_at, int(moment["known_batch_id"]),
-        moment.get("restated_to_at"),
+        to_at if moment["reason"] == "progressive_billing" else moment.get("restated_to_at"),
     )  # fmt: skip
     billed_at = utc(moment["billing_at"])
     if moment["reason"] == "advance_charge":

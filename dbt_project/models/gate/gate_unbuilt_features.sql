@@ -10,51 +10,6 @@ close_scope as (
 
 ),
 
-subscriptions as (
-
-    select subscriptions.*
-    from {{ ref('stg_book__subscriptions') }} as subscriptions
-    inner join close_scope
-        on
-            subscriptions.organization_id = close_scope.organization_id
-            and subscriptions.created_at <= close_scope.as_of
-
-),
-
-charges as (
-
-    select * from {{ ref('stg_book__charges') }}
-
-),
-
-plans_billed_at_once as (
-
-    select
-        charges.organization_id,
-        charges.plan_code
-    from charges
-    where charges.is_pay_in_advance
-
-    union distinct
-
-    select
-        thresholds.organization_id,
-        thresholds.plan_code
-    from {{ ref('stg_book__plan_usage_thresholds') }} as thresholds
-
-    union distinct
-
-    select
-        subscriptions.organization_id,
-        subscriptions.plan_code
-    from subscriptions
-    inner join {{ ref('stg_book__subscription_usage_thresholds') }} as thresholds
-        on
-            subscriptions.organization_id = thresholds.organization_id
-            and subscriptions.external_subscription_id = thresholds.external_subscription_id
-
-),
-
 customer_features as (
 
     select
@@ -70,24 +25,25 @@ customer_features as (
 
     union all
 
+    {# what was charged at the event's own instant, in advance, cannot be corrected yet #}
     select
-        corrections.organization_id,
-        subscriptions.external_customer_id,
+        versions.organization_id,
+        moments.external_customer_id,
         'event_correction' as feature
-    from {{ ref('stg_book__event_corrections') }} as corrections
-    inner join close_scope
+    from {{ ref('int_event_versions') }} as versions
+    inner join {{ ref('int_billing_moments') }} as moments
+        on versions.moment_id = moments.moment_id
+    inner join {{ ref('stg_book__charges') }} as charges
         on
-            corrections.organization_id = close_scope.organization_id
-            and corrections.created_at <= close_scope.as_of
-    inner join subscriptions
+            moments.organization_id = charges.organization_id
+            and moments.plan_code = charges.plan_code
+            and moments.plan_effective_at = charges.effective_at
+            and charges.is_pay_in_advance
+    inner join {{ ref('int_metric_versions') }} as metric_versions
         on
-            corrections.organization_id = subscriptions.organization_id
-            and corrections.external_subscription_id = subscriptions.external_subscription_id
-    {# what was billed at the event's own instant cannot be corrected yet #}
-    inner join plans_billed_at_once
-        on
-            subscriptions.organization_id = plans_billed_at_once.organization_id
-            and subscriptions.plan_code = plans_billed_at_once.plan_code
+            charges.organization_id = metric_versions.organization_id
+            and charges.billable_metric_code = metric_versions.billable_metric_code
+            and versions.code = metric_versions.event_code
 
 )
 

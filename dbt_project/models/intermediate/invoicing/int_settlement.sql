@@ -1,4 +1,5 @@
 {%- set round = current_round() -%}
+{%- set coupons_a_round = 2 -%}
 {#
   A round takes a chain at least one stage of one step further: no chain needs more rounds than it has steps, times the
   balances that each may meet.
@@ -20,9 +21,9 @@
   which begins the next batch. So a chain needs rounds for its changes (a balance used up, a note, the end of a wallet),
   not for its invoices. Batches begin small and grow while they hold, so that little is settled in vain.
 
-  The stages of an invoice (semantics/invoice.md section 1): 1 coupons, one a round; then taxes; 2 credit notes, one a
-  round; 3 wallets, one a round; 9 done. What needs no second coupon, note or wallet goes through all of them in one
-  round.
+  The stages of an invoice (semantics/invoice.md section 1): 1 coupons, two a round; then taxes; 2 credit notes, one a
+  round; 3 wallets, one a round; 9 done. What needs no third coupon and no second note or wallet goes through all of them
+  in one round.
 #}
 with
 
@@ -1091,13 +1092,20 @@ fees as (
 
 ),
 
-{# ---- stage 1: the next coupon, if one concerns a fee (section 4) #}
-coupon_candidates as (
+{# ---- stage 1: the next coupons that concern a fee, one after the other (section 4) #}
+{% for place in range(1, coupons_a_round + 1) -%}
+    {%- set invoices = 'invoices' if loop.first else 'invoices_discounted_' ~ (place - 1) -%}
+    {%- set fees = 'fees' if loop.first else 'fees_discounted_' ~ (place - 1) -%}
+    {%- set last_order = 'invoices.last_order' if loop.first else 'invoices.coupon_order' -%}
+    {%- set amount = 'invoices.amount_cents' if loop.first else 'invoices.discounted_cents' -%}
+    {%- set ending = '' if loop.last else '_' ~ place %}
+coupon_candidates_{{ place }} as (
 
     select
         invoices.chain_id,
+        invoices.step_no,
         invoices.invoice_id,
-        invoices.amount_cents as subtotal_cents,
+        {{ amount }} as subtotal_cents,
         balances.source_id,
         balances.source_order,
         balances.balance_cents,
@@ -1108,7 +1116,7 @@ coupon_candidates as (
         coupons.is_limited,
         count(*) over (partition by invoices.invoice_id) as candidates_count,
         row_number() over (partition by invoices.invoice_id order by balances.source_order) as place
-    from invoices
+    from {{ invoices }} as invoices
     inner join balances
         on
             invoices.chain_id = balances.chain_id
@@ -1126,11 +1134,15 @@ coupon_candidates as (
             balances.source_id = concerned.source_id
             and invoices.invoice_id = concerned.invoice_id
     where
-        invoices.stage < 2
-        and invoices.is_discountable
-        and invoices.fees_amount_cents > 0
-        and invoices.amount_cents > 0
-        and balances.source_order > invoices.last_order
+        {% if loop.first -%}
+            invoices.stage < 2
+            and invoices.is_discountable
+            and invoices.fees_amount_cents > 0
+            and invoices.amount_cents > 0
+        {%- else -%}
+            invoices.has_more_coupons
+        {%- endif %}
+        and balances.source_order > {{ last_order }}
         and coalesce(balances.periods_left, 1) > 0
         and (concerned.source_id is not null or not coupons.is_limited)
         and (coupons.coupon_type = 'percentage' or coupons.currency = invoices.currency)
@@ -1138,14 +1150,14 @@ coupon_candidates as (
 
 ),
 
-coupon_fees as (
+coupon_fees_{{ place }} as (
 
     select
         candidates.invoice_id,
         fees.fee_id,
         fees.amount_e5 - fees.coupon_share_e5 as weight_e5
-    from coupon_candidates as candidates
-    inner join fees
+    from coupon_candidates_{{ place }} as candidates
+    inner join {{ fees }} as fees
         on candidates.invoice_id = fees.invoice_id
     left join {{ ref('int_coupon_fees') }} as concerned
         on
@@ -1155,10 +1167,11 @@ coupon_fees as (
 
 ),
 
-coupon_bases as (
+coupon_bases_{{ place }} as (
 
     select
         candidates.chain_id,
+        candidates.step_no,
         candidates.invoice_id,
         candidates.source_id,
         candidates.source_order,
@@ -1173,19 +1186,19 @@ coupon_bases as (
             when candidates.is_limited then sum(coupon_fees.weight_e5)
             else max({{ cents_to_e5('candidates.subtotal_cents') }})
         end as base_e5
-    from coupon_candidates as candidates
-    inner join coupon_fees
+    from coupon_candidates_{{ place }} as candidates
+    inner join coupon_fees_{{ place }} as coupon_fees
         on candidates.invoice_id = coupon_fees.invoice_id
     where candidates.place = 1
     group by
-        candidates.chain_id, candidates.invoice_id, candidates.source_id, candidates.source_order,
+        candidates.chain_id, candidates.step_no, candidates.invoice_id, candidates.source_id, candidates.source_order,
         candidates.coupon_type, candidates.frequency, candidates.balance_cents, candidates.coupon_amount_cents,
         candidates.percentage_rate, candidates.candidates_count, candidates.subtotal_cents, candidates.is_limited
 
 ),
 
 {# whole cents, never more than the fees concerned or the invoice have left #}
-coupon_credits as (
+coupon_credits_{{ place }} as (
 
     select
         bases.*,
@@ -1206,11 +1219,11 @@ coupon_credits as (
                 else bases.coupon_amount_cents
             end
         ) as credit_cents
-    from coupon_bases as bases
+    from coupon_bases_{{ place }} as bases
 
 ),
 
-fees_discounted as (
+fees_discounted{{ ending }} as (
 
     select
         fees.chain_id,
@@ -1233,30 +1246,37 @@ fees_discounted as (
         fees.credit_note_share_e5,
         fees.taxes_amount_cents,
         fees.precise_taxes_e10
-    from fees
-    left join coupon_fees
+    from {{ fees }} as fees
+    left join coupon_fees_{{ place }} as coupon_fees
         on fees.fee_id = coupon_fees.fee_id
-    left join coupon_credits as credits
+    left join coupon_credits_{{ place }} as credits
         on fees.invoice_id = credits.invoice_id
 
 ),
 
-invoices_discounted as (
+invoices_discounted{{ ending }} as (
 
     select
-        invoices.*,
-        credits.source_id as coupon_id,
-        credits.source_order as coupon_order,
-        coalesce(credits.credit_cents, 0) as coupon_cents,
-        invoices.amount_cents - coalesce(credits.credit_cents, 0) as discounted_cents,
-        coalesce(credits.candidates_count > 1, false)
-        and invoices.amount_cents > coalesce(credits.credit_cents, 0) as has_more_coupons
-    from invoices
-    left join coupon_credits as credits
+        invoices.chain_id,
+        invoices.step_no,
+        invoices.invoice_id,
+        invoices.entry_at,
+        invoices.stage,
+        invoices.last_order,
+        invoices.currency,
+        invoices.is_discountable,
+        invoices.rest_e10,
+        coalesce(credits.source_order, {{ last_order }}) as coupon_order,
+        {{ amount }} - coalesce(credits.credit_cents, 0) as discounted_cents,
+        coalesce(credits.candidates_count > 1, false) and {{ amount }} > coalesce(credits.credit_cents, 0)
+            as has_more_coupons
+    from {{ invoices }} as invoices
+    left join coupon_credits_{{ place }} as credits
         on invoices.invoice_id = credits.invoice_id
 
 ),
 
+{% endfor -%}
 {# ---- taxes, once no coupon is left: one rounding for the invoice, one for each fee (section 2) #}
 fees_taxed as (
 
@@ -1699,21 +1719,24 @@ wallet_moves as (
 
 uses as (
 
-    select
-        invoices.chain_id,
-        invoices.step_no,
-        'coupon' as source_type,
-        invoices.coupon_id as source_id,
-        invoices.invoice_id,
-        cast(null as varchar) as move_id,
-        invoices.coupon_cents as amount_cents,
-        cast(0 as decimal(38, 0)) as credits_e5,
-        1 as periods,
-        false as is_ended
-    from invoices_settled as invoices
-    where invoices.coupon_cents > 0
+    {% for place in range(1, coupons_a_round + 1) -%}
+        select
+            credits.chain_id,
+            credits.step_no,
+            'coupon' as source_type,
+            credits.source_id,
+            credits.invoice_id,
+            cast(null as varchar) as move_id,
+            credits.credit_cents as amount_cents,
+            cast(0 as decimal(38, 0)) as credits_e5,
+            1 as periods,
+            false as is_ended
+        from coupon_credits_{{ place }} as credits
+        where credits.credit_cents > 0
 
-    union all
+        union all
+
+    {% endfor -%}
 
     select
         invoices.chain_id,

@@ -1,3 +1,4 @@
+{%- set another_time = "'restated', 'noted', 'window'" -%}
 with
 
 charge_windows as (
@@ -44,7 +45,7 @@ readings as (
             "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late'))"
             ~ " or (charge_windows.moment_state = 'noted' and events.fate = 'finalized'))"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in ('restated', 'noted'), false)"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in (" ~ another_time ~ "), false)"
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -58,7 +59,7 @@ readings as (
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in ('restated', 'noted'), false)"
+            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in (" ~ another_time ~ "), false)"
         ),
     ] -%}
         select
@@ -122,7 +123,7 @@ readings as (
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
             and (events.superseded_at is null or events.superseded_at >= charge_windows.known_to_at)
-    where charge_windows.moment_state in ('restated', 'noted')
+    where charge_windows.moment_state in ({{ another_time }})
 
 ),
 

@@ -1,17 +1,8 @@
 {#
-  The versions of corrected events of subscriptions that are restated, with their facets: a restated period reads the
-  version that was known, in place of the one that was billed.
+  The versions of corrected events with their facets: a period at another time (restated, or so far, where a threshold may
+  be reached) reads the version that was known then, in place of the one that is billed.
 #}
 with
-
-restated_subscriptions as (
-
-    select distinct
-        restated_moments.organization_id,
-        restated_moments.external_subscription_id
-    from {{ ref('int_restated_moments') }} as restated_moments
-
-),
 
 facet_keys as (
 
@@ -42,10 +33,6 @@ select
     versions.precise_total_amount_cents,
     versions.moment_id
 from {{ ref('int_event_versions') }} as versions
-inner join restated_subscriptions
-    on
-        versions.organization_id = restated_subscriptions.organization_id
-        and versions.external_subscription_id = restated_subscriptions.external_subscription_id
 left join facet_keys
     on
         versions.organization_id = facet_keys.organization_id

@@ -32,7 +32,26 @@ watched_moments as (
 
 ),
 
-{# usage changes when an event that such an invoice would bill has happened and is known #}
+{# usage changes when an event that such an invoice would bill has happened and is known, or is corrected #}
+changes as (
+
+    select
+        located.moment_id,
+        located.code,
+        greatest(located.event_at, located.received_at) as changed_at
+    from {{ ref('int_events_located') }} as located
+    where located.fate in ('due', 'draft', 'running') and not coalesce(located.is_corrected, false)
+
+    union all
+
+    select
+        versions.moment_id,
+        versions.code,
+        greatest(versions.event_at, versions.known_at) as changed_at
+    from {{ ref('int_event_versions') }} as versions
+
+),
+
 instants as (
 
     select distinct
@@ -43,16 +62,14 @@ instants as (
         ]) }} as period_id,
         watched_moments.organization_id,
         watched_moments.external_subscription_id,
-        greatest(located.event_at, located.received_at) as window_at
+        changes.changed_at as window_at
     from watched_moments
-    inner join {{ ref('int_events_located') }} as located
-        on
-            watched_moments.moment_id = located.moment_id
-            and located.fate in ('due', 'draft', 'running')
+    inner join changes
+        on watched_moments.moment_id = changes.moment_id
     inner join {{ ref('int_metered_charges') }} as metered_charges
         on
             watched_moments.moment_id = metered_charges.moment_id
-            and located.code = metered_charges.event_code
+            and changes.code = metered_charges.event_code
             and metered_charges.is_invoiceable
             and not metered_charges.is_pay_in_advance
 
