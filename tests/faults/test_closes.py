@@ -1,7 +1,7 @@
 """Months closed among repeated, late, shuffled and missing events, on both engines.
 
-Experiments 12 to 15 of the fault list, closing by completeness, reproduction by known_at, immutability and the audit:
-one story of three closes, told once for each engine.
+Experiments 12 to 15 of the fault list, closing by completeness, restatement, reproduction by known_at, immutability and
+the audit: one story of three closes, told once for each engine.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ from tests.faults.world import (
     PLAN_CENTS,
     UNIT_CENTS,
     add_lines,
+    add_seats,
+    change_plan,
     events,
     numbers_have_no_gap,
     query,
@@ -68,13 +70,19 @@ def story(
         else PostgresWarehouse(postgres_url, "faults")
     )
     book = write_book(folder / "book")
+    add_seats(book)
     reports = [close(request_of(warehouse, dbt_home, "2024-03-01T12:00:00Z", book=book), SilentProgress())]
-    # the same usage once more in other files, and a late event of February for `clean`
+    # the same usage once more in other files, and a late event of February for `clean`, whose plan gets another name
+    change_plan(book, "clean", name="Plan of the year")
+    # `seats` had 12 seats and 4 licences since February
+    add_seats(book, units="12 4")
     write_dirty(book / "events", seed=2)
     late = {**events("clean")[0], "transaction_id": "late"}
     add_lines(book / "events" / "clean-late.jsonl", [late])
     reports.append(close(request_of(warehouse, dbt_home, "2024-04-01T12:00:00Z", book=book), SilentProgress()))
-    # the late event turns out to be none, after it was billed with March's invoice
+    # the late event turns out to be none, after it was billed with March's invoice; `dirty` should have paid 0.60 a unit
+    change_plan(book, "dirty", price="0.6")
+    add_seats(book, price="5.5", units="12 4")
     add_lines(book / "accounts" / "event_corrections.jsonl", [CANCELLATION])
     reports.append(
         close(
@@ -139,23 +147,53 @@ def test_a_late_event_is_listed_and_changes_nothing_that_is_final(story: Story) 
 
 
 def test_what_became_known_later_is_shown_and_settled_once(story: Story) -> None:
-    """13: February's late event is a line of March's invoice; its cancellation waits for the next one."""
+    """13: February's late event is a line of March's invoice; its cancellation waits for the next one.
+
+    A price that is corrected under its date is shown for what was billed by it, line by line; a new name changes nothing.
+    """
     found = query(
         story.warehouse,
         "select organization_id, close_id, cause, outcome, units_difference, billed_amount_cents, "
         "restated_amount_cents, difference_amount_cents, settled_amount_cents, open_amount_cents "
-        "from {marts}.restatement order by close_id",
+        "from {marts}.restatement where organization_id <> 'seats' order by organization_id, close_id, from_date",
     )
     usage = UNIT_CENTS * units(FEBRUARY)
+    repriced = [
+        ("dirty", 3, "corrected_price", "reported", 0, 50 * count, 60 * count, 10 * count, 0, 10 * count)
+        for count in (units(FEBRUARY), units(MARCH))
+    ]
     assert found == [
         ("clean", 2, "late_event", "adjusted", 2, usage, usage + LATE_CENTS, LATE_CENTS, LATE_CENTS, 0),
         ("clean", 3, "cancelled_event", "pending", -2, usage, usage, -LATE_CENTS, 0, -LATE_CENTS),
+        *repriced,
     ]
     corrections = query(
         story.warehouse,
         "select transaction_id, correction_state, reason, event_code from {marts}.rpt_event_corrections",
     )
     assert corrections == [("late", "late", CANCELLATION["reason"], None)]
+
+
+def test_fixed_charges_are_restated_like_usage(story: Story) -> None:
+    """Units that were told late are settled with the next invoice, taxed as what they adjust; prices are shown.
+
+    February had 10 seats of 5.00 and 12 should have been billed, March's licences were 3 of 2.00 and 4 should have been.
+    Paid on 1 April: plan 10.00, 12 seats 60.00, 4 licences 8.00, and what was missing, 10.00 and 2.00; 10 % of 70.00.
+    """
+    start, first = 3 * 200, PLAN_CENTS + 10 * 500 + 3 * 200 + 500
+    assert totals(story.warehouse, "seats") == [start, first, 1000 + 6000 + 800 + 1000 + 200 + 700]
+    found = query(
+        story.warehouse,
+        "select close_id, fee_code, cause, outcome, units_difference, billed_amount_cents, restated_amount_cents, "
+        "difference_amount_cents, settled_amount_cents from {marts}.restatement where organization_id = 'seats' "
+        "order by close_id, from_date",
+    )
+    assert found == [
+        (2, "seats", "late_units", "adjusted", 2, 5000, 6000, 1000, 1000),
+        (2, "licences", "late_units", "adjusted", 1, 600, 800, 200, 200),
+        (3, "seats", "corrected_price", "reported", 0, 5000, 6600, 600, 0),
+        (3, "seats", "corrected_price", "reported", 0, 6000, 6600, 600, 0),
+    ]
 
 
 def test_a_period_waits_for_its_sources_unless_an_operator_says_why_not(story: Story) -> None:
@@ -207,7 +245,8 @@ def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
             now=story.reports[0].scope.as_of["clean"],
             progress=SilentProgress(),
         )
-    assert [(row.organization_id, row.recorded_total_cents, row.derived_total_cents) for row in now.differences] == [
+    usage = [row for row in now.differences if row.organization_id != "seats"]
+    assert [(row.organization_id, row.recorded_total_cents, row.derived_total_cents) for row in usage] == [
         ("clean", FEBRUARY_CENTS, FEBRUARY_CENTS + 2 * UNIT_CENTS)
     ]
     assert seals(story.warehouse) == before

@@ -131,6 +131,76 @@ def write_book(folder: Path, *, seed: int = 1) -> Path:
     return folder
 
 
+def add_seats(book: Path, *, price: str = "5", units: str | None = None) -> None:
+    """`seats`: 10 seats in arrears, taxed by 10 %, and 3 licences of 2.00 in advance, not taxed; `units` are since 10 February.
+
+    Written again, it replaces what it said before.
+    """
+    of = {"organization_id": "seats"}
+    path = book / "book.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["organizations"] = [row for row in content["organizations"] if row["id"] != "seats"]
+    content["organizations"].append(
+        {**content["organizations"][0], "id": "seats", "name": "Seats", "late_usage": "adjust"}
+    )
+    _yaml(path, content)
+    fixed = {"add_on_code": "seat", "charge_model": "standard"}
+    plan = {
+        **of,
+        "code": "plan",
+        "name": "Plan",
+        "interval": "monthly",
+        "amount_cents": PLAN_CENTS,
+        "amount_currency": "EUR",
+        "charges": [],
+        "fixed_charges": [
+            {**fixed, "code": "seats", "units": "10", "tax_codes": ["ten"], "properties": {"amount": price}},
+            {**fixed, "code": "licences", "units": "3", "pay_in_advance": True, "properties": {"amount": "2"}},
+        ],
+    }
+    changes = [] if units is None else zip(("seats", "licences"), units.split(), strict=True)
+    subscription = {
+        **of,
+        "external_id": "sub",
+        "external_customer_id": "cust",
+        "plan_code": "plan",
+        "billing_time": "calendar",
+        "created_at": "2024-01-31T23:00:00Z",
+        "subscription_at": "2024-01-31T23:00:00Z",
+        "fixed_charge_units": [
+            {"code": code, "units": count, "effective_at": "2024-02-10T00:00:00Z"} for code, count in changes
+        ],
+    }
+    rows = {
+        ("catalog", "plans"): plan,
+        ("catalog", "add_ons"): {**of, "code": "seat", "name": "Seat", "amount_cents": 500, "amount_currency": "EUR"},
+        ("catalog", "taxes"): {**of, "code": "ten", "name": "Ten", "rate": "10"},
+        ("accounts", "customers"): {
+            **of,
+            "external_id": "cust",
+            "name": "Customer",
+            "currency": "EUR",
+            "country": "FR",
+        },
+        ("accounts", "subscriptions"): subscription,
+    }
+    for (folder, name), row in rows.items():
+        path = book / folder / f"{name}.yaml"
+        content = yaml.safe_load(path.read_text()) if path.exists() else {name: []}
+        _yaml(path, {name: [*(old for old in content[name] if old["organization_id"] != "seats"), row]})
+
+
+def change_plan(book: Path, organization: str, *, name: str = "Plan", price: str = "0.5") -> None:
+    """The plan of an organisation under another name, or with another price for a unit, under the same date."""
+    path = book / "catalog" / "plans.yaml"
+    content = yaml.safe_load(path.read_text())
+    for plan in content["plans"]:
+        if plan["organization_id"] == organization:
+            plan["name"] = name
+            plan["charges"][0]["properties"]["amount"] = price
+    _yaml(path, content)
+
+
 def write_dirty(folder: Path, *, seed: int) -> None:
     """The usage of `dirty`, each event one to five times, over shuffled files, one of them cut off, with broken lines."""
     source = random.Random(seed)

@@ -23,6 +23,9 @@ from dagster_project.lib.warehouse.raw_schema import RAW_TABLES_BY_NAME
 Children = Mapping[str, Sequence[RowValues]]
 # what may change later without making another row of it
 _NOT_IDENTITY = {"id", "organization_id", "terminated_at", "settled_at"}
+# what changes no figure of a period's lines before tax: how they are called, and what is asked for elsewhere
+_NAMES = {"plan_name", "invoice_display_name", "billable_metric_name"}
+_NO_PRICES = {"plan_taxes", "plan_usage_thresholds"}
 
 
 def records(organization_id: str, name: str, tables: Tables, private_plans: Sequence[Entry[Plan]]) -> Iterator[Record]:
@@ -78,6 +81,8 @@ class _Maker:
     def _record(self, table: str, row: RowValues, place: Place, children: Children | None = None) -> Record:
         kept = {name: tuple(rows) for name, rows in (children or {}).items() if rows}
         hashed = {column: value for column, value in row.items() if column != "position"}
+        if "price_hash" in RAW_TABLES_BY_NAME[table].columns:
+            row = {**row, "price_hash": _price_hash(hashed, kept)}
         return Record(
             table=table,
             organization_id=self.organization_id,
@@ -443,6 +448,16 @@ class _Maker:
             "complete_within_seconds": None if model.complete_by is None else granted_seconds(model.complete_by),
         }
         return self._record("expected_sources", row, entry.place)
+
+
+def _price_hash(row: RowValues, children: Children) -> str:
+    """The sha256 of what a plan or a metric makes of usage: of the record without names, taxes and thresholds."""
+    priced = {
+        name: [{column: value for column, value in child.items() if column not in _NAMES} for child in rows]
+        for name, rows in children.items()
+        if name not in _NO_PRICES
+    }
+    return sha256([{column: value for column, value in row.items() if column not in _NAMES}, priced])
 
 
 def _values(model: BaseModel, names: str) -> dict[str, Any]:

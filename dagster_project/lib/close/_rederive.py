@@ -99,6 +99,7 @@ def rederive(
                 known_batch_id=batch if batch is not None else max((row.batch for row in past.values()), default=None),
                 started_at=now,
                 override_reasons={name: row.override_reason for name, row in past.items()} if past else override_reason,
+                code_versions={name: row.code_version for name, row in past.items()},
             )
         runs = DbtRuns(scratch, home / "dbt" / f"scratch-{warehouse.kind}", on_node=progress.advanced)
         with steps.step("rate"):
@@ -134,6 +135,7 @@ class _Past:
     as_of: datetime
     batch: int
     override_reason: str | None
+    code_version: str
 
 
 def _past_scope(session: Session, close_id: int | None) -> dict[str, _Past]:
@@ -141,14 +143,16 @@ def _past_scope(session: Session, close_id: int | None) -> dict[str, _Past]:
         return {}
     ledger = session.schema("ledger")
     rows = session.rows(
-        "select organization_id, as_of, known_batch_id, override_reason "
+        "select organization_id, as_of, known_batch_id, override_reason, code_version "
         f"from {ledger}.ledger_close_organizations where close_id = ? "
         f"and close_id in (select close_id from {ledger}.closes)",
         [close_id],
     )
     if not rows:
         raise InputError(f"There is no close {close_id} in this warehouse; marts.fct_close lists them.")
-    return {name: _Past(moment.replace(tzinfo=UTC), int(batch), reason) for name, moment, batch, reason in rows}
+    return {
+        name: _Past(moment.replace(tzinfo=UTC), int(batch), reason, code) for name, moment, batch, reason, code in rows
+    }
 
 
 @contextmanager

@@ -1,13 +1,27 @@
 """The scope of a close: which organisations are billed up to when, knowing which landing batches."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from dagster_project.lib.dbt_runs import DBT_PROJECT_DIR
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.warehouse import Session, Warehouse
 
+# what a line comes to depends on; invoicing, gate, ledger and marts come after it
+_RATING_FOLDERS = (
+    "macros",
+    "models/staging",
+    "models/intermediate/accounts",
+    "models/intermediate/periods",
+    "models/intermediate/metering",
+    "models/intermediate/rating",
+)
+_COMMENTS = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 # the columns of the model `closes`: the table exists before the first close, so that a missing one is noticed
 _CLOSES_COLUMNS = (
     "close_id bigint, started_at timestamp, book_version varchar, code_version varchar, "
@@ -26,11 +40,29 @@ class CloseScope:
 
 
 def code_version() -> str:
-    """The version of Meterhouse that runs."""
+    """The version of Meterhouse that runs, and of the SQL that makes usage and prices into lines.
+
+    The second part changes only when that SQL does: comments and white space are left out.
+    """
     try:
-        return version("meterhouse")
+        released = version("meterhouse")
     except PackageNotFoundError:
-        return "unknown"
+        released = "unknown"
+    return f"{released}+{_rating_version()}"
+
+
+@cache
+def _rating_version() -> str:
+    hashed = hashlib.sha256()
+    for folder in _RATING_FOLDERS:
+        for path in sorted((DBT_PROJECT_DIR / folder).rglob("*.sql")):
+            hashed.update(f"{path.relative_to(DBT_PROJECT_DIR)} {rating_text(path.read_text())}\n".encode())
+    return hashed.hexdigest()[:12]
+
+
+def rating_text(sql: str) -> str:
+    """A model or macro without its comments, and with one space in place of any white space."""
+    return " ".join(_COMMENTS.sub(" ", sql).split())
 
 
 def prepare_warehouse(warehouse: Warehouse) -> None:
@@ -91,12 +123,13 @@ def open_close(
     started_at: datetime,
     known_batch_id: int | None = None,
     override_reasons: Mapping[str, str | None] | str | None = None,
+    code_versions: Mapping[str, str] | None = None,
 ) -> CloseScope:
     """Write the scope of the next close: every organisation known, or those named in `as_of`.
 
     `known_batch_id` goes before `known_at`. `override_reasons`: why incomplete sources are no reason to
-    wait, for all organisations or by organisation. Raises
-    InputError when no organisation has landed.
+    wait, for all organisations or by organisation. `code_versions`: which code a close that is derived again was made
+    by, by organisation. Raises InputError when no organisation has landed.
     """
     raw, ledger = session.schema("raw"), session.schema("ledger")
     batch = known_batch(session, known_at) if known_batch_id is None else known_batch_id
@@ -117,6 +150,7 @@ def open_close(
         f"select book_version from {raw}.landing_batches where batch_id <= ? order by batch_id desc limit 1",
         [batch],
     )
+    code = code_version()
     scope = CloseScope(int(last_close) + 1, moments, batch, versions[0][0] if versions else "")
     with session.transaction():
         session.execute(f"delete from {raw}.close_scope")
@@ -140,7 +174,7 @@ def open_close(
                     batch,
                     naive_utc(started_at),
                     scope.book_version,
-                    code_version(),
+                    (code_versions or {}).get(name) or code,
                     override_reasons.get(name) if isinstance(override_reasons, Mapping) else override_reasons,
                 )
                 for name, moment in moments.items()

@@ -125,7 +125,7 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
     ),
     _record(
         "billable_metrics",
-        "One row per version of a billable metric: how events become units.",
+        "One row per version of a billable metric: how events become units; price_hash is the sha256 without its name.",
         ("billable_metric_code", "effective_at"),
         billable_metric_code="varchar",
         **_TIMED,
@@ -140,6 +140,7 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
         weighted_interval="varchar",
         custom_units_expression="varchar",
         custom_amount_expression="varchar",
+        price_hash="varchar",
     ),
     _child(
         "billable_metrics",
@@ -220,7 +221,8 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
     _record(
         "plans",
         "One row per version of a plan, and per private copy that a subscription's overrides make of it, per phase "
-        "that it comes to after some periods, and per rate card that is agreed with a customer.",
+        "that it comes to after some periods, and per rate card that is agreed with a customer; price_hash is the "
+        "sha256 of what it makes of a period, without names, taxes and thresholds.",
         _PLAN_KEY,
         **_PLAN,
         plan_name="varchar",
@@ -241,6 +243,7 @@ CATALOG_TABLES: tuple[RawTable, ...] = (
         agreed_from_at="timestamp",
         agreed_to_at="timestamp",
         position="integer",
+        price_hash="varchar",
     ),
     _child(
         "plans",

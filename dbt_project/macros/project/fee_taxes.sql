@@ -195,21 +195,26 @@ where ranked.tax_level = ranked.first_level
 
 {# what in the catalogue may name taxes for a fee of this type, and the code under which it does #}
 {% macro fee_tax_owner(fees) -%}
-    {%- set owners = {
-        'charge': ('charge', true),
-        'true_up': ('charge', true),
-        'adjustment': ('charge', true),
-        'fixed_charge': ('fixed_charge', true),
-        'commitment': ('minimum_commitment', false),
-    } -%}
-        case {{ fees }}.fee_type
-            {% for fee_type, owner in owners.items() -%}
-                when '{{ fee_type }}' then '{{ owner[0] }}'
-            {% endfor %}
-        end as tax_owner_type,
-        case
-            when {{ fees }}.fee_type in ({% for fee_type, owner in owners.items() if owner[1] -%}
-                '{{ fee_type }}'{% if not loop.last %}, {% endif %}{% endfor %}) then {{ fees }}.fee_code
-            else ''
-        end as tax_owner_code
+    case
+        when {{ fees }}.fee_type = 'adjustment' then {{ adjusted_type(fees) }}
+        when {{ fees }}.fee_type in ('charge', 'true_up') then 'charge'
+        when {{ fees }}.fee_type = 'fixed_charge' then 'fixed_charge'
+        when {{ fees }}.fee_type = 'commitment' then 'minimum_commitment'
+    end as tax_owner_type,
+    case
+        when
+            {{ fees }}.fee_type in ('charge', 'true_up', 'fixed_charge')
+            or ({{ fees }}.fee_type = 'adjustment' and {{ adjusted_type(fees) }} <> 'minimum_commitment')
+            then {{ fees }}.fee_code
+        else ''
+    end as tax_owner_code
+{%- endmacro %}
+
+{# what an adjustment adjusts, by the place of that line on an invoice #}
+{% macro adjusted_type(fees) -%}
+    case
+        when {{ fees }}.fee_position >= 2000000 then 'minimum_commitment'
+        when {{ fees }}.fee_position >= 1000000 then 'fixed_charge'
+        else 'charge'
+    end
 {%- endmacro %}

@@ -1,6 +1,13 @@
+{# Decided with the invoice that knows them; what changed prices or code make of a period, by the close that learns. #}
 with
 
-{# decided with the invoice that knows them #}
+close_scope as (
+
+    select * from {{ ref('stg_events__close_scope') }}
+    where {{ is_close_open('close_id') }}
+
+),
+
 moments as (
 
     select * from {{ ref('ledger_moments') }}
@@ -15,7 +22,7 @@ restatements as (
 )
 
 select
-    moments.close_id,
+    close_scope.close_id,
     restatements.organization_id,
     restatements.restatement_id,
     restatements.external_customer_id,
@@ -42,7 +49,10 @@ select
     restatements.settled_amount_cents,
     moments.moment_id as next_moment_id,
     moments.invoice_id as next_invoice_id,
-    moments.billing_at as decided_at
-from moments
-inner join restatements
-    on moments.moment_id = restatements.next_moment_id
+    coalesce(moments.billing_at, close_scope.as_of) as decided_at
+from restatements
+inner join close_scope
+    on restatements.organization_id = close_scope.organization_id
+left join moments
+    on restatements.next_moment_id = moments.moment_id
+where moments.moment_id is not null or restatements.is_rerated

@@ -46,6 +46,7 @@ readings as (
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late'))"
             ~ " or (charge_windows.moment_state = 'noted' and events.fate = 'finalized'))"
             ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in (" ~ another_time ~ "), false)"
+            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
         (
@@ -60,6 +61,7 @@ readings as (
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
             ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in (" ~ another_time ~ "), false)"
+            ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
         ),
     ] -%}
         select
@@ -122,8 +124,19 @@ readings as (
             and events.event_at >= charge_windows.history_from_at
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
-            and (events.superseded_at is null or events.superseded_at >= charge_windows.known_to_at)
-    where charge_windows.moment_state in ({{ another_time }})
+            and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)
+    left join {{ ref('int_restated_moments') }} as restated
+        on charge_windows.moment_id = restated.moment_id
+    where
+        charge_windows.moment_state in ({{ another_time }})
+        {# a correction that was too late for the last invoice is decided with the next #}
+        and case
+            when restated.is_last_invoice then events.is_billed_version
+            else
+                events.superseded_at is null
+                or events.superseded_at >= charge_windows.known_to_at
+                or coalesce(events.superseded_batch_id > charge_windows.usage_known_batch_id, false)
+        end
 
 ),
 

@@ -144,7 +144,8 @@ compared as (
                 then 0
             else 1
         end as is_in_time,
-        lead(placed.known_at) over (versions_of_event) as superseded_at
+        lead(placed.known_at) over (versions_of_event) as superseded_at,
+        lead(placed.batch_id) over (versions_of_event) as superseded_batch_id
     from placed
     window versions_of_event as (
         partition by placed.organization_id, placed.external_subscription_id, placed.transaction_id
@@ -177,6 +178,7 @@ select
     chained.received_at,
     chained.known_at,
     chained.superseded_at,
+    chained.superseded_batch_id,
     chained.properties,
     chained.precise_total_amount_cents,
     chained.batch_id,

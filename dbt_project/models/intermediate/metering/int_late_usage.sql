@@ -238,23 +238,27 @@ found as (
 
     union all
 
-    {# prices that were corrected: the plan in force was landed anew after the period was billed #}
-    select
+    {# units of a fixed charge that were told, or taken back, after what they are for was billed #}
+    select distinct
         moments.moment_id,
         moments.organization_id,
         moments.external_subscription_id,
         moments.billing_at,
-        'corrected_price' as cause,
+        'late_units' as cause,
         moments.billed_at as known_at,
-        plans.batch_id
+        coalesce(unit_versions.until_batch_id, unit_versions.since_batch_id) as batch_id
     from moments
-    inner join {{ ref('stg_book__plans') }} as plans
+    inner join {{ ref('int_fixed_charge_unit_versions') }} as unit_versions
         on
-            moments.organization_id = plans.organization_id
-            and moments.plan_code = plans.plan_code
-            and moments.plan_effective_at = plans.effective_at
-            and moments.known_batch_id < plans.batch_id
-    where moments.moment_state = 'finalized'
+            moments.organization_id = unit_versions.organization_id
+            and moments.external_subscription_id = unit_versions.external_subscription_id
+            and moments.subscription_created_at = unit_versions.created_at
+            and moments.billing_at >= unit_versions.effective_at
+            and moments.known_batch_id < coalesce(unit_versions.until_batch_id, unit_versions.since_batch_id)
+    where
+        moments.moment_state = 'finalized'
+        {# told and taken back between two invoices: nothing #}
+        and (unit_versions.until_batch_id is null or unit_versions.since_batch_id <= moments.known_batch_id)
 
 ),
 
@@ -275,7 +279,7 @@ undecided as (
     where
         last_invoices.organization_id is null
         or found.batch_id > last_invoices.known_batch_id
-        or (found.known_at >= last_invoices.billed_at and found.cause <> 'corrected_price')
+        or found.known_at >= last_invoices.billed_at
     group by
         found.moment_id,
         found.organization_id,

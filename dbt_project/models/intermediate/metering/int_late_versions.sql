@@ -25,6 +25,9 @@ select
     versions.received_at,
     versions.known_at,
     versions.superseded_at,
+    versions.batch_id,
+    versions.superseded_batch_id,
+    versions.is_billed_version,
     versions.properties,
     case
         when facet_keys.facet_keys is not null

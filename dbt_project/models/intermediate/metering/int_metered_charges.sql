@@ -12,7 +12,8 @@ moments as (
         {% for column in columns -%}
             moments.{{ column }},
         {% endfor -%}
-        moments.moment_id as period_moment_id
+        moments.moment_id as period_moment_id,
+        cast(null as bigint) as usage_known_batch_id
     from {{ ref('int_billing_moments') }} as moments
     where moments.moment_state <> 'finalized' and moments.usage_from_at < moments.usage_to_at
 
@@ -23,7 +24,8 @@ moments as (
         {% for column in columns -%}
             restated.{{ column }},
         {% endfor -%}
-        restated.period_moment_id
+        restated.period_moment_id,
+        restated.usage_known_batch_id
     from {{ ref('int_restated_moments') }} as restated
     where restated.usage_from_at < restated.usage_to_at
 
@@ -66,6 +68,7 @@ metered as (
         moments.timezone,
         moments.as_of,
         moments.finalizes_at,
+        moments.usage_known_batch_id,
         moments.usage_from_at,
         moments.usage_to_at,
         moments.usage_from_date,

@@ -1,12 +1,14 @@
 {#
   A period once more, as it was known at another time: a row of its own, which is metered and rated like any other and
-  never invoiced. A billed period when a later invoice of its subscription is made (`restated`); a draft when a credit
-  note was asked for on it (`noted`).
+  never invoiced. A billed period when a later invoice of its subscription is made, or, when its prices or the code
+  changed, with the usage that its invoices know and the prices and rules of now (`restated`); a draft when a credit note
+  was asked for on it (`noted`).
 #}
 {%- set kept_columns = [
     'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
-    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'timezone', 'billing_at',
-    'row_started_at', 'has_previous_row', 'ended_by', 'next_plan_code', 'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date',
+    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'timezone', 'reason',
+    'billing_date', 'billing_at', 'closed_date', 'opened_date', 'row_started_at', 'has_previous_row', 'ended_by',
+    'next_plan_code', 'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date',
     'full_started_at', 'full_days_count', 'days_count', 'commitment_plan_code', 'commitment_plan_effective_at',
     'commitment_from_date', 'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count', 'usage_from_at',
     'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
@@ -19,7 +21,6 @@ late_usage as (
     select
         late_usage.moment_id,
         late_usage.next_moment_id,
-        max(case when late_usage.cause = 'corrected_price' then 1 else 0 end) = 1 as is_price_corrected,
         {{ dbt.listagg('late_usage.cause', "', '", 'order by late_usage.cause') }} as cause
     from {{ ref('int_late_usage') }} as late_usage
     group by late_usage.moment_id, late_usage.next_moment_id
@@ -96,13 +97,15 @@ select
     late_usage.next_moment_id,
     next_moments.billing_at as next_billing_at,
     late_usage.cause,
-    late_usage.is_price_corrected,
+    false as is_rerated,
     cast(null as varchar) as credit_note_code,
     'restated' as moment_state,
     {# what is known before the next invoice; what waits for one: at as_of #}
     coalesce(
         greatest(next_moments.finalizes_at, next_moments.usage_to_at), moments.as_of + interval '1 microsecond'
     ) as finalizes_at,
+    cast(null as bigint) as usage_known_batch_id,
+    false as is_last_invoice,
     {% for column in kept_columns -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
@@ -122,10 +125,12 @@ select
     cast(null as varchar) as next_moment_id,
     cast(null as timestamp) as next_billing_at,
     cast(null as varchar) as cause,
-    false as is_price_corrected,
+    false as is_rerated,
     notes.credit_note_code,
     'noted' as moment_state,
     notes.created_at as finalizes_at,
+    cast(null as bigint) as usage_known_batch_id,
+    false as is_last_invoice,
     {% for column in kept_columns -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
@@ -140,3 +145,26 @@ inner join moments
         and payers.external_customer_id = moments.external_customer_id
         and notes.created_at >= moments.billing_at
         and notes.created_at < moments.finalizes_at
+
+union all
+
+{# decided at once, by the close that learns it #}
+select
+    {{ surrogate_key(['moments.moment_id', "'rerated'", 'rerated.close_id']) }} as moment_id,
+    moments.moment_id as period_moment_id,
+    moments.moment_state as period_state,
+    cast(null as varchar) as next_moment_id,
+    cast(null as timestamp) as next_billing_at,
+    rerated.cause,
+    true as is_rerated,
+    cast(null as varchar) as credit_note_code,
+    'restated' as moment_state,
+    rerated.usage_known_to_at as finalizes_at,
+    rerated.usage_known_batch_id,
+    rerated.is_last_invoice,
+    {% for column in kept_columns -%}
+        moments.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from {{ ref('int_rerated_periods') }} as rerated
+inner join moments
+    on rerated.moment_id = moments.moment_id

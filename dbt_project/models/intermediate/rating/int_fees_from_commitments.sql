@@ -229,8 +229,8 @@ counted as (
                 then {{ add_days('row_fees.to_date', 1) }}
             else row_fees.from_date
         end as counts_for_date,
-        row_fees.fee_type in ('subscription', 'charge', 'true_up') and not coalesce(charges.is_pay_in_advance, false)
-            as is_restatable,
+        row_fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')
+        and not coalesce(charges.is_pay_in_advance, false) as is_restatable,
         row_fees.amount_cents
     from row_fees
     left join charges
@@ -258,7 +258,7 @@ settled as (
             and committed.subscription_created_at = counted.subscription_created_at
             and committed.commitment_from_date <= counted.counts_for_date
             and committed.commitment_to_date >= counted.counts_for_date
-            {# fixed charges and what is paid in advance are not restated #}
+            {# usage that is paid in advance is not restated #}
             and (
                 committed.moment_id = counted.moment_id
                 or (

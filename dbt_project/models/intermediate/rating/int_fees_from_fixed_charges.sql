@@ -90,6 +90,7 @@ paid as (
             and upgraded.previous_created_at = replaced.subscription_created_at
             and upgraded.add_on_code = replaced.add_on_code
             and replaced.is_pay_in_advance
+            and not replaced.is_restated
             and upgraded.from_date >= replaced.from_date
             and upgraded.from_date <= replaced.to_date
     where upgraded.add_on_rank = 1

@@ -14,7 +14,22 @@ subscriptions as (
 
 billing_moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    {% for source in ['int_billing_moments', 'int_restated_moments'] -%}
+        select
+            {% for column in [
+                'moment_id', 'moment_state', 'organization_id', 'external_subscription_id', 'subscription_created_at',
+                'reason', 'billing_date', 'billing_at', 'closed_date', 'opened_date', 'row_started_at', 'ended_by',
+                'usage_to_at',
+            ] -%}
+                sources.{{ column }},
+            {% endfor -%}
+            {{ 'cast(null as bigint)' if loop.first else 'sources.usage_known_batch_id' }} as usage_known_batch_id
+        from {{ ref(source) }} as sources
+        {% if not loop.last %}
+
+            union all
+        {% endif %}
+    {%- endfor %}
 
 ),
 
@@ -85,7 +100,7 @@ fixed_charges as (
 
 unit_changes as (
 
-    select * from {{ ref('stg_book__subscription_fixed_charge_units') }}
+    select * from {{ ref('int_fixed_charge_unit_versions') }}
 
 ),
 
@@ -166,6 +181,8 @@ charged as (
     select
         windows.moment_id,
         windows.is_open,
+        windows.moment_state in ('restated', 'noted') as is_restated,
+        windows.usage_known_batch_id,
         windows.reason,
         windows.organization_id,
         windows.external_subscription_id,
@@ -226,6 +243,13 @@ changed as (
             and charged.subscription_created_at = unit_changes.created_at
             and charged.fixed_charge_code = unit_changes.fixed_charge_code
             and charged.window_to_at > unit_changes.effective_at
+            {# as it stands, or as it was known then #}
+            and case
+                when charged.usage_known_batch_id is null then unit_changes.until_batch_id is null
+                else
+                    charged.usage_known_batch_id >= unit_changes.since_batch_id
+                    and coalesce(charged.usage_known_batch_id < unit_changes.until_batch_id, true)
+            end
             and (
                 not charged.is_pay_in_advance
                 or unit_changes.effective_at <= greatest(charged.window_from_at, charged.billing_at)
@@ -368,6 +392,7 @@ billed as (
 select
     billed.moment_id,
     billed.is_open,
+    billed.is_restated,
     billed.reason,
     billed.organization_id,
     billed.external_subscription_id,

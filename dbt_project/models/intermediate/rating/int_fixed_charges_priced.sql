@@ -90,7 +90,7 @@ graduated as (
 
 select
     {% for column in [
-        'moment_id', 'is_open', 'reason', 'organization_id', 'external_subscription_id', 'subscription_created_at',
+        'moment_id', 'is_open', 'is_restated', 'reason', 'organization_id', 'external_subscription_id', 'subscription_created_at',
         'billing_at', 'plan_code', 'plan_effective_at', 'fixed_charge_code', 'position', 'invoice_display_name',
         'add_on_code', 'charge_model', 'is_pay_in_advance', 'is_prorated', 'unit_price', 'from_date', 'to_date',
         'units',

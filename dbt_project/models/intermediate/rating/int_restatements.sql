@@ -43,7 +43,8 @@ charges as (
 open_fees as (
 
     {% for source in [
-        ref('int_fees_from_plans'), 'usage_fees', ref('int_fees_from_true_ups'), ref('int_fees_from_commitments'),
+        ref('int_fees_from_plans'), 'usage_fees', ref('int_fees_from_true_ups'), ref('int_fees_from_fixed_charges'),
+        ref('int_fees_from_commitments'),
     ] -%}
         select
             {% for column in columns -%}
@@ -69,6 +70,8 @@ restated_fees as (
                 ]) }}
             when 'true_up'
                 then {{ surrogate_key(['restated_moments.period_moment_id', "'true_up'", 'fees.fee_code']) }}
+            when 'fixed_charge'
+                then {{ surrogate_key(['restated_moments.period_moment_id', "'fixed_charge'", 'fees.fee_code']) }}
             else {{ surrogate_key(['restated_moments.period_moment_id', 'fees.fee_type']) }}
         end as period_fee_id,
         restated_moments.period_moment_id,
@@ -137,7 +140,7 @@ billed_fees as (
             and periods.plan_effective_at = charges.effective_at
             and fees.fee_code = charges.charge_code
     where
-        fees.fee_type in ('subscription', 'charge', 'true_up', 'commitment')
+        fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge', 'commitment')
         and not coalesce(charges.is_pay_in_advance, false)
 
 ),
@@ -190,7 +193,7 @@ compared as (
         restated_moments.next_moment_id,
         restated_moments.next_billing_at,
         restated_moments.cause,
-        restated_moments.is_price_corrected,
+        restated_moments.is_rerated,
         restated_moments.organization_id,
         restated_moments.external_customer_id,
         restated_moments.external_subscription_id,
@@ -221,7 +224,7 @@ compared as (
 
 ),
 
-{# each invoice of the subscription that knows more finds the difference to the one before #}
+{# with the usage known so far, then each invoice that knows more of it: the difference to the one before #}
 chained as (
 
     select
@@ -230,7 +233,7 @@ chained as (
             compared.restated_{{ column }} - coalesce(
                 lag(compared.restated_{{ column }}) over (
                     partition by compared.period_fee_id
-                    order by compared.next_billing_at asc nulls last
+                    order by compared.is_rerated desc, compared.next_billing_at asc nulls last
                 ), compared.known_{{ column }}
             ) as difference_{{ column }}{% if not loop.last %},{% endif %}
         {% endfor %}
@@ -275,12 +278,9 @@ judged as (
     select
         netted.*,
         case
+            when netted.is_rerated then 'reported'
             when netted.next_moment_id is null then 'pending'
-            when
-                netted.late_usage = 'report'
-                or netted.is_price_corrected
-                or netted.next_currency <> netted.currency
-                then 'reported'
+            when netted.late_usage = 'report' or netted.next_currency <> netted.currency then 'reported'
             when netted.net_cents = 0 then 'balanced'
             when abs(netted.net_cents) < netted.late_usage_limit_cents then 'absorbed'
             when netted.net_cents > 0 then 'adjusted'
@@ -307,6 +307,7 @@ select
         judged.{{ column }},
     {% endfor -%}
     judged.cause,
+    judged.is_rerated,
     judged.outcome,
     cast(judged.difference_units as decimal(38, 12)) as units_difference,
     cast(judged.difference_events_count as bigint) as events_count_difference,

@@ -1,0 +1,9 @@
+{# The same source as stg_book__plans, of which that model keeps only the newest version. #}
+select
+    plans.organization_id,
+    plans.plan_code,
+    plans.effective_at,
+    plans.batch_id,
+    {# a record of an older version of the project has no price_hash #}
+    coalesce(plans.price_hash, plans.record_hash) as price_hash
+from {{ source('raw', 'plans') }} as plans
