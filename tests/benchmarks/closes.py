@@ -33,7 +33,7 @@ def book_of(data: Events, name: str) -> Path:
     return write_book(BUILD / f"book-{name}", data.sources, subscriptions=data.subscriptions, first_month="2026-01")
 
 
-def parsed(data: Events, *homes: Path) -> None:
+def _parsed(data: Events, *homes: Path) -> None:
     """Let dbt parse its project once: a first close pays for that, a service does not."""
     book = write_book(BUILD / "book-empty", [], subscriptions=data.subscriptions, first_month="2026-01")
     for home in homes:
@@ -46,7 +46,7 @@ def whole(events: int, runs: int) -> list[Ratio]:
     name = size_name(events)
     book = book_of(data, name)
     home = BUILD / f"home-close-{name}"
-    parsed(data, home)
+    _parsed(data, home)
     taken = medians(
         runs,
         bare=lambda: task("bare_parquet", data=str(data.path), out=str(BUILD / "bare.parquet"), threads=THREADS),
@@ -77,7 +77,7 @@ def growth(sizes: list[int], runs: int) -> list[Ratio]:
     small, large = min(sizes), max(sizes)
     books = {size: book_of(events_of(size), size_name(size)) for size in (small, large)}
     homes = {size: BUILD / f"home-close-{size_name(size)}" for size in books}
-    parsed(events_of(small), *homes.values())
+    _parsed(events_of(small), *homes.values())
     taken = medians(
         runs,
         small=lambda: close_book(books[small], homes[small]),
