@@ -58,9 +58,9 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], Iterable[Ratio]]
         "growth": lambda: closes.growth(sizes if len(sizes) > 1 else [largest // 10, largest], runs),
         "history": lambda: closes.history(max(min(sizes) // 10, 1000), each_month=not small),
         "memory": lambda: closes.memory(largest),
-        "rating": lambda: rating.graduated(rows, runs),
+        "rating": lambda: rating.graduated(WHOLE, runs),
         "invoices_100k": lambda: invoices.invoices([most // 10, most], runs),
-        "settlement": lambda: rating.settlement(rows, runs),
+        "settlement": lambda: rating.settlement(WHOLE, runs),
         "documents": lambda: rendering.documents(runs, invoices=20 if small else 200),
         "peer": lambda: list(
             chain.from_iterable(peer.pattern(rows, count) for count in ((1000,) if small else (1000, 5000)))
