@@ -1,7 +1,6 @@
 """What all tests share: an embedded PostgreSQL server and a warehouse on each engine."""
 
 import tempfile
-import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +28,20 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=ENGINES)
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    """An empty warehouse of its own, on each engine."""
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    """An empty warehouse of its own, on each engine; of one name, so that dbt parses the project once for all tests."""
     if request.param == "duckdb":
-        return DuckDBWarehouse(tmp_path / "warehouse.duckdb")
-    return PostgresWarehouse(request.getfixturevalue("postgres_url"), f"t{uuid.uuid4().hex[:12]}")
+        yield DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+        return
+    own = PostgresWarehouse(request.getfixturevalue("postgres_url"), "t")
+    yield own
+    with own.connect() as session:
+        for (schema,) in session.rows(
+            "select schema_name from information_schema.schemata where schema_name like 't\\_%'"
+        ):
+            session.execute(f'drop schema "{schema}" cascade')
+        for (table,) in session.rows(
+            "select table_name from information_schema.tables where table_schema = 'operations' "
+            "and table_name in ('landing_totals', 'close_seals')"
+        ):
+            session.execute(f"delete from operations.{table} where warehouse = 't'")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster_project.lib.errors import BillingError
+from dagster_project.lib.lean_dbt import lean
 from dagster_project.lib.warehouse import Warehouse
 
 DBT_PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -31,8 +32,9 @@ RATING_SELECTION = (
 )
 CANDIDATES_SELECTION = (*RATING_SELECTION, "+path:models/gate", "+path:models/marts")
 CANDIDATES_EXCLUSION = ("path:models/ledger", "path:models/marts")
-# views over what was landed: they stand until the project changes
+# views over what was landed and over the ledger: they stand until the project changes, or a table of the ledger
 STAGING_SELECTION = ("path:models/staging/book", "path:models/staging/events", "path:models/staging/time")
+STAGING_LEDGER_SELECTION = ("path:models/staging/ledger",)
 LEDGER_SELECTION = ("path:models/ledger",)
 MARTS_SELECTION = ("path:models/marts",)
 # tests that read every event ever landed; `dbt test` runs them, a close does not
@@ -146,6 +148,7 @@ class DbtRuns:
         os.environ.update({**_QUIET, **self.warehouse.dbt_environment()})
         from dbt.cli.main import dbtRunner
 
+        lean()
         self.target_path.mkdir(parents=True, exist_ok=True)
         paths = [
             "--project-dir", str(DBT_PROJECT_DIR),

@@ -40,3 +40,17 @@ def test_models_do_what_their_unit_tests_work_out_by_hand(runs: DbtRuns, room: s
     results = runs.unit_test([f"path:{room}"])
     assert results
     assert [f"{node.name}: {node.message}" for node in results if node.status != "pass"] == []
+
+
+def test_an_unsound_row_of_the_ledger_fails_the_test_of_its_table(runs: DbtRuns) -> None:
+    # one fee twice, without the close that wrote it: two rows lack it, one grain occurs twice
+    with runs.warehouse.connect() as session, session.transaction():
+        fees = f"{session.schema('ledger')}.ledger_fees"
+        session.insert(fees, ["fee_id", "organization_id"], [("fee", "acme"), ("fee", "acme")])
+    try:
+        [failed] = [node for node in runs.test(["ledger_fees,test_name:has_sound_rows"]) if node.status != "pass"]
+    finally:
+        with runs.warehouse.connect() as session:
+            session.execute(f"delete from {fees} where fee_id = 'fee'")
+    assert failed.name.startswith("has_sound_rows_ledger_fees")
+    assert failed.failures == 3

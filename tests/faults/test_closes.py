@@ -25,6 +25,7 @@ from tests.faults.world import (
     add_seats,
     change_plan,
     events,
+    named,
     numbers_have_no_gap,
     query,
     request_of,
@@ -101,9 +102,15 @@ def story(
 
 
 def test_repeated_shuffled_and_split_events_are_billed_once(story: Story) -> None:
-    """12, 14: one to five copies of each event over files and landings; 13: leap day, change of clocks, future."""
+    """12, 14: one to five copies of each event over files and landings; 13: leap day, change of clocks, future.
+
+    23: `watched`, whose names are hostile, is billed like the others.
+    """
     assert totals(story.warehouse, "clean") == [FEBRUARY_CENTS, MARCH_CENTS + LATE_CENTS]
     assert totals(story.warehouse, "dirty") == [FEBRUARY_CENTS, MARCH_CENTS]
+    assert totals(story.warehouse, "watched") == [FEBRUARY_CENTS, PLAN_CENTS]
+    fees = "select fee_code from {ledger}.ledger_fees where organization_id = 'watched' and fee_type = 'charge'"
+    assert set(query(story.warehouse, fees)) == {(named("watched", "call"),)}
     [(landed,)] = query(story.warehouse, "select count(*) from {raw}.usage_events where organization_id = 'dirty'")
     assert landed == len(events("dirty"))
     [(duplicates,)] = query(story.warehouse, "select sum(duplicates_count) from {raw}.landed_files")
@@ -199,7 +206,7 @@ def test_fixed_charges_are_restated_like_usage(story: Story) -> None:
 def test_a_period_waits_for_its_sources_unless_an_operator_says_why_not(story: Story) -> None:
     first, second, third = story.reports
     assert first.held == ()
-    assert second.held == (("watched", "cust", "source_incomplete", 1),)
+    assert second.held == (("watched", named("watched", "cust"), "source_incomplete", 1),)
     assert third.held == ()
     # closed without March's file: the plan alone
     assert totals(story.warehouse, "watched") == [FEBRUARY_CENTS, PLAN_CENTS]

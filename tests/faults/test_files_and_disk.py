@@ -75,7 +75,7 @@ def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_
     own.run.finalize()
     sealed = seals(own.warehouse)
     assert len(sealed) == 3
-    run = run_with(own.warehouse, own.home, own.run, tmp_path / "documents")
+    run = run_with(own.warehouse, own.home, tmp_path / "documents")
     failed(limited(run.documents, megabytes=0.001), words="could not be opened")
     with open_store(own.warehouse.operations_url) as store:
         assert store.documents() == []
@@ -134,16 +134,16 @@ def test_a_warehouse_from_an_old_backup_or_with_flipped_bytes_is_refused(ready: 
     whole = own.warehouse.path.read_bytes()
     shutil.copy(backup, own.warehouse.path)
     with pytest.raises(BillingError, match=r"close 1 of organisation clean is missing.*Restore the warehouse"):
-        run_with(own.warehouse, own.home, own.run).land()
+        run_with(own.warehouse, own.home).land()
     own.warehouse.path.write_bytes(whole[: len(whole) // 2])
-    failed(run_with(own.warehouse, own.home, own.run).land, words="restore it from a backup")
+    failed(run_with(own.warehouse, own.home).land, words="restore it from a backup")
     flipped = bytearray(whole)
     for place in range(4096, 12288):
         flipped[place] ^= 0xFF
     own.warehouse.path.write_bytes(bytes(flipped))
-    failed(run_with(own.warehouse, own.home, own.run).land, words="restore it from a backup")
+    failed(run_with(own.warehouse, own.home).land, words="restore it from a backup")
     own.warehouse.path.write_bytes(whole)
-    run_with(own.warehouse, own.home, own.run).land()
+    run_with(own.warehouse, own.home).land()
 
 
 def test_bombs_and_crowds_end_in_time_and_are_told_by_name(tmp_path: Path, dbt_home: Path) -> None:

@@ -1,8 +1,8 @@
-"""SIGKILL in the middle of finalising, rendering and queueing; orphans, lost connections and two closes at once.
+"""SIGKILL in every step of a close; orphans, lost connections and two closes at once.
 
-Experiments 1 to 4, 18 and 21 of the fault list. What comes before finalising is done once for each engine; every kill is
-a real one, of a forked child at the beginning of a model or a test, and the next run must give the ledger of DuckDB's
-undisturbed close, seal for seal.
+Experiments 1 to 4, 18 and 21 of the fault list. Kills are real ones, of a forked child at the beginning of a model or a
+test, and the next close must give the ledger of DuckDB's undisturbed one, seal for seal. What SIGKILL leaves of a DuckDB
+warehouse is its files as they are: a copy of them before each model is a kill there, looked at without a run of its own.
 """
 
 import multiprocessing
@@ -66,15 +66,12 @@ class Rated:
         # always the same name: dbt names the database after the file
         own = DuckDBWarehouse(folder / "warehouse.duckdb")
         shutil.copy(self.warehouse.path, own.path)
-        return Rated(own, self.home, run_with(own, self.home, self.run))
+        return Rated(own, self.home, run_with(own, self.home))
 
 
-def run_with(warehouse: Warehouse, home: Path, like: CloseRun | None = None, out: Path | None = None) -> CloseRun:
-    """The steps of the close; dbt's manifest of another run of the same engine is taken over."""
-    run = run_of(warehouse, home, AS_OF, out=out)
-    if like is not None:
-        run.runs._manifest = like.runs.manifest()
-    return run
+def run_with(warehouse: Warehouse, home: Path, out: Path | None = None) -> CloseRun:
+    """The steps of the close."""
+    return run_of(warehouse, home, AS_OF, out=out)
 
 
 def rated(warehouse: Warehouse, home: Path, folder: Path) -> Rated:
@@ -101,25 +98,36 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path, postgr
 
 @dataclass(frozen=True, slots=True)
 class Undisturbed:
-    """A close that nobody disturbed: its warehouse, its seals, and how many models and tests finalising has."""
+    """A close that nobody disturbed: its warehouse, its seals, and its files as they were before each model and test."""
 
     rated: Rated
     seals: Mapping[tuple[int, str], str]
-    nodes_count: int
+    killed_at: tuple[DuckDBWarehouse, ...]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(on_duckdb: Rated, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     own = on_duckdb.copy(tmp_path_factory.mktemp("undisturbed"))
-    counted: list[int] = []
-    own.run.runs.on_node = lambda _number, total, _unit: counted.append(total)
+    assert isinstance(own.warehouse, DuckDBWarehouse)
+    path, copies = own.warehouse.path, tmp_path_factory.mktemp("killed")
+    killed_at: list[DuckDBWarehouse] = []
+
+    def copy(number: int, _total: int, _unit: str) -> None:
+        killed = DuckDBWarehouse(copies / str(number) / path.name)
+        killed.path.parent.mkdir()
+        for file in (path, path.with_suffix(".duckdb.wal")):
+            if file.exists():
+                shutil.copy(file, killed.path.parent)
+        killed_at.append(killed)
+
+    own.run.runs.on_node = copy
     own.run.finalize()
     assert len(seals(own.warehouse)) == 3
-    return Undisturbed(own, seals(own.warehouse), counted[0])
+    return Undisturbed(own, seals(own.warehouse), tuple(killed_at))
 
 
-def dies_at(run: CloseRun, node: int) -> Callable[[], None]:
-    """Finalising that kills itself when the given model or test begins."""
+def dies_at(run: CloseRun, node: int, step: Callable[[CloseRun], object]) -> Callable[[], None]:
+    """A step that kills itself when the given model or test begins."""
 
     def tell(number: int, _total: int, _unit: str) -> None:
         if number >= node:
@@ -128,7 +136,7 @@ def dies_at(run: CloseRun, node: int) -> Callable[[], None]:
     def work() -> None:
         run.runs.on_node = tell
         with warehouse_lock(run.request.warehouse, purpose="a child", timeout_seconds=30):
-            run.finalize()
+            step(run)
 
     return work
 
@@ -155,7 +163,7 @@ def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(on_po
     """The server ends the session that writes; the kills below go on with this warehouse and close it in the end."""
     warehouse = on_postgres.warehouse
     assert isinstance(warehouse, PostgresWarehouse)
-    run = run_with(warehouse, on_postgres.home, on_postgres.run)
+    run = run_with(warehouse, on_postgres.home)
 
     ended = threading.Event()
 
@@ -183,27 +191,49 @@ def test_a_lost_connection_stops_the_close_and_leaves_the_ledger_as_it_was(on_po
     assert committed(warehouse) == 0
 
 
+def test_killed_before_any_model_of_the_ledger_readers_see_the_close_before_or_all_of_it(
+    undisturbed: Undisturbed,
+) -> None:
+    """1, 3: each model and test of finalising in turn; the commit row is the last model, only its tests come behind."""
+    assert len(undisturbed.killed_at) > 30
+    found = [seals(warehouse) if committed(warehouse) else {} for warehouse in undisturbed.killed_at]
+    assert found[0] == {}
+    assert [state for state in found if state not in ({}, undisturbed.seals)] == []
+    assert found == sorted(found, key=len)
+
+
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
-def test_killed_at_each_model_of_the_ledger_and_run_again_gives_the_same_ledger(
+def test_killed_in_each_step_and_run_again_gives_the_same_ledger(
     engine: str, request: pytest.FixtureRequest, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     """1, 2, 3: one kill after the other on one warehouse; no reader sees a half close, no number is lost or doubled."""
     own: Rated = request.getfixturevalue(f"on_{engine}")
     if engine == "duckdb":
         own = own.copy(tmp_path)
-    for node in range(1, undisturbed.nodes_count + 1, 8):
-        killed(dies_at(own.run, node))
-        # nothing, or, when only tests of the commit row were to come, all of it
-        assert not committed(own.warehouse) or seals(own.warehouse) == undisturbed.seals
+    nodes = len(undisturbed.killed_at)
+    killed(dies_at(own.run, 40, CloseRun.rate))
+    for node in (nodes // 4, nodes // 2):
+        killed(dies_at(own.run, node, CloseRun.finalize))
+        assert committed(own.warehouse) == 0
     killed(dies_after(own.run, 1.5))
-    run = run_with(own.warehouse, own.home, own.run)
-    with warehouse_lock(own.warehouse, purpose="test", timeout_seconds=30):
-        run.finalize()
-    assert seals(own.warehouse) == undisturbed.seals
+    assert not committed(own.warehouse) or seals(own.warehouse) == undisturbed.seals
+    # all steps again, as the command runs them; the close is committed when its marts are half made
+    killed(lambda: whole_close_that_dies_in_its_marts(own))
+    own_run = run_with(own.warehouse, own.home)
+    assert own_run.marts() == ()
+    assert {key: seal for key, seal in seals(own.warehouse).items() if key[0] == 1} == undisturbed.seals
     assert numbers_have_no_gap(own.warehouse)
-    # run once more: a committed close is not repeated
-    run.finalize()
-    assert seals(own.warehouse) == undisturbed.seals
+    assert query(own.warehouse, "select count(*) from {marts}.fct_invoice") == [(3,)]
+    # a committed close is not repeated
+    own_run.finalize()
+    assert {key: seal for key, seal in seals(own.warehouse).items() if key[0] == 1} == undisturbed.seals
+
+
+def whole_close_that_dies_in_its_marts(own: Rated) -> None:
+    real = CloseRun.marts
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CloseRun, "marts", lambda run: dies_at(run, 5, real)())
+        close(request_of(own.warehouse, own.home, AS_OF), SilentProgress())
 
 
 def test_killed_while_rendering_the_same_bytes_appear_and_nothing_was_sent_before(
@@ -213,7 +243,7 @@ def test_killed_while_rendering_the_same_bytes_appear_and_nothing_was_sent_befor
     own = undisturbed.rated
     assert isinstance(own.warehouse, DuckDBWarehouse)
     out = tmp_path / "documents"
-    run = run_with(own.warehouse, own.home, own.run, out)
+    run = run_with(own.warehouse, own.home, out)
 
     def die_before_the_record() -> None:
         monkeypatch.setattr(OperationsStore, "record_documents", lambda *_: die())

@@ -2,7 +2,7 @@
 
 Three organisations bill usage by the unit: 10.00 EUR a month and 0.50 EUR a unit, no tax, in the time of Paris. `clean`
 has one tidy file a month. `dirty` has the very same usage, shuffled, split, repeated and among broken lines. `watched`
-expects a file a month.
+expects a file a month, and its names are such that any text that is taken for SQL, Jinja or a shell's would show.
 """
 
 import gzip
@@ -24,14 +24,18 @@ from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
 
 PLAN_CENTS, UNIT_CENTS = 1000, 50
-# what a close writes is compared without the columns that tell the organisations apart
-_APART = {"organization_id", "external_customer_id", "external_subscription_id"}
+HOSTILE = "o'hara\"; drop schema raw cascade; -- /* {{ env_var('HOME') }} {% raw %} $HOME \\N é💥" + "x" * 10_000
 
 # February 2024 has a leap day; at the end of March the clocks of Paris go forward
 FEBRUARY = ("2024-02-01T12:00:00Z", "2024-02-29T12:00:00Z", "2024-02-29T22:59:59Z", "2024-02-10T00:00:00Z")
 MARCH = ("2024-02-29T23:00:00Z", "2024-03-31T00:59:59Z", "2024-03-31T01:00:00Z", "2024-03-31T21:59:59Z")
 APRIL = ("2024-03-31T22:00:00Z",)
 FUTURE = ("2031-01-01T00:00:00Z",)
+
+
+def named(organization: str, name: str) -> str:
+    """The name that an organisation gives to something."""
+    return f"{name} {HOSTILE}" if organization == "watched" else name
 
 
 def events(organization: str) -> list[dict[str, Any]]:
@@ -41,11 +45,11 @@ def events(organization: str) -> list[dict[str, Any]]:
         {
             "organization_id": organization,
             "transaction_id": f"t{number}",
-            "external_subscription_id": "sub",
-            "code": "call",
+            "external_subscription_id": named(organization, "sub"),
+            "code": named(organization, "call"),
             "timestamp": moment,
             "received_at": moment,
-            "properties": {"n": str(number + 2)},
+            "properties": {named(organization, "n"): str(number + 2)},
         }
         for number, moment in enumerate(moments)
     ]
@@ -88,33 +92,47 @@ def write_book(folder: Path, *, seed: int = 1) -> Path:
     for name in names:
         of = {"organization_id": name}
         rows["billable_metrics"].append(
-            {**of, "code": "call", "name": "Calls", "aggregation_type": "sum_agg", "field_name": "n"}
+            {
+                **of,
+                "code": named(name, "call"),
+                "name": named(name, "Calls"),
+                "aggregation_type": "sum_agg",
+                "field_name": named(name, "n"),
+            }
         )
         rows["plans"].append(
             {
                 **of,
-                "code": "plan",
-                "name": "Plan",
+                "code": named(name, "plan"),
+                "name": named(name, "Plan"),
                 "interval": "monthly",
                 "amount_cents": PLAN_CENTS,
                 "amount_currency": "EUR",
                 "charges": [
                     {
-                        "code": "call",
-                        "billable_metric_code": "call",
+                        "code": named(name, "call"),
+                        "billable_metric_code": named(name, "call"),
                         "charge_model": "standard",
                         "properties": {"amount": "0.5"},
                     }
                 ],
             }
         )
-        rows["customers"].append({**of, "external_id": "cust", "name": "Customer", "currency": "EUR", "country": "FR"})
+        rows["customers"].append(
+            {
+                **of,
+                "external_id": named(name, "cust"),
+                "name": named(name, "Customer"),
+                "currency": "EUR",
+                "country": "FR",
+            }
+        )
         rows["subscriptions"].append(
             {
                 **of,
-                "external_id": "sub",
-                "external_customer_id": "cust",
-                "plan_code": "plan",
+                "external_id": named(name, "sub"),
+                "external_customer_id": named(name, "cust"),
+                "plan_code": named(name, "plan"),
                 "billing_time": "calendar",
                 "created_at": "2024-01-31T23:00:00Z",
                 "subscription_at": "2024-01-31T23:00:00Z",

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.book import Case, read_case
-from dagster_project.lib.close import land_books, land_calendar, open_close, prepare_warehouse, seed_reference
+from dagster_project.lib.close import (
+    land_books,
+    land_calendar,
+    open_close,
+    prepare_warehouse,
+    rate_candidates,
+    seed_reference,
+)
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
@@ -48,7 +55,7 @@ def closed(cases: Sequence[Case], warehouse: Warehouse, home: Path, moments: Seq
             as_of = {case.organization_id: moment for case in cases}
             code_versions = dict.fromkeys(as_of, f"version {number}")
             open_close(session, as_of=as_of, known_at=None, started_at=NOW, code_versions=code_versions)
-        runs.run(RATING_SELECTION)
+        rate_candidates(warehouse, runs, RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
     with warehouse.connect(read_only=True) as session:
         ledger = session.schema("ledger")

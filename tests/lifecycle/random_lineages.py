@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from dagster_project.lib.book import Book, read_case
-from dagster_project.lib.close import land_books, land_calendar, open_close, prepare_warehouse, seed_reference
+from dagster_project.lib.close import (
+    land_books,
+    land_calendar,
+    open_close,
+    prepare_warehouse,
+    rate_candidates,
+    seed_reference,
+)
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
@@ -245,7 +252,7 @@ def closer(warehouse: Warehouse, home: Path) -> Callable[[Mapping[str, datetime]
 
     def close(as_of: Mapping[str, datetime]) -> None:
         close_scope(warehouse, as_of)
-        runs.run(RATING_SELECTION)
+        rate_candidates(warehouse, runs, RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
 
     return close

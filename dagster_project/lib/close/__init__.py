@@ -6,6 +6,7 @@ from dagster_project.lib.close._close import (
     CloseRequest,
     CloseRun,
     close,
+    rate_candidates,
     seed_reference,
 )
 from dagster_project.lib.close._documents import render_documents
@@ -44,6 +45,7 @@ __all__ = [
     "parse_time",
     "prepare_warehouse",
     "published_path",
+    "rate_candidates",
     "record_totals",
     "rederive",
     "render_documents",

@@ -4,7 +4,7 @@ The command runs `close`; Dagster's assets call the same steps. Each step can be
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from dagster_project.lib.dbt_runs import (
     LEDGER_SELECTION,
     MARTS_SELECTION,
     MARTS_TESTS_EXCLUSION,
+    STAGING_LEDGER_SELECTION,
     STAGING_SELECTION,
     DbtRuns,
 )
@@ -128,11 +129,7 @@ class CloseRun:
     def rate(self) -> None:
         """Build everything up to the candidates of finalisation."""
         seed_reference(self.request.warehouse, self.runs)
-        version = staging_version(self.runs)
-        standing = STAGING_SELECTION if stands(self.request.warehouse, version) else ()
-        self.runs.run(CANDIDATES_SELECTION, exclude=(*CANDIDATES_EXCLUSION, *standing))
-        if not standing:
-            record_version(self.request.warehouse, "staged_version", version)
+        rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
 
     def judge(self) -> GateReport:
         """Judge the candidates; nothing may be finalised when the report has blocking checks."""
@@ -265,19 +262,49 @@ def record_version(warehouse: Warehouse, table: str, version: str) -> None:
         session.insert(f"{reference}.{table}", ["version"], [(version,)])
 
 
-def stands(warehouse: Warehouse, version: str) -> bool:
-    """Whether the views of staging over what was landed are there as this version of the project makes them."""
-    if recorded_version(warehouse, "staged_version") != version:
-        return False
+def rate_candidates(
+    warehouse: Warehouse, runs: DbtRuns, selection: Sequence[str], *, exclude: Sequence[str] = ()
+) -> None:
+    """Build the models that lead to the candidates of a selection, without the views of staging that stand.
+
+    A view stands when this version of the project made it, for those over the ledger: when its tables had the columns
+    that they have now.
+    """
+    version = staging_version(runs)
+    versions = {
+        "staged_version": (version, STAGING_SELECTION),
+        "staged_ledger_version": (f"{version} over {ledger_columns(warehouse)}", STAGING_LEDGER_SELECTION),
+    }
+    are_there = staging_count(warehouse) >= int(version.split()[0])
+    standing = {
+        table for table, (made_by, _) in versions.items() if recorded_version(warehouse, table) == made_by and are_there
+    }
+    runs.run(selection, exclude=(*exclude, *(path for table in standing for path in versions[table][1])))
+    for table in versions.keys() - standing:
+        record_version(warehouse, table, versions[table][0])
+
+
+def staging_count(warehouse: Warehouse) -> int:
+    """How many views staging has in the warehouse."""
     with warehouse.connect() as session:
         [(count,)] = session.rows(
             "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
         )
-    return bool(count >= int(version.split()[0]))
+    return int(count)
+
+
+def ledger_columns(warehouse: Warehouse) -> str:
+    """A hash over the names of the ledger's tables and columns."""
+    with warehouse.connect() as session:
+        names = session.rows(
+            "select table_name, column_name from information_schema.columns where table_schema = ?",
+            [session.schema("ledger")],
+        )
+    return hashlib.sha256(repr(sorted(names)).encode()).hexdigest()
 
 
 def staging_version(runs: DbtRuns) -> str:
-    """How many views staging has, and a hash over them and all macros."""
+    """How many views staging has in the project, and a hash over them and all macros."""
     manifest = runs.manifest()
     models = sorted(
         f"{node.name} {node.checksum.checksum}"

@@ -75,7 +75,6 @@ EVENTS_LANDED: tuple[Check, ...] = (
             "conflicts_of_files": "The conflicting events kept aside are as many as the marks of the files say.",
             "rejected_of_files": "The rejected lines in quarantine are as many as the marks of the files say.",
             "files_tied": "Each file ties by itself: its mark counts the rows that are there.",
-            "events_finalized": "The events of finalised periods are as many as the closes that billed them recorded.",
             "events_keyed": "Every known event has its keys (organisation, subscription, transaction, code, time), "
             "or its customer waits.",
         },
@@ -84,8 +83,8 @@ EVENTS_LANDED: tuple[Check, ...] = (
         "events_landed",
         _REPORT,
         {
-            "events_decided": "Every known event has exactly one fate: billed, due, running, pending, late, or "
-            "unbillable with a reason.",
+            "events_decided": "Every known event has exactly one fate: recorded with its finalised period, due, running, "
+            "pending, late, or unbillable with a reason.",
         },
     ),
     *_findings(

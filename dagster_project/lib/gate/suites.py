@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dagster_project.lib.gate._checks import EVENTS_LANDED, INVOICES_DUE, Check
 from dagster_project.lib.gate._data_docs import build_data_docs
 from dagster_project.lib.gate._figures import Figure
+from dagster_project.lib.later import later
 
 if TYPE_CHECKING:
     import great_expectations as gx
@@ -38,7 +39,9 @@ def judge(figures: Mapping[str, Figure], *, run_name: str, run_at: datetime, doc
     With `docs_dir` the Data Docs of this run replace what is there. `run_name` and `run_at` (aware) name the run.
     """
     os.environ.update(_QUIET)
-    import great_expectations as gx
+    # for a test and a chart that the gate has no use for; they take longer to import than the rest
+    with later("scipy.stats", "altair"):
+        import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types.base import (
         DataContextConfig,

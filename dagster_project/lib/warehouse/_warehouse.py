@@ -165,12 +165,9 @@ class DuckDBWarehouse(Warehouse):
 
     @property
     def settings(self) -> dict[str, str | bool | int | float | list[str]]:
-        """DuckDB's settings, the same for every connection of a process (it refuses differing ones)."""
-        settings: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-        limit = self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT")
-        if limit:
-            settings["memory_limit"] = limit
-        return settings
+        """DuckDB's settings, the same for every connection of a process and as in profiles.yml (it refuses differing ones)."""
+        limit = self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT") or "80%"
+        return {"autoinstall_known_extensions": False, "memory_limit": limit}
 
     def lock(
         self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None

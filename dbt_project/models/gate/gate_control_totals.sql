@@ -25,8 +25,7 @@
     ('events_keyed', 'events', 'got', 'held_events', 'count(*)'),
     ('events_decided', 'events', 'expected', 'known_events', 'sum(known_events.events_count)'),
     ('events_decided', 'events', 'got', 'fates', 'sum(fates.events_count)'),
-    ('events_finalized', 'events', 'expected', 'recorded_fates', 'sum(recorded_fates.events_count)'),
-    ('events_finalized', 'events', 'got', 'finalized_fates', 'sum(finalized_fates.events_count)'),
+    ('events_decided', 'events', 'got', 'recorded_fates', 'sum(recorded_fates.events_count)'),
     ('events_read', 'readings', 'expected', 'due_fates', 'sum(due_fates.events_count * due_fates.charges_count)'),
     ('events_read', 'readings', 'got', 'readings', 'sum(readings.readings_count)'),
     ('events_counted', 'readings', 'expected', 'counted_readings', 'sum(counted_readings.quantities_count)'),
@@ -93,9 +92,11 @@ held_customers as (
 
 ),
 
+{# of finalised periods the ledger counts the events, and does not read them again #}
 fates as (
 
     select * from {{ ref('int_event_fates') }}
+    where fate <> 'finalized'
 
 ),
 
@@ -150,20 +151,13 @@ metered_codes as (
 
 ),
 
-{# what earlier closes recorded of the events of their periods, and what is there of them now #}
+{# what earlier closes recorded of the events of their periods #}
 recorded_fates as (
 
     select recorded.*
     from {{ ref('stg_ledger__moment_fates') }} as recorded
     inner join close_scope
         on recorded.organization_id = close_scope.organization_id
-
-),
-
-finalized_fates as (
-
-    select * from fates
-    where fates.fate = 'finalized'
 
 ),
 

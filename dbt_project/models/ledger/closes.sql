@@ -20,6 +20,7 @@
 -- depends_on: {{ ref('ledger_held_customers') }}
 -- depends_on: {{ ref('ledger_moment_fates') }}
 -- depends_on: {{ ref('ledger_event_fates') }}
+-- depends_on: {{ ref('ledger_unsettled_usage') }}
 -- depends_on: {{ ref('ledger_output_hashes') }}
 with
 

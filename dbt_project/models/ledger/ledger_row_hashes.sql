@@ -3,7 +3,8 @@
     ref('ledger_fee_tiers'), ref('ledger_fees'), ref('ledger_held_customers'), ref('ledger_invoice_taxes'),
     ref('ledger_invoice_voids'), ref('ledger_invoices'), ref('ledger_moment_fates'), ref('ledger_moments'),
     ref('ledger_parties'), ref('ledger_postings'), ref('ledger_restatements'), ref('ledger_triggered_alerts'),
-    ref('ledger_standalone_fees'), ref('ledger_standalone_fee_taxes'), ref('ledger_wallet_moves'),
+    ref('ledger_standalone_fees'), ref('ledger_standalone_fee_taxes'), ref('ledger_unsettled_usage'),
+    ref('ledger_wallet_moves'),
 ] -%}
 with
 

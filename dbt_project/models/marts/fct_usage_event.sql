@@ -35,7 +35,7 @@ usage_events as (
 
 located as (
 
-    select * from {{ ref('int_events_located') }}
+    select * from {{ ref('int_events_everywhere') }}
 
 ),
 

@@ -75,6 +75,7 @@ unreadable_located as (
             located.organization_id = unreadable_events.organization_id
             and located.external_subscription_id = unreadable_events.external_subscription_id
             and located.transaction_id = unreadable_events.transaction_id
+    where not coalesce(located.is_recorded, false)
 
 ),
 

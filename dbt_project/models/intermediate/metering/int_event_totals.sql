@@ -9,7 +9,11 @@ with
 
 located as (
 
-    select * from {{ ref('int_events_located') }}
+    select
+        located.*,
+        {# what an earlier close recorded of a finalised period (ledger_moment_fates) is counted there #}
+        case when located.is_recorded then 'finalized' else located.fate end as counted_fate
+    from {{ ref('int_events_located') }} as located
 
 ),
 
@@ -26,7 +30,7 @@ totals as (
         located.external_subscription_id,
         located.code,
         located.moment_number,
-        located.fate,
+        located.counted_fate as fate,
         located.facets,
         located.item,
         count(*) as events_count,
@@ -58,7 +62,7 @@ totals as (
         located.external_subscription_id,
         located.code,
         located.moment_number,
-        located.fate,
+        located.counted_fate,
         located.facets,
         located.item
 

@@ -104,7 +104,18 @@ arrivals as (
         on
             usage_events.organization_id = late_subscriptions.organization_id
             and usage_events.external_subscription_id = late_subscriptions.external_subscription_id
-    where usage_events.batch_id <= {{ known_before }}
+    left join last_invoices
+        on
+            usage_events.organization_id = last_invoices.organization_id
+            and usage_events.external_subscription_id = last_invoices.external_subscription_id
+    where
+        usage_events.batch_id <= {{ known_before }}
+        {# as in `undecided`, before each event meets all periods after it #}
+        and (
+            last_invoices.organization_id is null
+            or usage_events.batch_id > last_invoices.known_batch_id
+            or coalesce(usage_events.received_at, usage_events.event_at) >= last_invoices.billed_at
+        )
 
 ),
 

@@ -17,7 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dagster_project.lib.close import land_books, land_calendar, open_close, prepare_warehouse, seed_reference
+from dagster_project.lib.close import (
+    land_books,
+    land_calendar,
+    open_close,
+    prepare_warehouse,
+    rate_candidates,
+    seed_reference,
+)
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
@@ -172,7 +179,7 @@ def close_at(warehouse: Warehouse, folder: Path, instants: Sequence[datetime]) -
     for at in instants:
         with warehouse.connect() as session:
             open_close(session, as_of={"acme": at}, known_at=None, started_at=NOW)
-        runs.run(RATING_SELECTION)
+        rate_candidates(warehouse, runs, RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
     return runs
 

@@ -1,0 +1,64 @@
+with
+
+close_scope as (
+
+    select * from {{ ref('stg_events__close_scope') }}
+    where {{ is_close_open('close_id') }}
+
+),
+
+finalized as (
+
+    select * from {{ ref('ledger_moments') }}
+
+),
+
+{# periods that this close leaves open: running, in grace, and due ones of customers that wait #}
+open_moments as (
+
+    select
+        moments.organization_id,
+        min(moments.usage_from_at) as open_from_at
+    from {{ ref('int_billing_moments') }} as moments
+    left join finalized
+        on moments.moment_id = finalized.moment_id
+    where moments.usage_from_at < moments.usage_to_at and finalized.moment_id is null
+    group by moments.organization_id
+
+),
+
+{# events outside of every period: a later subscription, plan or metric may find them a place #}
+loose_codes as (
+
+    select distinct
+        fates.organization_id,
+        fates.external_subscription_id,
+        fates.code
+    from {{ ref('int_event_fates') }} as fates
+    where fates.moment_id is null
+
+)
+
+select
+    close_scope.close_id,
+    close_scope.organization_id,
+    cast(null as varchar) as external_subscription_id,
+    cast(null as varchar) as code,
+    coalesce(open_moments.open_from_at, {{ end_of_time() }}) as open_from_at,
+    close_scope.known_batch_id
+from close_scope
+left join open_moments
+    on close_scope.organization_id = open_moments.organization_id
+
+union all
+
+select
+    close_scope.close_id,
+    close_scope.organization_id,
+    loose_codes.external_subscription_id,
+    loose_codes.code,
+    cast(null as timestamp) as open_from_at,
+    close_scope.known_batch_id
+from close_scope
+inner join loose_codes
+    on close_scope.organization_id = loose_codes.organization_id
