@@ -2,7 +2,8 @@
 -- gave may have been a number, and a number has passed through a double: it is trusted only where the line shows it.
 create or replace temp macro landing_is_name(name, line) as
     not regexp_full_match(name, '[-+0-9.eE]+|[{\[].*|true|false|-?[nN]a[nN]|-?[iI]nf.*')
-    or regexp_full_match(name, '[0-9]{1,18}')
+    -- -0 is no 0
+    or regexp_full_match(name, '[0-9]{2,18}|[1-9]')
     or contains(line, '"' || name || '"');
 
 -- the line that most producers write: five fields in this order, without blanks. A line that is equal to it has no other field and
@@ -42,12 +43,18 @@ create or replace temp macro landing_is_compact(
         and contains(line, '"code":"')
     );
 
-create or replace temp macro landing_has_known_keys(names) as
-    list_unique(names) = len(names)
+-- a line that has as many keys as known fields with a value has no other key, and none twice
+create or replace temp macro landing_has_known_keys(names, fields) as
+    len(names) = list_count(fields)
+    or list_unique(names) = len(names)
     and list_has_all(
         ['organization_id', 'transaction_id', 'external_subscription_id', 'code', 'timestamp', 'received_at', 'properties', 'precise_total_amount_cents'],
         names
     );
+
+-- the engine reads a comma before the end of an object or a list, which is no JSON; one in a text is left to the judge
+create or replace temp macro landing_has_stray_comma(line) as
+    regexp_matches(line, ',\s*[}\]]');
 
 create or replace temp macro landing_is_epoch(moment) as
     regexp_full_match(moment, '[0-9]{1,10}(?:\.[0-9]{1,6})?');
@@ -71,7 +78,7 @@ create or replace temp macro landing_is_in_range(instant) as
 
 create or replace temp macro landing_is_civil(moment) as
     -- the cast has checked such a text, but for the hour 24 and names of zones, which follow a blank
-    moment like '____-__-__T__:__:__%Z'
+    (moment like '____-__-__T__:__:__.%Z' or moment like '____-__-__T__:__:__Z')
     and not contains(moment, 'T24')
     and not contains(moment, ' ')
     or regexp_full_match(

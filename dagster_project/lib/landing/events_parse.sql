@@ -42,7 +42,11 @@ judged as (
                 -- or the same with a number in another form than the one that is kept
                 or is_json
                 and starts_with(line, landing_plain_line(transaction_id, external_subscription_id, code, "timestamp", '{'))
-                and json_keys(line) = ['transaction_id', 'external_subscription_id', 'code', 'timestamp', 'properties']
+                and organization_id is null
+                and received_at is null
+                and precise_total_amount_cents is null
+                and len(json_keys(line)) = 5
+                and not landing_has_stray_comma(line)
                 and landing_has_plain_numbers(line)
             )
             and strlen(line) <= 1000
@@ -73,7 +77,11 @@ judged as (
                     line, transaction_id, external_subscription_id, code, "timestamp", properties::varchar,
                     organization_id, received_at, precise_total_amount_cents
                 )
-                or landing_has_known_keys(json_keys(line))
+                or landing_has_known_keys(json_keys(line), [
+                    organization_id, transaction_id, external_subscription_id, code, "timestamp", received_at,
+                    properties::varchar, precise_total_amount_cents
+                ])
+                and not landing_has_stray_comma(line)
                 and landing_is_name(transaction_id, line)
                 and landing_is_name(external_subscription_id, line)
                 and landing_is_name(code, line)

@@ -171,6 +171,8 @@ class PostgresSession:
 
 def _text(value: Any) -> str:
     """The text form both engines read back exactly: decimals in plain digits, booleans as words."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):

@@ -56,6 +56,10 @@ def test_an_empty_file_leaves_a_mark_with_zeros(lander: Lander) -> None:
 HOSTILE = (
     ("not JSON", "nope", "invalid_json"),
     ("cut in the middle", line("x")[:-30], "invalid_json"),
+    ("a comma too many in properties", line("x").replace('"10"}', '"10",}'), "invalid_json"),
+    ("a comma too many", line("x")[:-1] + ",}", "invalid_json"),
+    ("a comma too many among blanks", json.dumps(event("x"))[:-1] + " , }", "invalid_json"),
+    ("one digit of seconds", line("x", timestamp="2024-03-05T12:00:0.054Z"), "invalid_timestamp"),
     ("a list", "[1]", "not_an_object"),
     ("a number", "5", "not_an_object"),
     ("two on one line", line("x") + line("y"), "invalid_json"),
