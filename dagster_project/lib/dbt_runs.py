@@ -37,6 +37,9 @@ STAGING_SELECTION = ("path:models/staging/book", "path:models/staging/events", "
 STAGING_LEDGER_SELECTION = ("path:models/staging/ledger",)
 LEDGER_SELECTION = ("path:models/ledger",)
 MARTS_SELECTION = ("path:models/marts",)
+# what a top-up changes once it is handed back, and what finds the next one (lib/close/_top_ups.py)
+TOP_UP_SELECTION = "stg_events__close_top_ups+"
+TOP_UPS_FOUND = "+int_top_ups_due"
 # tests that read every event ever landed; `dbt test` runs them, a close does not
 MARTS_TESTS_EXCLUSION = ("tag:every_event",)
 

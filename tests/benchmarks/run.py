@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import closes
@@ -39,7 +39,7 @@ WHOLE = 1_000_000
 _RESULTS = ROOT / "build" / "bench.json"
 
 
-def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
+def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], Iterable[Ratio]]]:
     """The benchmarks by name; the largest size up to 10 M is landed as JSON lines, all are metered."""
     largest = max(sizes)
     lines = max([size for size in sizes if size <= LARGEST_LINES] or [min(sizes)])
@@ -58,9 +58,9 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], list[Ratio]]]:
         "growth": lambda: closes.growth(sizes if len(sizes) > 1 else [largest // 10, largest], runs),
         "history": lambda: closes.history(max(min(sizes) // 10, 1000), each_month=not small),
         "memory": lambda: closes.memory(largest),
-        "rating": lambda: rating.graduated(rows, runs),
+        "rating": lambda: rating.graduated(WHOLE, runs),
         "invoices_100k": lambda: invoices.invoices([most // 10, most], runs),
-        "settlement": lambda: rating.settlement(rows, runs),
+        "settlement": lambda: rating.settlement(WHOLE, runs),
         "documents": lambda: rendering.documents(runs, invoices=20 if small else 200),
         "peer": lambda: list(
             chain.from_iterable(peer.pattern(rows, count) for count in ((1000,) if small else (1000, 5000)))
@@ -92,10 +92,10 @@ def main() -> None:
         )
 
 
-def _measured(benchmark: Callable[[], list[Ratio]]) -> bool:
+def _measured(benchmark: Callable[[], Iterable[Ratio]]) -> bool:
     """Whether a benchmark came to its end; its rows are printed and recorded."""
     try:
-        rows = benchmark()
+        rows = list(benchmark())
     except Exception:
         traceback.print_exc()
         return False

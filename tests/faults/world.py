@@ -24,7 +24,7 @@ from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
 
 PLAN_CENTS, UNIT_CENTS = 1000, 50
-HOSTILE = "o'hara\"; drop schema raw cascade; -- /* {{ env_var('HOME') }} {% raw %} $HOME \\N é💥" + "x" * 10_000
+HOSTILE = "o'hara\"; drop schema raw cascade; -- /* {{ env_var('HOME') }} {% raw %} $HOME \\N é💥"
 
 # February 2024 has a leap day; at the end of March the clocks of Paris go forward
 FEBRUARY = ("2024-02-01T12:00:00Z", "2024-02-29T12:00:00Z", "2024-02-29T22:59:59Z", "2024-02-10T00:00:00Z")

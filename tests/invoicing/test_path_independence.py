@@ -1,8 +1,8 @@
 """Closing in many steps gives the invoices, notes, numbers, moves and balances of one close, on both engines.
 
-Also with late, corrected and cancelled events and with voids: the cases of restatements and voids are closed at the
-same steps. And every close but the first derives all billed periods again, as the code calls itself by another name: it
-must find no difference, also where late usage was adjusted before.
+Also with late, corrected and cancelled events, with voids and with wallets topped up by rule: those cases are closed at
+the same steps. And every close but the first derives all billed periods again, as the code calls itself by another name:
+it must find no difference, also where late usage was adjusted before.
 """
 
 import json
@@ -17,6 +17,7 @@ from dagster_project.lib.close import (
     land_books,
     land_calendar,
     open_close,
+    perform_top_ups,
     prepare_warehouse,
     rate_candidates,
     seed_reference,
@@ -28,7 +29,11 @@ from tests.invoicing.books import AS_OF, START, books
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CASES = Path(__file__).resolve().parents[1] / "cases"
-DATED_CASES = [*sorted(CASES.glob("restatement/*.json")), *sorted(CASES.glob("invoice/voided_*.json"))]
+DATED_CASES = [
+    path
+    for pattern in ("restatement/*.json", "invoice/voided_*.json", "invoice/*_rule_*.json")
+    for path in sorted(CASES.glob(pattern))
+]
 TABLES = {
     "ledger_invoices": "invoice_id, invoice_number, invoice_status, issuing_date, fees_amount_cents, "
     "progressive_billing_credit_amount_cents, coupons_amount_cents, taxes_amount_cents, credit_notes_amount_cents, "
@@ -40,6 +45,7 @@ TABLES = {
     "ledger_credit_note_items": "credit_note_id, fee_id, precise_amount_cents",
     "ledger_restatements": "restatement_id, cause, outcome, difference_amount_cents, settled_amount_cents",
     "ledger_wallet_moves": "wallet_move_id, move_kind, moved_at, amount_cents, credits, balance_cents, credits_balance",
+    "ledger_wallet_top_ups": "wallet_transaction_id, topped_up_at, credits, ongoing_credits, pending_credits",
 }
 
 
@@ -56,6 +62,7 @@ def closed(cases: Sequence[Case], warehouse: Warehouse, home: Path, moments: Seq
             code_versions = dict.fromkeys(as_of, f"version {number}")
             open_close(session, as_of=as_of, known_at=None, started_at=NOW, code_versions=code_versions)
         rate_candidates(warehouse, runs, RATING_SELECTION)
+        perform_top_ups(warehouse, runs, RATING_SELECTION)
         runs.run(LEDGER_SELECTION)
     with warehouse.connect(read_only=True) as session:
         ledger = session.schema("ledger")
@@ -89,7 +96,7 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))
     cases += [read_case(path, organization_id=path.stem) for path in DATED_CASES]
-    steps = [START + timedelta(days=days, hours=6) for days in (20, 91, 135)]
+    steps = [START + timedelta(days=days, hours=6) for days in (20, 65, 91, 135)]
     at_once = closed(cases, warehouse, tmp_path / "once", [AS_OF])
     assert len(at_once["ledger_restatements"]) > 15
     other: Warehouse

@@ -9,9 +9,12 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_project.dbt import PROJECT, TRANSLATOR
 from dagster_project.defs.landing.assets import POOL
 from dagster_project.lib.dbt_runs import BUILD, BUILD_LAST, LEDGER_SELECTION, MARTS_SELECTION
+from dagster_project.resources import MeterhouseResource
 
 
-def _assets(name: str, selection: tuple[str, ...], build: tuple[str, ...] = BUILD) -> dg.AssetsDefinition:
+def _assets(
+    name: str, selection: tuple[str, ...], build: tuple[str, ...] = BUILD, *, has_top_ups: bool = False
+) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=PROJECT.manifest_path,
         project=PROJECT,
@@ -20,15 +23,20 @@ def _assets(name: str, selection: tuple[str, ...], build: tuple[str, ...] = BUIL
         name=name,
         pool=POOL,
     )
-    def built(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    def built(context: dg.AssetExecutionContext, dbt: DbtCliResource, meterhouse: MeterhouseResource) -> Iterator[Any]:
         yield from dbt.cli(list(build), context=context).stream()
+        if has_top_ups:
+            passes = meterhouse.close_run(context.log).top_up()
+            context.log.info(f"top-ups by rule: {passes} passes")
 
     return built
 
 
 # by folder: a selection of all would take the tests of later stages with it
 candidates = _assets(
-    "candidates", ("path:models/staging", "path:models/intermediate", "path:models/gate", "resource_type:seed")
+    "candidates",
+    ("path:models/staging", "path:models/intermediate", "path:models/gate", "resource_type:seed"),
+    has_top_ups=True,
 )
 ledger = _assets("ledger", LEDGER_SELECTION)
 marts = _assets("marts", MARTS_SELECTION, build=BUILD_LAST)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from dagster_project.lib.book._accounts import InvoiceMatch, Payment, Subscription
+from dagster_project.lib.book._accounts import InvoiceMatch, Payment, Subscription, Wallet
 from dagster_project.lib.book._catalog import BillableMetric, CatalogRow, Plan
 from dagster_project.lib.book._corrections import ReplacementError, replacement
 from dagster_project.lib.book._entries import Entry, Tables
@@ -297,6 +297,7 @@ def _check_credits(tables: Tables, references: References, problems: Problems) -
                 f"{currency}, the currency of customer {row.external_customer_id}",
                 "currency",
             )
+        _check_top_up_rules(row, place, problems)
         if row.rate_amount == 0:
             problems.add(place, "a decimal above 0: what one credit is worth", "rate_amount")
     for movement in tables.wallet_transactions:
@@ -354,6 +355,28 @@ def _check_payment(payment: Payment, place: Place, references: References) -> No
         if payment.fee.transaction_id is None and payment.fee.date is None:
             wanted = "the transaction_id of the fee's event, or the date of the fee"
             references.problems.add(at, wanted, "transaction_id")
+
+
+def _check_top_up_rules(wallet: Wallet, place: Place, problems: Problems) -> None:
+    least, most = wallet.paid_top_up_min_amount_cents, wallet.paid_top_up_max_amount_cents
+    if least is not None and most is not None and least > most:
+        problems.add(place, f"at most paid_top_up_max_amount_cents ({most})", "paid_top_up_min_amount_cents")
+    for index, rule in enumerate(wallet.recurring_transaction_rules):
+        at = ("recurring_transaction_rules", index)
+        of_interval, is_target = rule.trigger == "interval", rule.method == "target"
+        for key, wanted, setting in (
+            ("interval", of_interval, f"trigger {rule.trigger}"),
+            ("threshold_credits", not of_interval, f"trigger {rule.trigger}"),
+            ("target_ongoing_balance", is_target, f"method {rule.method}"),
+        ):
+            if (getattr(rule, key) is not None) != wanted:
+                problems.add(place, f"{'a value' if wanted else 'nothing'} for {setting}", *at, key)
+        credits = (rule.paid_credits or 0, rule.granted_credits or 0)
+        if is_target and any(credits):
+            wanted_credits = "no credits for method target: what is missing is bought"
+            problems.add(place, wanted_credits, *at, "paid_credits" if credits[0] else "granted_credits")
+        if not is_target and not any(credits):
+            problems.add(place, "paid_credits or granted_credits above 0 for method fixed", *at, "paid_credits")
 
 
 def _check_alerts(tables: Tables, references: References, problems: Problems) -> None:

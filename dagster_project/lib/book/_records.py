@@ -319,12 +319,25 @@ class _Maker:
                 "priority "
                 "paid_top_up_min_amount_cents paid_top_up_max_amount_cents",
             ),
-            "recurring_transaction_rules": _json(model.recurring_transaction_rules),
             "position": entry.position,
         }
         targets = _targets(key, "fee_type", model.applies_to.fee_types)
         targets += _targets(key, "billable_metric", model.applies_to.billable_metric_codes)
-        return self._record("wallets", row, entry.place, {"wallet_targets": targets})
+        rules = [
+            {
+                **key,
+                "rule_position": number,
+                "trigger_type": rule.trigger,
+                "rule_interval": rule.interval,
+                **_values(
+                    rule,
+                    "threshold_credits method paid_credits granted_credits target_ongoing_balance started_at "
+                    "expiration_at transaction_name",
+                ),
+            }
+            for number, rule in enumerate(model.recurring_transaction_rules, start=1)
+        ]
+        return self._record("wallets", row, entry.place, {"wallet_targets": targets, "wallet_rules": rules})
 
     def wallet_transaction(self, entry: Entry[Any]) -> Record:
         model = entry.model

@@ -21,6 +21,7 @@ from dagster_project.lib.close._scope import (
     parse_time,
     prepare_warehouse,
 )
+from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.close._totals import check_totals, lost_totals, record_totals
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "naive_utc",
     "open_close",
     "parse_time",
+    "perform_top_ups",
     "prepare_warehouse",
     "published_path",
     "rate_candidates",

@@ -18,6 +18,7 @@ from dagster_project.lib.close._publish import publish_marts
 from dagster_project.lib.close._report import write_report
 from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
 from dagster_project.lib.close._steps import known_seconds, record_steps
+from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.close._totals import check_totals, record_totals
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
@@ -130,6 +131,11 @@ class CloseRun:
         """Build everything up to the candidates of finalisation."""
         seed_reference(self.request.warehouse, self.runs)
         rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
+        self.top_up()
+
+    def top_up(self) -> int:
+        """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
+        return perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
 
     def judge(self) -> GateReport:
         """Judge the candidates; nothing may be finalised when the report has blocking checks."""

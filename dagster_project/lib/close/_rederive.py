@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_project.lib.close._scope import CloseScope, known_batch, open_close, prepare_warehouse
+from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
@@ -18,7 +19,7 @@ from dagster_project.lib.progress import Progress, Steps
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Session, Warehouse, split_schema
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 
-_OWN_TABLES = ("close_scope", "close_steps")
+_OWN_TABLES = ("close_scope", "close_steps", "close_top_ups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ def rederive(
         runs = DbtRuns(scratch, home / "dbt" / f"scratch-{warehouse.kind}", on_node=progress.advanced)
         with steps.step("rate"):
             runs.run(RATING_SELECTION)
+            perform_top_ups(scratch, runs, RATING_SELECTION)
         with steps.step("derive"):
             runs.run(LEDGER_SELECTION)
         with scratch.connect(read_only=True) as session:

@@ -154,6 +154,7 @@ def open_close(
     scope = CloseScope(int(last_close) + 1, moments, batch, versions[0][0] if versions else "")
     with session.transaction():
         session.execute(f"delete from {raw}.close_scope")
+        session.execute(f"delete from {raw}.close_top_ups")
         session.insert(
             f"{raw}.close_scope",
             [

@@ -23,6 +23,14 @@ _REASONS = {
     "fixed_charge_units": "The units of a fixed charge paid in advance were raised",
 }
 
+_EVERY = {
+    "weekly": "week",
+    "monthly": "month",
+    "quarterly": "quarter",
+    "semiannual": "half year",
+    "yearly": "year",
+}
+
 
 def explanation(fee: Row, sentences: list[str], exact_cents: Fraction, money: Money) -> LineExplanation:
     """A line of which the exact amount in minor units is known."""
@@ -193,14 +201,78 @@ def explain_one_off(book: KnownBook, moment: Row, fee: Row, money: Money, positi
 
 
 def explain_purchase(book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """Credits that were bought for a wallet: invoice.md section 7.2."""
-    [bought] = book.find("wallet_transactions", wallet_transaction_id=moment["request_id"])
+    """Credits that were bought for a wallet, by the book or by a rule: invoice.md sections 7.2 and 7.3."""
+    asked = book.find("wallet_transactions", wallet_transaction_id=moment["request_id"])
+    bought = asked[0] if asked else _top_up(book, moment["request_id"])
     [wallet] = book.find("wallets", wallet_code=bought["wallet_code"])
-    credits = Fraction(math.floor(Fraction(bought["credits"]) * 100_000), 100_000)
-    exact = credits * Fraction(wallet["rate_amount"]) * 10**money.exponent
+    rate = Fraction(wallet["rate_amount"])
+    credits = Fraction(bought["credits"])
+    rule: list[str] = []
+    if not asked:
+        credits, rule = _asked_by_rule(book, bought, rate * 10**money.exponent, wallet)
+    credits = Fraction(math.floor(credits * 100_000), 100_000)
+    exact = credits * rate * 10**money.exponent
     sentences = [
         f"Credits bought for the wallet {bought['wallet_code']} ({bought['wallet_transaction_id']}): they can be used "
         "once the purchase is paid.",
-        f"{text(credits)} credits x {money.major(Fraction(wallet['rate_amount']))} = {money.cents(exact)}.",
+        *rule,
+        f"{text(credits)} credits x {money.major(rate)} = {money.cents(exact)}.",
     ]
     return explanation(fee, sentences, exact, money)
+
+
+def _top_up(book: KnownBook, transaction_id: str) -> Row:
+    """What a rule of a wallet did."""
+    columns = [
+        "wallet_transaction_id",
+        "wallet_code",
+        "rule_position",
+        "trigger_type",
+        "method",
+        "topped_up_at",
+        "credits",
+        "ongoing_credits",
+        "pending_credits",
+    ]
+    [row] = named_rows(
+        book.session,
+        f"select {', '.join(columns)} from {book.session.schema('ledger')}.ledger_wallet_top_ups "
+        "where organization_id = ? and wallet_transaction_id = ?",
+        columns,
+        [book.organization_id, transaction_id],
+    )
+    return row
+
+
+def _asked_by_rule(book: KnownBook, top_up: Row, cents: Fraction, wallet: Row) -> tuple[Fraction, list[str]]:
+    """The credits that a rule asks for, from what it saw; `cents` is what a credit is worth in minor units."""
+    [rule] = book.find("wallet_rules", wallet_code=top_up["wallet_code"], rule_position=top_up["rule_position"])
+    at = f"{top_up['topped_up_at']:%Y-%m-%dT%H:%M:%SZ}"
+    named = f"Rule {top_up['rule_position']} of the wallet, {top_up['trigger_type']}, at {at}"
+    paid = Fraction(rule["paid_credits"] or 0)
+    if top_up["ongoing_credits"] is None:
+        return paid, [f"{named}: {text(paid)} credits each {_EVERY[rule['rule_interval']]}."]
+    left, awaited = Fraction(top_up["ongoing_credits"]), Fraction(top_up["pending_credits"])
+    sentences = [f"{named}: {text(left)} credits were left after the usage not invoiced yet, {text(awaited)} awaited."]
+    if top_up["method"] == "target":
+        target = Fraction(rule["target_ongoing_balance"])
+        missing = target - left - awaited
+        least = Fraction(wallet["paid_top_up_min_amount_cents"] or 0) / cents
+        sentences.append(
+            f"{text(target)} - {text(left)} - {text(awaited)} = {text(missing)} are missing to the target."
+        )
+        if missing < least:
+            sentences.append(f"Raised to the wallet's minimum of {text(least)}.")
+        return max(missing, least), sentences
+    threshold, granted = Fraction(rule["threshold_credits"]), Fraction(rule["granted_credits"] or 0)
+    gap = threshold - left - granted - awaited
+    asked = paid if gap < paid else paid * (gap // paid + 1)
+    sentences.append(
+        f"{text(threshold)} - {text(left)} - {text(awaited)} - {text(granted)} granted = {text(gap)} to the threshold: "
+        f"{text(asked / paid)} x {text(paid)} = {text(asked)}."
+    )
+    most = wallet["paid_top_up_max_amount_cents"]
+    if most is not None and asked > Fraction(most) / cents:
+        asked = Fraction(most) / cents
+        sentences.append(f"Cut to the wallet's maximum of {text(asked)}.")
+    return asked, sentences

@@ -14,6 +14,7 @@ from dagster_project.lib.close import (
     land_books,
     land_calendar,
     open_close,
+    perform_top_ups,
     prepare_warehouse,
     seed_reference,
 )
@@ -91,6 +92,7 @@ def _run(
     runs = DbtRuns(warehouse, request.home / "dbt" / f"verify-{warehouse.kind}")
     seed_reference(warehouse, runs)
     runs.run(RATING_SELECTION)
+    perform_top_ups(warehouse, runs, RATING_SELECTION)
     runs.run(LEDGER_SELECTION)
     with warehouse.connect(read_only=True) as session:
         return dict(read_outcomes(session))

@@ -96,7 +96,7 @@ settled_purchases as (
             on one_offs.moment_id = scheduled.moment_id
         where one_offs.reason = 'wallet_purchase'
     ) as moments
-    inner join {{ ref('int_wallet_transactions') }} as transactions
+    inner join {{ ref('int_wallet_transactions_settled') }} as transactions
         on
             moments.organization_id = transactions.organization_id
             and moments.request_id = transactions.wallet_transaction_id

@@ -4,26 +4,7 @@
 #}
 with
 
-close_scope as (
-
-    select * from {{ ref('stg_events__close_scope') }}
-
-),
-
 customer_features as (
-
-    select
-        wallets.organization_id,
-        wallets.external_customer_id,
-        'top_up_rules' as feature
-    from {{ ref('stg_book__wallets') }} as wallets
-    inner join close_scope
-        on
-            wallets.organization_id = close_scope.organization_id
-            and wallets.created_at <= close_scope.as_of
-    where wallets.recurring_transaction_rules is not null and wallets.recurring_transaction_rules <> '[]'
-
-    union all
 
     {# what was charged at the event's own instant, in advance, cannot be corrected yet #}
     select

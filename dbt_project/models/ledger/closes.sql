@@ -11,6 +11,7 @@
 -- depends_on: {{ ref('ledger_parties') }}
 -- depends_on: {{ ref('ledger_invoice_voids') }}
 -- depends_on: {{ ref('ledger_triggered_alerts') }}
+-- depends_on: {{ ref('ledger_wallet_top_ups') }}
 -- depends_on: {{ ref('ledger_moments') }}
 -- depends_on: {{ ref('ledger_credit_notes') }}
 -- depends_on: {{ ref('ledger_credit_note_items') }}

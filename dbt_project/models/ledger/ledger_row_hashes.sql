@@ -4,7 +4,7 @@
     ref('ledger_invoice_voids'), ref('ledger_invoices'), ref('ledger_moment_fates'), ref('ledger_moments'),
     ref('ledger_parties'), ref('ledger_postings'), ref('ledger_restatements'), ref('ledger_triggered_alerts'),
     ref('ledger_standalone_fees'), ref('ledger_standalone_fee_taxes'), ref('ledger_unsettled_usage'),
-    ref('ledger_wallet_moves'),
+    ref('ledger_wallet_moves'), ref('ledger_wallet_top_ups'),
 ] -%}
 with
 

@@ -24,7 +24,8 @@ select
     standings.consumed_credits,
     standings.ongoing_usage_cents,
     standings.ongoing_balance_cents,
-    standings.credits_ongoing_balance
+    standings.credits_ongoing_balance,
+    standings.pending_credits
 from standings
 inner join close_scope
     on standings.organization_id = close_scope.organization_id

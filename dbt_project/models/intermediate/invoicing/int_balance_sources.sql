@@ -81,7 +81,7 @@ wallets as (
 transactions as (
 
     select transactions.*
-    from {{ ref('int_wallet_transactions') }} as transactions
+    from {{ ref('int_wallet_transactions_settled') }} as transactions
     inner join {{ ref('stg_events__close_scope') }} as close_scope
         on
             transactions.organization_id = close_scope.organization_id
@@ -132,6 +132,7 @@ sources as (
         balances.origin_invoice_id,
         coalesce(coupons.source_order, wallets.source_order, notes.note_order) as source_order,
         {{ beginning_of_time() }} as counts_from_at,
+        2 as instant_rank,
         balances.balance_cents,
         balances.periods_left,
         cast(balances.credits_balance * 100000 as decimal(38, 0)) as credits_e5
@@ -164,6 +165,7 @@ sources as (
         cast(null as varchar) as origin_invoice_id,
         coupons.source_order,
         coupons.created_at as counts_from_at,
+        2 as instant_rank,
         case
             when coupons.coupon_type = 'fixed_amount' and coupons.frequency = 'once' then coupons.amount_cents
             else 0
@@ -194,6 +196,7 @@ sources as (
         cast(null as varchar) as origin_invoice_id,
         wallets.source_order,
         transactions.settled_at as counts_from_at,
+        transactions.instant_rank,
         transactions.amount_cents as balance_cents,
         cast(null as integer) as periods_left,
         transactions.credits_e5
@@ -229,6 +232,7 @@ select
     sources.origin_invoice_id,
     cast(sources.source_order as bigint) as source_order,
     sources.counts_from_at,
+    cast(sources.instant_rank as integer) as instant_rank,
     cast(sources.balance_cents as bigint) as balance_cents,
     sources.periods_left,
     sources.credits_e5

@@ -237,7 +237,7 @@ purchases as (
     from {{ ref('int_one_off_moments') }} as one_offs
     inner join credited_moments
         on one_offs.moment_id = credited_moments.moment_id
-    inner join {{ ref('int_wallet_transactions') }} as transactions
+    inner join {{ ref('int_wallet_transactions_settled') }} as transactions
         on
             one_offs.organization_id = transactions.organization_id
             and one_offs.request_id = transactions.wallet_transaction_id

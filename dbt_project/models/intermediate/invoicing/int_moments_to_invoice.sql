@@ -31,6 +31,7 @@ moments as (
         billing.invoice_group,
         true as has_grace,
         billing.is_ended_by_end_date,
+        cast(null as integer) as request_rank,
         plan_versions.amount_currency as currency,
         billing.close_id,
         billing.as_of,
@@ -65,6 +66,7 @@ moments as (
             as invoice_group,
         false as has_grace,
         false as is_ended_by_end_date,
+        one_offs.instant_rank as request_rank,
         one_offs.currency,
         one_offs.close_id,
         one_offs.as_of,
@@ -92,6 +94,7 @@ moments as (
         lpad(cast(advance.instant_order as varchar), 12, '0') || ' ' || advance.moment_id as invoice_group,
         false as has_grace,
         false as is_ended_by_end_date,
+        cast(null as integer) as request_rank,
         plan_versions.amount_currency as currency,
         advance.close_id,
         advance.as_of,
@@ -125,6 +128,7 @@ moments as (
         regrouped.invoice_group,
         false as has_grace,
         false as is_ended_by_end_date,
+        cast(null as integer) as request_rank,
         regrouped.currency,
         regrouped.close_id,
         regrouped.as_of,
@@ -154,6 +158,7 @@ moments as (
         'progressive_billing ' || progressive.external_subscription_id as invoice_group,
         false as has_grace,
         false as is_ended_by_end_date,
+        cast(null as integer) as request_rank,
         plan_versions.amount_currency as currency,
         progressive.close_id,
         progressive.as_of,
@@ -172,7 +177,7 @@ select
     {# the order at one instant (BOOK.md, "Within a day"): an end date comes first, a termination late #}
     case
         when moments.is_ended_by_end_date then 1
-        when moments.reason = 'wallet_purchase' then 2
+        when moments.reason = 'wallet_purchase' then moments.request_rank
         when moments.reason = 'renewal' then 3
         when moments.reason = 'advance_charge' then 5
         when moments.reason = 'progressive_billing' then 6

@@ -38,7 +38,8 @@ asked as (
         one_offs.one_off_invoice_id as request_id,
         one_offs.created_at,
         one_offs.currency,
-        cast(one_offs.position as bigint) as request_position
+        cast(one_offs.position as bigint) as request_position,
+        4 as instant_rank
     from {{ ref('stg_book__one_off_invoices') }} as one_offs
 
     union all
@@ -51,7 +52,8 @@ asked as (
         transactions.wallet_transaction_id as request_id,
         transactions.created_at,
         transactions.currency,
-        cast(transactions.book_position as bigint) as request_position
+        cast(transactions.book_position as bigint) as request_position,
+        transactions.instant_rank
     from {{ ref('int_wallet_transactions') }} as transactions
     where transactions.transaction_kind = 'purchased'
 
@@ -81,6 +83,7 @@ select
     identified.reason,
     identified.request_id,
     identified.request_position,
+    identified.instant_rank,
     case when finalized_moments.moment_id is null then 'due' else 'finalized' end as moment_state,
     identified.created_at as billing_at,
     {{ to_local_date('identified.created_at', 'timezone_offsets.utc_offset_seconds') }} as billing_date,

@@ -23,7 +23,7 @@ sources as (
 
 transactions as (
 
-    select * from {{ ref('int_wallet_transactions') }}
+    select * from {{ ref('int_wallet_transactions_settled') }}
 
 ),
 
@@ -119,7 +119,7 @@ entries as (
         sources.entry_id,
         sources.counts_from_at as sort_at,
         coalesce(transactions.settled_at, sources.counts_from_at) as moved_at,
-        2 as instant_rank,
+        sources.instant_rank,
         0 as place,
         '' as order_key,
         sources.balance_cents as asked_cents,

@@ -305,7 +305,7 @@ entries as (
         sources.entry_id,
         0 as is_step,
         sources.counts_from_at as entry_at,
-        2 as entry_rank,
+        sources.instant_rank as entry_rank,
         1 as entry_place,
         '' as entry_key
     from sources
@@ -338,7 +338,7 @@ entries as (
         sources.entry_id,
         0 as is_step,
         sources.counts_from_at as entry_at,
-        2 as entry_rank,
+        sources.instant_rank as entry_rank,
         1 as entry_place,
         '' as entry_key
     from single_invoices

@@ -22,7 +22,7 @@ sources as (
 
 transactions as (
 
-    select * from {{ ref('int_wallet_transactions') }}
+    select * from {{ ref('int_wallet_transactions_settled') }}
 
 ),
 

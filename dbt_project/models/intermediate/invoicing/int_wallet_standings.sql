@@ -12,7 +12,26 @@ usage as (
         wallet_usage.source_id,
         cast({{ divide_half_away('sum(wallet_usage.used_e10)', power_of_ten(10)) }} as bigint) as usage_cents
     from {{ ref('int_wallet_usage') }} as wallet_usage
+    where wallet_usage.judgement_id = 'now'
     group by wallet_usage.source_id
+
+),
+
+{# bought, but not paid yet #}
+awaited as (
+
+    select
+        transactions.organization_id,
+        transactions.wallet_code,
+        sum(transactions.credits_e5) as credits_e5
+    from {{ ref('int_wallet_transactions_settled') }} as transactions
+    inner join {{ ref('stg_events__close_scope') }} as close_scope
+        on
+            transactions.organization_id = close_scope.organization_id
+            and coalesce(transactions.settled_at, {{ end_of_time() }}) > close_scope.as_of
+            and coalesce(transactions.given_up_at, {{ end_of_time() }}) > close_scope.as_of
+    where transactions.transaction_kind = 'purchased'
+    group by transactions.organization_id, transactions.wallet_code
 
 )
 
@@ -35,7 +54,12 @@ select
             'cast(coalesce(usage.usage_cents, 0) as ' ~ wide_integer() ~ ') * balances.scale_of_product',
             'balances.rate_e12'
         )) }} as decimal(38, 5)
-    ) as credits_ongoing_balance
+    ) as credits_ongoing_balance,
+    {{ e5_to_decimal('coalesce(awaited.credits_e5, 0)') }} as pending_credits
 from balances
 left join usage
     on balances.source_id = usage.source_id
+left join awaited
+    on
+        balances.organization_id = awaited.organization_id
+        and balances.wallet_code = awaited.wallet_code

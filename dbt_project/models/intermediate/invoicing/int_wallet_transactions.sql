@@ -1,13 +1,51 @@
 with
 
+{#
+  The book's transactions and those that rules of wallets made, in earlier closes and in this one. What a threshold rule
+  makes is the last of its instant: what is invoiced then was the cause, and is not paid with it.
+#}
 transactions as (
 
-    select transactions.*
+    select
+        transactions.organization_id,
+        transactions.wallet_transaction_id,
+        transactions.wallet_code,
+        cast(null as integer) as rule_position,
+        transactions.transaction_kind,
+        transactions.transaction_name,
+        transactions.created_at,
+        transactions.settled_at,
+        transactions.priority,
+        transactions.position,
+        2 as instant_rank,
+        {# credits are cut after five decimals before anything else: semantics/invoice.md section 7.2 #}
+        cast(trunc(transactions.credits * 100000) as {{ wide_integer() }}) as credits_e5
     from {{ ref('stg_book__wallet_transactions') }} as transactions
     inner join {{ ref('stg_events__close_scope') }} as close_scope
         on
             transactions.organization_id = close_scope.organization_id
             and transactions.created_at <= close_scope.as_of
+
+    {% for top_ups in ['stg_ledger__wallet_top_ups', 'int_top_ups'] -%}
+        union all
+
+        select
+            top_ups.organization_id,
+            top_ups.wallet_transaction_id,
+            top_ups.wallet_code,
+            top_ups.rule_position,
+            top_ups.transaction_kind,
+            top_ups.transaction_name,
+            top_ups.topped_up_at as created_at,
+            cast(null as timestamp) as settled_at,
+            cast(null as integer) as priority,
+            {# after those of the book at the same instant #}
+            1000000000 + top_ups.rule_position as position,
+            case when top_ups.trigger_type = 'threshold' then 10 else 2 end as instant_rank,
+            cast(top_ups.credits * 100000 as {{ wide_integer() }}) as credits_e5
+        from {{ ref(top_ups) }} as top_ups
+
+    {% endfor -%}
 
 ),
 
@@ -29,13 +67,14 @@ currencies as (
 
 ),
 
-{# credits are cut after five decimals before anything else: semantics/invoice.md section 7.2 #}
 asked as (
 
     select
         transactions.organization_id,
         transactions.wallet_transaction_id,
         transactions.wallet_code,
+        transactions.rule_position,
+        transactions.instant_rank,
         wallets.external_customer_id,
         transactions.transaction_kind,
         transactions.transaction_name,
@@ -50,7 +89,7 @@ asked as (
         coalesce(wallets.currency, customers.currency) as currency,
         currencies.exponent as currency_exponent,
         {{ power_of_ten('17 - currencies.exponent') }} as scale_of_product,
-        cast(trunc(transactions.credits * 100000) as {{ wide_integer() }}) as credits_e5,
+        transactions.credits_e5,
         {{ scaled_percent('wallets.rate_amount') }} as rate_e12
     from transactions
     inner join wallets
@@ -85,6 +124,8 @@ select
     valued.organization_id,
     valued.wallet_transaction_id,
     valued.wallet_code,
+    valued.rule_position,
+    valued.instant_rank,
     valued.external_customer_id,
     valued.transaction_kind,
     valued.transaction_name,

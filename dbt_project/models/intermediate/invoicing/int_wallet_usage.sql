@@ -1,7 +1,7 @@
 {%- set round = current_round() -%}
 {{ config(
     materialized='rounds',
-    bound="select max(wallets.wallet_place) from {{ ref('int_wallet_balances') }} as wallets"
+    bound="select max(wallets.wallet_place) from {{ ref('int_wallet_levels') }} as wallets"
 ) }}
 
 {#
@@ -11,38 +11,16 @@
 #}
 with
 
-fees as (
-
-    select
-        fees.organization_id,
-        invoices.external_customer_id,
-        invoices.currency,
-        coalesce(fees.billable_metric_code, '') as metric_code,
-        {{ e5_to_e10('fees.sub_e5') }} + {{ decimal_to_e10('fees.precise_taxes_amount_cents') }} as due_e10
-    from {{ ref('int_fees_taxed') }} as fees
-    inner join {{ ref('int_invoices_ordered') }} as invoices
-        on fees.invoice_id = invoices.invoice_id
-    where fees.fee_type = 'charge' and invoices.invoice_state <> 'due'
-
-),
-
 buckets as (
 
-    select
-        fees.organization_id,
-        fees.external_customer_id,
-        fees.currency,
-        fees.metric_code,
-        cast(sum(fees.due_e10) as decimal(38, 0)) as size_e10
-    from fees
-    group by fees.organization_id, fees.external_customer_id, fees.currency, fees.metric_code
-    having sum(fees.due_e10) > 0
+    select * from {{ ref('int_unbilled_usage') }}
 
 ),
 
 using_customers as (
 
     select distinct
+        buckets.judgement_id,
         buckets.organization_id,
         buckets.external_customer_id,
         buckets.currency
@@ -53,10 +31,11 @@ using_customers as (
 wallets as (
 
     select wallets.*
-    from {{ ref('int_wallet_balances') }} as wallets
+    from {{ ref('int_wallet_levels') }} as wallets
     inner join using_customers
         on
-            wallets.organization_id = using_customers.organization_id
+            wallets.judgement_id = using_customers.judgement_id
+            and wallets.organization_id = using_customers.organization_id
             and wallets.external_customer_id = using_customers.external_customer_id
             and wallets.currency = using_customers.currency
 
@@ -68,18 +47,22 @@ open_buckets as (
         wallets.source_id,
         wallets.wallet_place,
         wallets.balance_cents,
+        buckets.judgement_id,
         buckets.organization_id,
         buckets.external_customer_id,
         buckets.currency,
         buckets.metric_code,
         buckets.size_e10,
         max(wallets.wallet_place) over (
-            partition by buckets.organization_id, buckets.external_customer_id, buckets.currency, buckets.metric_code
+            partition by
+                buckets.judgement_id, buckets.organization_id, buckets.external_customer_id, buckets.currency,
+                buckets.metric_code
         ) as last_wallet_place
     from wallets
     inner join buckets
         on
-            wallets.organization_id = buckets.organization_id
+            wallets.judgement_id = buckets.judgement_id
+            and wallets.organization_id = buckets.organization_id
             and wallets.external_customer_id = buckets.external_customer_id
             and wallets.currency = buckets.currency
     where
@@ -101,6 +84,7 @@ open_buckets as (
 taken as (
 
     select
+        earlier.judgement_id,
         earlier.organization_id,
         earlier.external_customer_id,
         earlier.currency,
@@ -108,7 +92,9 @@ taken as (
         sum(earlier.used_e10) as used_e10
     from {{ this }} as earlier
     where earlier.round_no < {{ round }}
-    group by earlier.organization_id, earlier.external_customer_id, earlier.currency, earlier.metric_code
+    group by
+        earlier.judgement_id, earlier.organization_id, earlier.external_customer_id, earlier.currency,
+        earlier.metric_code
 
 ),
 
@@ -120,7 +106,8 @@ left_over as (
     from open_buckets
     left join taken
         on
-            open_buckets.organization_id = taken.organization_id
+            open_buckets.judgement_id = taken.judgement_id
+            and open_buckets.organization_id = taken.organization_id
             and open_buckets.external_customer_id = taken.external_customer_id
             and open_buckets.currency = taken.currency
             and open_buckets.metric_code = taken.metric_code
@@ -133,7 +120,7 @@ placed as (
     select
         left_over.*,
         sum(left_over.left_e10) over (
-            partition by left_over.source_id
+            partition by left_over.judgement_id, left_over.source_id
             order by left_over.size_e10 desc, {{ binary_order('left_over.metric_code') }}
             rows between unbounded preceding and current row
         ) - left_over.left_e10 as before_e10
@@ -144,6 +131,7 @@ placed as (
 {# a wallet that is open to nothing still has its row, or the round would look like the end #}
 select
     cast({{ round }} as integer) as round_no,
+    wallets.judgement_id,
     wallets.organization_id,
     wallets.external_customer_id,
     wallets.source_id,
@@ -160,5 +148,7 @@ select
     ) as used_e10
 from wallets
 left join placed
-    on wallets.source_id = placed.source_id
+    on
+        wallets.judgement_id = placed.judgement_id
+        and wallets.source_id = placed.source_id
 where wallets.wallet_place = {{ round }}

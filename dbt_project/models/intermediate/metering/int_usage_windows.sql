@@ -32,6 +32,35 @@ watched_moments as (
 
 ),
 
+{#
+  Usage that counts against a wallet which is topped up by what is left of it (section 7.3) is looked at when an hour is
+  over, so that a customer with many events has no more instants than hours.
+#}
+looked_at_moments as (
+
+    select
+        watched_moments.*,
+        false as is_hourly
+    from watched_moments
+
+    union all
+
+    select distinct
+        moments.*,
+        true as is_hourly
+    from moments
+    inner join {{ ref('int_customers_resolved') }} as customers
+        on
+            moments.organization_id = customers.organization_id
+            and moments.external_customer_id = customers.external_customer_id
+    inner join {{ ref('int_top_up_rules') }} as rules
+        on
+            customers.organization_id = rules.organization_id
+            and customers.payer_external_customer_id = rules.external_customer_id
+            and rules.is_judged
+
+),
+
 {# usage changes when an event that such an invoice would bill has happened and is known, or is corrected #}
 changes as (
 
@@ -55,20 +84,23 @@ changes as (
 instants as (
 
     select distinct
-        watched_moments.moment_id as period_moment_id,
+        looked_at.moment_id as period_moment_id,
         {{ surrogate_key([
-            'watched_moments.organization_id', 'watched_moments.external_subscription_id',
-            'watched_moments.subscription_created_at', 'watched_moments.usage_from_at',
+            'looked_at.organization_id', 'looked_at.external_subscription_id',
+            'looked_at.subscription_created_at', 'looked_at.usage_from_at',
         ]) }} as period_id,
-        watched_moments.organization_id,
-        watched_moments.external_subscription_id,
-        changes.changed_at as window_at
-    from watched_moments
+        looked_at.organization_id,
+        looked_at.external_subscription_id,
+        case
+            when looked_at.is_hourly then date_trunc('hour', changes.changed_at) + interval '1 hour'
+            else changes.changed_at
+        end as window_at
+    from looked_at_moments as looked_at
     inner join changes
-        on watched_moments.moment_id = changes.moment_id
+        on looked_at.moment_id = changes.moment_id
     inner join {{ ref('int_metered_charges') }} as metered_charges
         on
-            watched_moments.moment_id = metered_charges.moment_id
+            looked_at.moment_id = metered_charges.moment_id
             and changes.code = metered_charges.event_code
             and metered_charges.is_invoiceable
             and not metered_charges.is_pay_in_advance

@@ -19,7 +19,6 @@ select
     wallets.priority,
     wallets.paid_top_up_min_amount_cents,
     wallets.paid_top_up_max_amount_cents,
-    wallets.recurring_transaction_rules,
     wallets.position,
     wallets.batch_id,
     wallets.source_file,

@@ -8,6 +8,7 @@ import pytest
 from dagster_project.lib.book import BookError, read_case
 
 ABSENT = object()
+TOP_UPS = "wallets.0.recurring_transaction_rules"
 RANGES = "plans.0.charges.0.properties.graduated_ranges"
 METRIC = "billable_metrics.0"
 CHARGE = "plans.0.charges.0"
@@ -196,6 +197,27 @@ def changed(case, path, value):
         ("customers.0.currency", "USD", "subscriptions[0].plan_code", '"p"', "not in EUR"),
         ("wallets.0.currency", "USD", "wallets[0].currency", '"USD"', "EUR, the currency of"),
         ("wallets.0.rate_amount", "0", "wallets[0].rate_amount", '"0"', "above 0"),
+        (
+            TOP_UPS,
+            [{"trigger": "interval", "granted_credits": "5"}],
+            "recurring_transaction_rules[0].interval",
+            "nothing",
+            "a value for trigger interval",
+        ),
+        (
+            TOP_UPS,
+            [{"trigger": "threshold", "threshold_credits": "5", "method": "target", "paid_credits": "5"}],
+            "recurring_transaction_rules[0].paid_credits",
+            "5",
+            "what is missing is bought",
+        ),
+        (
+            TOP_UPS,
+            [{"trigger": "threshold", "threshold_credits": "5"}],
+            "recurring_transaction_rules[0].paid_credits",
+            "nothing",
+            "above 0 for method fixed",
+        ),
         ("coupons.0.percentage_rate", ABSENT, "percentage_rate", "nothing", "percentage coupon"),
         ("coupons.0.frequency", "recurring", "frequency_duration", "nothing", "number of periods"),
         ("coupons.0.expiration", "time_limit", "expiration_at", "nothing", "the end"),

@@ -1,0 +1,7 @@
+{{
+    committed_rows('ledger_close_organizations', {
+        'close_id': 'bigint',
+        'organization_id': 'varchar',
+        'as_of': 'timestamp',
+    })
+}}
