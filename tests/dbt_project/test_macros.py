@@ -374,7 +374,7 @@ def test_natural_order_counts_runs_of_digits_as_numbers(session: Session, macros
 
 def test_the_last_value_is_that_of_the_greatest_keys(session: Session, macros: dict[str, Any]) -> None:
     rows = "(values ('x', 1, 5), ('x', 2, 7), ('x', 2, 6), ('x', 3, null), ('y', 1, null)) as rows (name, first_key, value)"
-    last = macros["last_by"]("value", ["first_key", "value"])
+    last = macros["last_by"]("value", ["first_key", "value"], "value is not null")
     got = session.rows(f"select name, {last} from {rows} group by name order by name")
     assert got == [("x", 7), ("y", None)]
 

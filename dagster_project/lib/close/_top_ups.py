@@ -25,8 +25,7 @@ def perform_top_ups(
 ) -> int:
     """Make the top-ups of the open close, once the models of `selection` were built; returns the number of passes.
 
-    Raises BillingError when wallets are topped up more often
-    than anybody can mean.
+    Raises BillingError when a customer is topped up more often than anybody can mean.
     """
     passes = 0
     while _hand_back(warehouse):
