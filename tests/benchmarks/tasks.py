@@ -86,7 +86,7 @@ def meter(home: str, as_of: str, memory: str = "") -> Callable[[], None]:
     with warehouse.connect() as session:
         open_close(session, as_of=parse_time(as_of, "as_of"), known_at=None, started_at=NOW)
     seed_reference(warehouse, runs)
-    runs.run(["+int_events_located", "path:models/staging", "+int_charge_buckets"])
+    runs.run(["+int_events_located", "path:models/staging", "+int_charge_buckets", "+int_top_up_rules"])
 
     def work() -> None:
         runs.run([METERING_MODELS], exclude=["int_metered_charges"])
