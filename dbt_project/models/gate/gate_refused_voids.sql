@@ -78,23 +78,7 @@ settled_purchases as (
         moments.invoice_id,
         transactions.settled_at
     from (
-        select
-            ledger_moments.invoice_id,
-            ledger_moments.organization_id,
-            ledger_moments.request_id
-        from {{ ref('stg_ledger__moments') }} as ledger_moments
-        where ledger_moments.reason = 'wallet_purchase'
-
-        union all
-
-        select
-            scheduled.invoice_id,
-            one_offs.organization_id,
-            one_offs.request_id
-        from {{ ref('int_one_off_moments') }} as one_offs
-        inner join {{ ref('int_invoices_scheduled') }} as scheduled
-            on one_offs.moment_id = scheduled.moment_id
-        where one_offs.reason = 'wallet_purchase'
+        {{ wallet_purchase_invoices() | indent(8) }}
     ) as moments
     inner join {{ ref('int_wallet_transactions_settled') }} as transactions
         on

@@ -62,18 +62,7 @@ issued as (
 
 voids as (
 
-    select
-        recorded.invoice_id,
-        recorded.voided_at
-    from {{ ref('stg_ledger__invoice_voids') }} as recorded
-
-    union all
-
-    select
-        open_voids.invoice_id,
-        open_voids.voided_at
-    from {{ ref('int_invoice_voids') }} as open_voids
-    where open_voids.refusal is null
+    {{ invoice_voids_known() | indent(4) }}
 
 ),
 

@@ -12,23 +12,7 @@ transactions as (
 
 purchase_invoices as (
 
-    select
-        ledger_moments.organization_id,
-        ledger_moments.request_id,
-        ledger_moments.invoice_id
-    from {{ ref('stg_ledger__moments') }} as ledger_moments
-    where ledger_moments.reason = 'wallet_purchase'
-
-    union all
-
-    select
-        one_offs.organization_id,
-        one_offs.request_id,
-        scheduled.invoice_id
-    from {{ ref('int_one_off_moments') }} as one_offs
-    inner join {{ ref('int_invoices_scheduled') }} as scheduled
-        on one_offs.moment_id = scheduled.moment_id
-    where one_offs.reason = 'wallet_purchase' and one_offs.moment_state <> 'finalized'
+    {{ wallet_purchase_invoices() | indent(4) }}
 
 ),
 
@@ -87,17 +71,11 @@ paid as (
 released_invoices as (
 
     select
-        ledger_voids.invoice_id,
-        ledger_voids.voided_at as given_up_at
-    from {{ ref('stg_ledger__invoice_voids') }} as ledger_voids
-
-    union all
-
-    select
-        invoice_voids.invoice_id,
-        invoice_voids.voided_at as given_up_at
-    from {{ ref('int_invoice_voids') }} as invoice_voids
-    where invoice_voids.refusal is null
+        voided.invoice_id,
+        voided.voided_at as given_up_at
+    from (
+        {{ invoice_voids_known() | indent(8) }}
+    ) as voided
 
     union all
 
