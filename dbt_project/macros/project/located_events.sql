@@ -7,7 +7,7 @@
 {%- set from_at = bounds.from_at if bounds else none -%}
 {%- set recorded_batch = bounds.batch if bounds else none -%}
 {%- set measuring = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'" -%}
-{%- set value_text = json_at('read_now.properties', 'read_now.measured_path') -%}
+{%- set value_text = json_at('read_now.read_text', 'read_now.measured_path') -%}
 {%- set columns = [
     'organization_id', 'external_subscription_id', 'transaction_id', 'code', 'event_at', 'received_at', 'properties',
     'precise_total_amount_cents', 'batch_id', 'file_id', 'line_number',
@@ -35,7 +35,7 @@ corrected_subscriptions as (
   what may still change is read, so that a close does not grow with its history.
 #}
 {% if from_at is none -%}
-known_events as (
+known_events as not materialized (
 
     select * from {{ ref('stg_events__usage_events') }}
 
@@ -79,7 +79,7 @@ kept_spans as (
 
 ),
 
-known_events as (
+known_events as not materialized (
 
     select usage_events.*
     from {{ ref('stg_events__usage_events') }} as usage_events
@@ -106,74 +106,6 @@ known_events as (
 
 ),
 {%- endif %}
-
-usage_events as (
-    {% if has_corrections() %}
-
-        {# only subscriptions with corrections pay for them #}
-        select
-            {% for column in columns + extracted %}
-                usage_events.{{ column }},
-            {% endfor %}
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-        left join corrected_subscriptions
-            on
-                usage_events.organization_id = corrected_subscriptions.organization_id
-                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-        where corrected_subscriptions.organization_id is null
-
-        union all
-
-        select
-            {% for column in columns + extracted %}
-                usage_events.{{ column }},
-            {% endfor %}
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-        inner join corrected_subscriptions
-            on
-                usage_events.organization_id = corrected_subscriptions.organization_id
-                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-        left join versions
-            on
-                usage_events.organization_id = versions.organization_id
-                and usage_events.external_subscription_id = versions.external_subscription_id
-                and usage_events.transaction_id = versions.transaction_id
-                and versions.is_billed_version
-        where versions.organization_id is null
-
-        union all
-
-        select
-            {% for column in columns %}
-                versions.{{ column }},
-            {% endfor %}
-            null as layout_id,
-            null as quantity,
-            null as item,
-            null as is_remove,
-            null as facets,
-            versions.known_at,
-            true as is_corrected,
-            versions.is_cancelled
-        from versions
-        where versions.is_billed_version
-    {% else %}
-
-        select
-            usage_events.*,
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-    {% endif %}
-
-),
 
 close_scope as (
 
@@ -465,6 +397,113 @@ metric_codes as (
 ),
 
 {#
+  Layouts of which not all was taken out that is read now: of their events, and of those without a layout, the text is
+  read. The others' texts, the greatest part of what is stored, are not even touched.
+#}
+reread_layouts as (
+
+    select layouts.layout_id
+    from {{ ref('stg_events__event_layouts') }} as layouts
+    inner join {{ ref('int_metered_charges') }} as metered_charges
+        on
+            layouts.organization_id = metered_charges.organization_id
+            and layouts.event_code = metered_charges.event_code
+    left join fitting_layouts
+        on
+            metered_charges.moment_id = fitting_layouts.moment_id
+            and metered_charges.event_code = fitting_layouts.event_code
+    where
+        coalesce(fitting_layouts.layout_id <> layouts.layout_id, true)
+        or metered_charges.moment_state in ('restated', 'noted')
+
+    union distinct
+
+    select layouts.layout_id
+    from {{ ref('stg_events__event_layouts') }} as layouts
+    inner join recurring_codes
+        on
+            layouts.organization_id = recurring_codes.organization_id
+            and layouts.event_code = recurring_codes.event_code
+
+),
+
+usage_events as (
+
+    {# only subscriptions with corrections pay for them #}
+    {%- set corrected = has_corrections() %}
+    {% for text, layouts, condition in [
+        ('cast(null as varchar)', 'left', 'reread_layouts.layout_id is null and usage_events.layout_id is not null'),
+        ('usage_events.properties', 'inner', 'true'),
+        ('usage_events.properties', none, 'usage_events.layout_id is null'),
+    ] -%}
+        select
+            {% for column in columns + extracted %}
+                usage_events.{{ column }},
+            {% endfor %}
+            {{ text }} as read_text,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from known_events as usage_events
+        {% if layouts %}
+            {{ layouts }} join reread_layouts
+                on usage_events.layout_id = reread_layouts.layout_id
+        {% endif %}
+        {% if corrected %}
+            left join corrected_subscriptions
+                on
+                    usage_events.organization_id = corrected_subscriptions.organization_id
+                    and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        {% endif %}
+        where {{ condition }}{% if corrected %} and corrected_subscriptions.organization_id is null{% endif %}
+
+        {% if not loop.last or corrected %}union all{% endif %}
+    {% endfor %}
+    {% if corrected %}
+
+        select
+            {% for column in columns + extracted %}
+                usage_events.{{ column }},
+            {% endfor %}
+            usage_events.properties as read_text,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from known_events as usage_events
+        inner join corrected_subscriptions
+            on
+                usage_events.organization_id = corrected_subscriptions.organization_id
+                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        left join versions
+            on
+                usage_events.organization_id = versions.organization_id
+                and usage_events.external_subscription_id = versions.external_subscription_id
+                and usage_events.transaction_id = versions.transaction_id
+                and versions.is_billed_version
+        where versions.organization_id is null
+
+        union all
+
+        select
+            {% for column in columns %}
+                versions.{{ column }},
+            {% endfor %}
+            null as layout_id,
+            null as quantity,
+            null as item,
+            null as is_remove,
+            null as facets,
+            versions.properties as read_text,
+            versions.known_at,
+            true as is_corrected,
+            versions.is_cancelled
+        from versions
+        where versions.is_billed_version
+    {% endif %}
+
+),
+
+{#
   Each event at its place. Nearly all events are billed as they come: what decides that is numbers and flags, and every
   case below asks it first, so that the engine hands such events through without looking at the rest.
 #}
@@ -584,7 +623,7 @@ select
     case
         when read_now.is_extracted then read_now.facets
         when read_now.is_read and read_now.facet_paths is not null
-            then {{ json_pick('read_now.properties', 'read_now.facet_paths') }}
+            then {{ json_pick('read_now.read_text', 'read_now.facet_paths') }}
     end as facets,
     case when read_now.is_read then read_now.precise_total_amount_cents end as precise_total_amount_cents,
     read_now.batch_id,
@@ -616,7 +655,7 @@ select
         case
             when read_now.is_extracted then read_now.is_remove
             when read_now.is_read and read_now.is_unique_counted
-                then {{ json_text('read_now.properties', "'operation_type'") }} = 'remove'
+                then {{ json_text('read_now.read_text', "'operation_type'") }} = 'remove'
         end, false
     ) as is_remove,
     read_now.fate
