@@ -12,6 +12,7 @@ from typing import Any
 
 from dagster_project.lib.book import Book, read_book
 from dagster_project.lib.close._documents import render_documents
+from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, idle_models, record_built
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
@@ -20,6 +21,7 @@ from dagster_project.lib.close._scope import CloseScope, open_close, prepare_war
 from dagster_project.lib.close._steps import known_seconds, record_steps
 from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.close._totals import check_totals, record_totals
+from dagster_project.lib.close._versions import record_version, recorded_version
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
     CANDIDATES_SELECTION,
@@ -130,12 +132,16 @@ class CloseRun:
     def rate(self) -> None:
         """Build everything up to the candidates of finalisation."""
         seed_reference(self.request.warehouse, self.runs)
-        rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
-        self.top_up()
+        idle = idle_models(self.request.warehouse, self.runs, CANDIDATES)
+        rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=(*CANDIDATES_EXCLUSION, *idle))
+        # a top-up has a rule, so that no model that hangs on top-ups is idle
+        self.top_up(idle)
+        record_built(self.request.warehouse, self.runs, CANDIDATES)
 
-    def top_up(self) -> int:
+    def top_up(self, idle: Sequence[str] = ()) -> int:
         """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
-        return perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
+        exclude = (*CANDIDATES_EXCLUSION, *idle)
+        return perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
 
     def judge(self) -> GateReport:
         """Judge the candidates; nothing may be finalised when the report has blocking checks."""
@@ -148,15 +154,18 @@ class CloseRun:
 
     def finalize(self) -> None:
         """Append to the ledger; the commit row comes last, after the tests of all other tables passed."""
-        self.runs.build(LEDGER_SELECTION)
+        self.runs.build(LEDGER_SELECTION, exclude=idle_models(self.request.warehouse, self.runs, LEDGER))
+        record_built(self.request.warehouse, self.runs, LEDGER)
         self.record_totals()
 
     def marts(self) -> tuple[str, ...]:
         """Build the marts and run their tests; returns the tests that failed."""
-        self.runs.run(MARTS_SELECTION)
+        idle = idle_models(self.request.warehouse, self.runs, MARTS)
+        self.runs.run(MARTS_SELECTION, exclude=idle)
+        record_built(self.request.warehouse, self.runs, MARTS)
         return tuple(
             f"{node.name}: {node.message}"
-            for node in self.runs.test(MARTS_SELECTION, exclude=MARTS_TESTS_EXCLUSION)
+            for node in self.runs.test(MARTS_SELECTION, exclude=(*MARTS_TESTS_EXCLUSION, *idle))
             if node.status not in {"pass", "success"}
         )
 
@@ -248,24 +257,6 @@ def seed_reference(warehouse: Warehouse, runs: DbtRuns) -> None:
         return
     runs.seed()
     record_version(warehouse, "loaded_version", marker)
-
-
-def recorded_version(warehouse: Warehouse, table: str) -> str | None:
-    """What `record_version` wrote last."""
-    with warehouse.connect() as session:
-        reference = session.schema("reference")
-        session.execute(f"create schema if not exists {reference}")
-        session.execute(f"create table if not exists {reference}.{table} (version varchar)")
-        rows = session.rows(f"select version from {reference}.{table}")
-    return rows[0][0] if rows else None
-
-
-def record_version(warehouse: Warehouse, table: str, version: str) -> None:
-    """Write which version of the project a part of the warehouse was built by."""
-    with warehouse.connect() as session, session.transaction():
-        reference = session.schema("reference")
-        session.execute(f"delete from {reference}.{table}")
-        session.insert(f"{reference}.{table}", ["version"], [(version,)])
 
 
 def rate_candidates(
