@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.book import read_case
-from dagster_project.lib.close import CloseRequest, CloseRun, land_books, rederive
+from dagster_project.lib.close import CloseRequest, CloseRun, land_books, prepare_warehouse, rederive
 from dagster_project.lib.close._idle import STAGES, idle_models, tables_behind
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
@@ -31,7 +31,6 @@ FEATURES = (
 ASKED_BY_NONE = {
     "fct_standalone_fee",
     "fct_triggered_alert",
-    "fct_wallet_top_up",
     "gate_source_completeness",
     "int_alert_values",
     "int_alerts_triggered",
@@ -76,8 +75,9 @@ def _closed(warehouse: Warehouse, tmp_path: Path, cases: Sequence[str], *, days:
     ends = [read_case(CASES / f"{name}.json", organization_id=name).as_of for name in (cases or FEATURES)]
     as_of = max(ends) + timedelta(days=days)
     run = CloseRun(CloseRequest(warehouse, tmp_path / "home", as_of, NOW), SilentProgress())
-    run.land()
+    prepare_warehouse(warehouse)
     land_books(warehouse, [case.book for case in read], landed_at=NOW, progress=SilentProgress())
+    run.land()
     run.open()
     run.rate()
     run.finalize()
