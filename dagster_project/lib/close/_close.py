@@ -12,7 +12,7 @@ from typing import Any
 
 from dagster_project.lib.book import Book, read_book
 from dagster_project.lib.close._documents import render_documents
-from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, idle_models, record_built
+from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, building
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
@@ -132,11 +132,11 @@ class CloseRun:
     def rate(self) -> None:
         """Build everything up to the candidates of finalisation."""
         seed_reference(self.request.warehouse, self.runs)
-        idle = idle_models(self.request.warehouse, self.runs, CANDIDATES)
-        rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=(*CANDIDATES_EXCLUSION, *idle))
-        # a top-up has a rule, so that no model that hangs on top-ups is idle
-        self.top_up(idle)
-        record_built(self.request.warehouse, self.runs, CANDIDATES)
+        with building(self.request.warehouse, self.runs, CANDIDATES) as idle:
+            exclude = (*CANDIDATES_EXCLUSION, *idle)
+            rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
+            # what is topped up has a rule, so that no model that hangs on top-ups is idle
+            self.top_up(idle)
 
     def top_up(self, idle: Sequence[str] = ()) -> int:
         """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
@@ -154,15 +154,14 @@ class CloseRun:
 
     def finalize(self) -> None:
         """Append to the ledger; the commit row comes last, after the tests of all other tables passed."""
-        self.runs.build(LEDGER_SELECTION, exclude=idle_models(self.request.warehouse, self.runs, LEDGER))
-        record_built(self.request.warehouse, self.runs, LEDGER)
+        with building(self.request.warehouse, self.runs, LEDGER) as idle:
+            self.runs.build(LEDGER_SELECTION, exclude=idle)
         self.record_totals()
 
     def marts(self) -> tuple[str, ...]:
         """Build the marts and run their tests; returns the tests that failed."""
-        idle = idle_models(self.request.warehouse, self.runs, MARTS)
-        self.runs.run(MARTS_SELECTION, exclude=idle)
-        record_built(self.request.warehouse, self.runs, MARTS)
+        with building(self.request.warehouse, self.runs, MARTS) as idle:
+            self.runs.run(MARTS_SELECTION, exclude=idle)
         return tuple(
             f"{node.name}: {node.message}"
             for node in self.runs.test(MARTS_SELECTION, exclude=(*MARTS_TESTS_EXCLUSION, *idle))

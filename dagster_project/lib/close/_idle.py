@@ -10,6 +10,7 @@ built them. Whoever runs dbt by hand or under Dagster builds everything.
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dagster_project.lib.close._versions import record_version, recorded_version
@@ -21,10 +22,19 @@ CANDIDATES, LEDGER, MARTS = "candidates", "ledger", "marts"
 STAGES = {CANDIDATES: ("intermediate", "gate"), LEDGER: ("ledger",), MARTS: ("marts",)}
 
 
+@contextmanager
+def building(warehouse: Warehouse, runs: DbtRuns, stage: str) -> Iterator[tuple[str, ...]]:
+    """The models to leave out of a stage that is built now; when that fails, the next close builds all of them."""
+    idle = idle_models(warehouse, runs, stage)
+    record_version(warehouse, f"built_{stage}_version", "being built")
+    yield idle
+    record_version(warehouse, f"built_{stage}_version", _project_version(runs.manifest()))
+
+
 def idle_models(warehouse: Warehouse, runs: DbtRuns, stage: str) -> tuple[str, ...]:
     """The models of a stage that are empty and stay so with what the warehouse holds now, by name.
 
-    None, when the stage was last built by another version of the project, or by nobody yet.
+    None, when another version of the project built the stage last, or nobody yet, or a close that did not get through.
     """
     manifest = runs.manifest()
     if recorded_version(warehouse, f"built_{stage}_version") != _project_version(manifest):
@@ -42,11 +52,6 @@ def idle_models(warehouse: Warehouse, runs: DbtRuns, stage: str) -> tuple[str, .
             if there.get(own) is False and not any(there.get(table) for table in tables)
         )
     )
-
-
-def record_built(warehouse: Warehouse, runs: DbtRuns, stage: str) -> None:
-    """Write down that this version of the project built all models of a stage, but for those that are idle."""
-    record_version(warehouse, f"built_{stage}_version", _project_version(runs.manifest()))
 
 
 def tables_behind(manifest: Any, node: Any) -> Iterator[str]:
