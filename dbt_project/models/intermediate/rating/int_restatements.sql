@@ -6,11 +6,11 @@
 {%- set columns = [
     'fee_id', 'moment_id', 'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position',
     'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date', 'units',
-    'events_count', 'currency', 'currency_exponent', 'amount_cents',
+    'events_count', 'currency', 'currency_exponent', 'amount_cents', 'transaction_id',
 ] -%}
 {%- set described = [
     'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position', 'billable_metric_code', 'charge_model',
-    'filter_values', 'group_values', 'from_date', 'to_date', 'currency', 'currency_exponent',
+    'filter_values', 'group_values', 'from_date', 'to_date', 'currency', 'currency_exponent', 'transaction_id',
 ] -%}
 with
 
@@ -42,7 +42,13 @@ advance_fees as (
 
 ledger_fees as (
 
-    select * from {{ ref('stg_ledger__fees') }}
+    select
+        fees.*,
+        moments.usage_from_at,
+        case when moments.reason = 'advance_charge' then moments.request_id end as transaction_id
+    from {{ ref('stg_ledger__fees') }} as fees
+    left join {{ ref('stg_ledger__moments') }} as moments
+        on fees.moment_id = moments.moment_id
 
 ),
 
@@ -63,9 +69,10 @@ open_fees as (
         ref('int_fees_from_fixed_charges'), ref('int_fees_from_commitments'),
     ] -%}
         select
-            {% for column in columns -%}
-                sources.{{ column }}{% if not loop.last %},{% endif %}
-            {% endfor %}
+            {% for column in columns[:-1] -%}
+                sources.{{ column }},
+            {% endfor -%}
+            cast(null as varchar) as transaction_id
         from {{ source }} as sources
         {% if not loop.last %}
 
@@ -99,15 +106,12 @@ charged as (
             {%- if not loop.last %},{% endif %}
         {% endfor %}
     from ledger_fees as fees
-    inner join {{ ref('stg_ledger__moments') }} as moments
-        on
-            fees.moment_id = moments.moment_id
-            and moments.reason = 'advance_charge'
     inner join periods
         on
-            moments.organization_id = periods.organization_id
-            and moments.external_subscription_id = periods.external_subscription_id
-            and moments.usage_from_at = periods.usage_from_at
+            fees.organization_id = periods.organization_id
+            and fees.external_subscription_id = periods.external_subscription_id
+            and fees.usage_from_at = periods.usage_from_at
+    where fees.transaction_id is not null
 
     union all
 

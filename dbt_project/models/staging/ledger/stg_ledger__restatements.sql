@@ -5,6 +5,7 @@
         'restatement_id': 'varchar',
         'moment_id': 'varchar',
         'fee_id': 'varchar',
+        'transaction_id': 'varchar',
         'fee_type': 'varchar',
         'fee_code': 'varchar',
         'fee_name': 'varchar',
