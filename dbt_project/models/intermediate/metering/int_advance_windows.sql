@@ -65,9 +65,9 @@ instants as (
             metered_charges.organization_id = corrections.organization_id
             and metered_charges.external_subscription_id = corrections.external_subscription_id
             and metered_charges.event_code = corrections.code
-            and corrections.event_at >= metered_charges.history_from_at
-            and corrections.event_at < metered_charges.usage_to_at
-            and corrections.known_at < metered_charges.known_to_at
+            and metered_charges.history_from_at <= corrections.event_at
+            and metered_charges.usage_to_at > corrections.event_at
+            and metered_charges.known_to_at > corrections.known_at
 
 ),
 
