@@ -167,7 +167,10 @@ class EventParser:
         if self._events is None:
             self.connection.execute(statement("events_hold", parsed=parsed))
         else:
+            # one thread fills whole groups of rows; of two, each leaves one that has to be stored again
+            self.connection.execute("set threads = 1")
             self._take(parsed, is_stored=False, extracted="select * from plain")
+            self.connection.execute("reset threads")
         self.connection.unregister(_STREAM)
         lines.clear()
 

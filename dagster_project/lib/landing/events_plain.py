@@ -11,8 +11,9 @@ from dagster_project.lib.landing import events_scanner as scanner
 from dagster_project.lib.landing.events_layouts import EventLayout
 from dagster_project.lib.landing.events_lines import lines_of
 
-# what is stored at once: enough rows to be stored in whole groups, little enough to be held
-_HELD_BYTES = 128 << 20
+# what is stored at once: whole groups of rows, as DuckDB stores them, of lines of 250 bytes
+_ROWS = 3 * 122_880
+_BYTES = 250 * _ROWS
 _DECIMAL = pa.decimal128(27, 12)
 
 Numbers = npt.NDArray[np.int64]
@@ -78,16 +79,15 @@ class PlainLines:
 
     def __init__(self, codes: Mapping[str, CodeTable]) -> None:
         """Prepare for events of the organisations of `codes`."""
-        rows = _HELD_BYTES // scanner.MIN_PLAIN_BYTES + 1
         self._codes = codes
         self._names, self._name_views = _name_views(codes)
-        self._data = np.empty(_HELD_BYTES + scanner.PADDING, dtype=np.uint8)
-        self._text = np.empty(_HELD_BYTES, dtype=np.uint8)
-        self._numbers, self._moments, self._layout_ids, self._file_ids = np.empty((4, rows), dtype=np.int64)
-        self._views = np.empty((6, rows, 2), dtype=np.uint64)
-        self._organizations = np.empty((rows, 2), dtype=np.uint64)
-        self._quantities = np.empty(2 * rows, dtype=np.uint64)
-        self._marks = np.empty((5, rows), dtype=np.uint8)
+        self._data = np.empty(_BYTES + scanner.PADDING, dtype=np.uint8)
+        self._text = np.empty(_BYTES, dtype=np.uint8)
+        self._numbers, self._moments, self._layout_ids, self._file_ids = np.empty((4, _ROWS), dtype=np.int64)
+        self._views = np.empty((6, _ROWS, 2), dtype=np.uint64)
+        self._organizations = np.empty((_ROWS, 2), dtype=np.uint64)
+        self._quantities = np.empty(2 * _ROWS, dtype=np.uint64)
+        self._marks = np.empty((5, _ROWS), dtype=np.uint8)
         self._left = np.empty(0, dtype=np.uint8)
         self._left_numbers = np.empty(0, dtype=np.int64)
         self.clear()
@@ -96,38 +96,38 @@ class PlainLines:
         """Forget the rows."""
         self.count = self._data_end = self._text_end = 0
 
-    def has_room(self, piece: bytes) -> bool:
-        """Whether the lines of a piece can be added."""
-        return self._data_end + len(piece) <= _HELD_BYTES
+    def add(
+        self, lines: memoryview, number: int, *, file_id: int, organization_id: str
+    ) -> tuple[int, int, list[pa.RecordBatch]]:
+        """Add the plain ones of whole lines, of which the first has a number.
 
-    def add(self, piece: bytes, number: int, *, file_id: int, organization_id: str) -> tuple[int, list[pa.RecordBatch]]:
-        """Add the plain lines of a piece, of which the first one has a number; the number after it, and what is left."""
+        Returns how many bytes were scanned, less than all when there is no room for more, the number of the line after them,
+        and what is left of them for the careful reading.
+        """
         start, first = self._data_end, self.count
-        end = self._append(piece)
-        if len(self._left) < len(piece):
-            self._left = np.empty(len(piece), dtype=np.uint8)
-            self._left_numbers = np.empty(len(piece), dtype=np.int64)
+        stop = start + len(lines)
+        if stop + scanner.PADDING > len(self._data):
+            return 0, number, []
+        self._data[start:stop] = lines
+        if len(self._left) < len(lines):
+            self._left = np.empty(len(lines), dtype=np.uint8)
+            self._left_numbers = np.empty(len(lines), dtype=np.int64)
         codes = self._codes[organization_id]
-        self.count, self._text_end, left_count, left_end, number = scanner.scan(
-            self._data, start, end, number, first, self._text_end,
+        self._data_end, number, self.count, self._text_end, left_count, left_end = scanner.scan(
+            self._data, start, stop, number, first, self._text_end,
             codes.texts, codes.layouts, codes.facets, codes.slots,
             self._numbers, self._moments, self._layout_ids, self._views, self._quantities, self._marks, self._text,
             self._left, self._left_numbers,
         )  # fmt: skip
         self._file_ids[first : self.count] = file_id
         self._organizations[first : self.count] = self._name_views[organization_id]
+        scanned = self._data_end - start
         if not left_count:
-            return number, []
+            return scanned, number, []
         left = self._left[:left_end]
         ends = np.flatnonzero(left == 10)
         starts = np.concatenate(([0], ends[:-1] + 1))
-        return number, list(lines_of(left.tobytes(), starts, ends, self._left_numbers[:left_count].copy()))
-
-    def _append(self, piece: bytes) -> int:
-        end = self._data_end + len(piece)
-        self._data[self._data_end : end] = np.frombuffer(piece, dtype=np.uint8)
-        self._data_end = end
-        return end
+        return scanned, number, list(lines_of(left.tobytes(), starts, ends, self._left_numbers[:left_count].copy()))
 
     def table(self) -> pa.Table:
         """The rows, valid until they are cleared; texts are views of the bytes that were read."""

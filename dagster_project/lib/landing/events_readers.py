@@ -164,16 +164,18 @@ def _left_batches(parser: EventParser, origin: Origin, lines: "PlainLines", note
     number = 1
     for piece in cut_pieces(origin.file):
         if isinstance(piece, RefusedLine):
-            batches = [refused(number, piece)]
+            yield from _counted(origin, iter([refused(number, piece)]), note)
             number += 1
-        else:
-            whole = piece if piece.endswith(b"\n") else piece + b"\n"
-            if not lines.has_room(whole):
-                parser.take(lines)
+            continue
+        rest = memoryview(piece if piece.endswith(b"\n") else piece + b"\n")
+        while rest:
             before = lines.count
-            number, batches = lines.add(whole, number, file_id=origin.file_id, organization_id=organization_id)
+            scanned, number, batches = lines.add(rest, number, file_id=origin.file_id, organization_id=organization_id)
             _count(origin, lines.count - before, note)
-        yield from _counted(origin, iter(batches), note)
+            yield from _counted(origin, iter(batches), note)
+            rest = rest[scanned:]
+            if rest:
+                parser.take(lines)
 
 
 def _plain_batches(parser: EventParser, origins: Sequence[Origin], note: Note) -> Iterator[pa.RecordBatch]:

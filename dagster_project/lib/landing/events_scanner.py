@@ -530,7 +530,7 @@ def _write_facets(data, pairs, count, texts, facets, first, facets_count, text, 
 
 
 @njit(
-    types.UniTuple(types.int64, 5)(
+    types.UniTuple(types.int64, 6)(
         _Bytes,
         types.int64,
         types.int64,
@@ -561,13 +561,13 @@ def scan(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Scan the lines between two places, of which the first has a number, and add their rows to those that are there.
 
-    Returns the number of rows, the end of the text that was written for them, the number of lines that are left and their
-    bytes, and the number of the line after the last one.
+    It ends early when there is no room for a further row. Returns the place and number of the line after the last one, the
+    number of rows, the end of the text that was written for them, the number of lines that are left, and their bytes.
     """
     pairs = np.empty((_MAX_KEYS, 5), dtype=np.int64)
     spans = np.empty((5, 2), dtype=np.int64)
     left_end = left_count = 0
-    while at < stop:
+    while at < stop and rows < len(numbers):
         start = at
         is_plain = False
         at = _after_blanks(data, at)
@@ -702,4 +702,4 @@ def scan(  # type: ignore[no-untyped-def]
                 _fill_view(views[FACETS], rows, text, first, text_end - first, 1)
         rows += 1
         number += 1
-    return rows, text_end, left_count, left_end, number
+    return at, number, rows, text_end, left_count, left_end
