@@ -164,14 +164,18 @@ class EventParser:
         """Take plain lines, and clear them."""
         self.connection.register(_STREAM, lines.table())
         parsed = statement("events_scanned", stream=_STREAM)
-        if self._events is None:
-            self.connection.execute(statement("events_hold", parsed=parsed))
-        else:
+        try:
             # one thread fills whole groups of rows; of two, each leaves one that has to be stored again
             self.connection.execute("set threads = 1")
-            self._take(parsed, is_stored=False, extracted="select * from plain")
-            self.connection.execute("reset threads")
-        self.connection.unregister(_STREAM)
+            if self._events is None:
+                self.connection.execute(statement("events_hold", parsed=parsed))
+            else:
+                self._take(parsed, extracted="select * from plain", is_stored=False)
+        finally:
+            # a transaction that failed takes the name of the stream with it
+            with suppress(duckdb.TransactionException):
+                self.connection.execute("reset threads")
+                self.connection.unregister(_STREAM)
         lines.clear()
 
     def read_relation(self, select: str, *, file_id: int) -> None:

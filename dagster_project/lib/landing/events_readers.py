@@ -45,8 +45,8 @@ _LEFT_BYTES = 32 << 20
 
 # how often the reading of a long file is told
 _NOTED_LINES = 1_000_000
-_FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
-_PLAIN = "select *, null::varchar as raw from {stream}"
+FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
+PLAIN = "select *, null::varchar as raw from {stream}"
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> N
             raise unreadable(error) from error
     others = [origin for origin in origins if origin not in scanned]
     if others:
-        parser.read(_FILE_LINES, _plain_batches(parser, others, note), select=_PLAIN)
+        parser.read(FILE_LINES, _plain_batches(parser, others, note), select=PLAIN)
 
 
 def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", note: Note) -> None:
@@ -149,11 +149,11 @@ def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", n
             left.append(_of_file(parser, origin, batch))
             left_bytes += batch.nbytes
             if left_bytes > _LEFT_BYTES:
-                parser.read(_FILE_LINES, iter(left), select=_PLAIN)
+                parser.read(FILE_LINES, iter(left), select=PLAIN)
                 left, left_bytes = [], 0
     parser.take(lines)
     if left:
-        parser.read(_FILE_LINES, iter(left), select=_PLAIN)
+        parser.read(FILE_LINES, iter(left), select=PLAIN)
 
 
 def _left_batches(parser: EventParser, origin: Origin, lines: "PlainLines", note: Note) -> Iterator[pa.RecordBatch]:
@@ -189,7 +189,7 @@ def _of_file(parser: EventParser, origin: Origin, batch: pa.RecordBatch) -> pa.R
     """A batch of lines with the file that it is of, and with the file's organisation."""
     ids = integer_array(np.full(batch.num_rows, origin.file_id))
     organizations = pa.repeat(text_array([parser.defaults[origin.file_id]])[0], batch.num_rows)
-    return pa.record_batch([ids, organizations, *batch.columns], schema=_FILE_LINES)
+    return pa.record_batch([ids, organizations, *batch.columns], schema=FILE_LINES)
 
 
 def _inline_batches(origin: Origin) -> Iterator[pa.RecordBatch]:

@@ -8,6 +8,9 @@ the catalogue reads of its properties. Every other line is copied to what is lef
 The rules are those of events_parse.sql and its macros, or narrower: what is taken here would have been taken there, alike.
 """
 
+# numba infers the types, of which mypy knows nothing
+# mypy: ignore-errors
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -52,11 +55,15 @@ SUBSCRIPTION, TRANSACTION, CODE, PROPERTIES, ITEM, FACETS = range(6)
 HAS_LAYOUT, HAS_QUANTITY, HAS_ITEM, HAS_FACETS, IS_REMOVE = range(5)
 
 
+# what is called by compiled functions alone needs no way in for others
+_inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 @intrinsic
-def _word(typing_context, data, at):  # type: ignore[no-untyped-def]
+def _word(typing_context, data, at):
     """The eight bytes at a place, the first one lowest. The bytes that are read must be there: see PADDING."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         place = builder.gep(array.data, [arguments[1]])
         loaded = builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()))
@@ -66,15 +73,15 @@ def _word(typing_context, data, at):  # type: ignore[no-untyped-def]
     return types.uint64(data, at), generate
 
 
-@njit(nogil=True)
-def _after_blanks(data, at):  # type: ignore[no-untyped-def]
+@_inner
+def _after_blanks(data, at):
     while data[at] == 32 or data[at] == 9:
         at += 1
     return at
 
 
-@njit(nogil=True)
-def _text_end(data, at):  # type: ignore[no-untyped-def]
+@_inner
+def _text_end(data, at):
     """Where a text ends that begins at a place: at a quote, if it is plain; at an escape or a control character else."""
     while True:
         word = _word(data, at)
@@ -87,8 +94,8 @@ def _text_end(data, at):  # type: ignore[no-untyped-def]
         at += 8
 
 
-@njit(nogil=True)
-def _is_utf8(data, at, end):  # type: ignore[no-untyped-def]
+@_inner
+def _is_utf8(data, at, end):
     signs = np.uint8(0)
     for place in range(at, end):
         signs |= data[place]
@@ -126,8 +133,8 @@ def _is_utf8(data, at, end):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(nogil=True)
-def _digit_pair(data, at):  # type: ignore[no-untyped-def]
+@_inner
+def _digit_pair(data, at):
     """The number of two digits, or -1."""
     tens, ones = np.int64(data[at]) - 48, np.int64(data[at + 1]) - 48
     if 0 <= tens <= 9 and 0 <= ones <= 9:
@@ -135,8 +142,8 @@ def _digit_pair(data, at):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(nogil=True)
-def _civil(data, at, end):  # type: ignore[no-untyped-def]
+@_inner
+def _civil(data, at, end):
     """Microseconds of a moment like 2024-03-05T12:00:00.5+02:00, or -1. What is finer is cut."""
     if (
         end - at < 20
@@ -192,8 +199,8 @@ def _civil(data, at, end):  # type: ignore[no-untyped-def]
     return moment if 0 <= moment < _END else -1
 
 
-@njit(nogil=True)
-def _epoch(data, at):  # type: ignore[no-untyped-def]
+@_inner
+def _epoch(data, at):
     """Microseconds of a number of seconds with up to 10 digits before and 6 after the point, and its end; -1 for others."""
     first = at
     moment = np.int64(0)
@@ -220,8 +227,8 @@ def _epoch(data, at):  # type: ignore[no-untyped-def]
     return (moment if moment < _END else -1), at
 
 
-@njit(nogil=True)
-def _number_end(data, at):  # type: ignore[no-untyped-def]
+@_inner
+def _number_end(data, at):
     """The end of a number, or -1, and how many zeros at its end nobody writes again.
 
     The rule of landing_has_short_numbers: any engine gives it back as it was written, but for these zeros.
@@ -255,8 +262,8 @@ def _number_end(data, at):  # type: ignore[no-untyped-def]
     return at, zeros
 
 
-@njit(nogil=True)
-def _is_long_quantity(data, at, end):  # type: ignore[no-untyped-def]
+@_inner
+def _is_long_quantity(data, at, end):
     """Whether a text is a number with more than 15 digits before or 12 after the point, which the judge may refuse."""
     if data[at] == 45:
         at += 1
@@ -274,8 +281,8 @@ def _is_long_quantity(data, at, end):  # type: ignore[no-untyped-def]
     return at == end and (whole > 15 or digits > 12)
 
 
-@njit(nogil=True)
-def _head(data, at, length):  # type: ignore[no-untyped-def]
+@_inner
+def _head(data, at, length):
     """The first bytes at a place, at most eight, with zeros after them."""
     word = _word(data, at)
     if length < 8:
@@ -283,8 +290,8 @@ def _head(data, at, length):  # type: ignore[no-untyped-def]
     return word
 
 
-@njit(nogil=True)
-def _is_same(one, at, other, place, length):  # type: ignore[no-untyped-def]
+@_inner
+def _is_same(one, at, other, place, length):
     while length > 0:
         if _head(one, at, length) != _head(other, place, length):
             return False
@@ -294,8 +301,8 @@ def _is_same(one, at, other, place, length):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(nogil=True)
-def _fill_quantity(data, at, end, quantities, row):  # type: ignore[no-untyped-def]
+@_inner
+def _fill_quantity(data, at, end, quantities, row):
     """Write a text as decimal(27, 12) in 128 bits; whether it is one, by the rule of landing_quantity."""
     is_negative = at < end and data[at] == 45
     if is_negative:
@@ -344,8 +351,8 @@ def _fill_quantity(data, at, end, quantities, row):  # type: ignore[no-untyped-d
     return True
 
 
-@njit(nogil=True)
-def _fill_view(views, row, data, at, length, buffer):  # type: ignore[no-untyped-def]
+@_inner
+def _fill_view(views, row, data, at, length, buffer):
     """Write a view of Arrow: the length, then up to twelve bytes of text, else its first four, its buffer and its place."""
     if length > 12:
         views[row, 0] = np.uint64(length) | _word(data, at) << np.uint64(32)
@@ -355,8 +362,8 @@ def _fill_view(views, row, data, at, length, buffer):  # type: ignore[no-untyped
     views[row, 1] = _head(data, at + 4, length - 4) if length > 4 else np.uint64(0)
 
 
-@njit(nogil=True)
-def _slot_of(data, at, length, slots_count):  # type: ignore[no-untyped-def]
+@_inner
+def _slot_of(data, at, length, slots_count):
     """Where a text is looked up first; see slot_of."""
     hashed = np.uint64(0)
     while length > 0:
@@ -376,8 +383,8 @@ def slot_of(text: bytes, slots_count: int) -> int:
     return hashed & (slots_count - 1)
 
 
-@njit(nogil=True)
-def _layout_of(data, at, length, texts, layouts, slots):  # type: ignore[no-untyped-def]
+@_inner
+def _layout_of(data, at, length, texts, layouts, slots):
     """The place of a code among the layouts, or -1."""
     slot = _slot_of(data, at, length, len(slots))
     while slots[slot] >= 0:
@@ -388,8 +395,8 @@ def _layout_of(data, at, length, texts, layouts, slots):  # type: ignore[no-unty
     return -1
 
 
-@njit(nogil=True)
-def _pair_of(data, pairs, count, texts, at, length):  # type: ignore[no-untyped-def]
+@_inner
+def _pair_of(data, pairs, count, texts, at, length):
     """The place of a key among the pairs of an object, or -1."""
     for place in range(count):
         if pairs[place, 1] == length and _is_same(data, pairs[place, 0], texts, at, length):
@@ -397,8 +404,8 @@ def _pair_of(data, pairs, count, texts, at, length):  # type: ignore[no-untyped-
     return -1
 
 
-@njit(nogil=True)
-def _pairs_of(data, at, pairs):  # type: ignore[no-untyped-def]
+@_inner
+def _pairs_of(data, at, pairs):
     """The pairs of the flat object at a place: its end or -1, their number, and 1 where it is written otherwise than we write it.
 
     A pair is the place and length of its key and of its value, without quotes, and the kind of the value.
@@ -477,23 +484,23 @@ def _pairs_of(data, at, pairs):  # type: ignore[no-untyped-def]
         is_other |= at > first
 
 
-@njit(nogil=True)
-def _copy(data, at, length, text, end):  # type: ignore[no-untyped-def]
+@_inner
+def _copy(data, at, length, text, end):
     """Append a span to a text; its new end."""
     for step in range(length):
         text[end + step] = data[at + step]
     return end + length
 
 
-@njit(nogil=True)
-def _write_value(data, pairs, place, text, end):  # type: ignore[no-untyped-def]
+@_inner
+def _write_value(data, pairs, place, text, end):
     """Append a value as JSON; the new end of the text."""
     is_text = pairs[place, 4] == _TEXT
     return _copy(data, pairs[place, 2] - is_text, pairs[place, 3] + 2 * is_text, text, end)
 
 
-@njit(nogil=True)
-def _write_object(data, pairs, count, text, end):  # type: ignore[no-untyped-def]
+@_inner
+def _write_object(data, pairs, count, text, end):
     """Append an object without blanks; the new end of the text."""
     text[end] = 123
     end += 1
@@ -508,8 +515,8 @@ def _write_object(data, pairs, count, text, end):  # type: ignore[no-untyped-def
     return end + 1
 
 
-@njit(nogil=True)
-def _write_facets(data, pairs, count, texts, facets, first, facets_count, text, end):  # type: ignore[no-untyped-def]
+@_inner
+def _write_facets(data, pairs, count, texts, facets, first, facets_count, text, end):
     """Append the array of what the facets' keys have, each as a text or null; the new end of the text."""
     text[end] = 91
     end += 1
@@ -554,7 +561,7 @@ def _write_facets(data, pairs, count, texts, facets, first, facets_count, text, 
     cache=True,
     nogil=True,
 )
-def scan(  # type: ignore[no-untyped-def]
+def scan(
     data, at, stop, number, rows, text_end,
     texts, layouts, facets, slots,
     numbers, moments, layout_ids, views, quantities, marks, text, left, left_numbers,

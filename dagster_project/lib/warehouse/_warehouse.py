@@ -30,10 +30,6 @@ _COMPRESSION = {
     "key_hash": "uncompressed",
     "properties": "zstd",
     **dict.fromkeys(("organization_id", "external_subscription_id", "code", "item", "facets"), "dict_fsst"),
-    # the same in most rows, or null
-    **dict.fromkeys(("layout_id", "is_remove", "batch_id", "file_id"), "rle"),
-    **dict.fromkeys(("received_at", "precise_total_amount_cents"), "uncompressed"),
-    **dict.fromkeys(("event_at", "quantity", "line_number"), "bitpacking"),
 }
 
 
