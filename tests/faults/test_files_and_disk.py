@@ -198,9 +198,10 @@ def test_a_file_replaced_under_its_name_is_taken_by_its_content_and_one_that_van
 
     add_lines(book / "events" / "gone.jsonl", [{**events("clean")[0], "transaction_id": "gone"}])
     add_lines(book / "events" / "stays.jsonl", [{**events("clean")[0], "transaction_id": "stays"}])
+    (book / "events" / "link.jsonl").symlink_to(tmp_path / "nothing.jsonl")
     listed = read_book(book)
     (book / "events" / "gone.jsonl").unlink()
-    with pytest.raises(InputError, match=r"gone\.jsonl"):
+    with pytest.raises(InputError, match=r"gone\.jsonl.*link\.jsonl"):
         land_books(
             warehouse, [listed], landed_at=run_of(warehouse, dbt_home, AS_OF).request.now, progress=SilentProgress()
         )
