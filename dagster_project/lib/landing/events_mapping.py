@@ -117,7 +117,7 @@ def field_text(field: str, sql: str, type_name: str, *, assume_utc: bool) -> str
         if type_ == "VARCHAR":
             return f"case when json_valid({sql}) then {sql} else to_json({sql})::varchar end"
         return f"to_json({sql})::varchar"
-    if type_ == "TIMESTAMP_NS":
+    if type_ in {"TIMESTAMP_NS", "TIMESTAMPTZ_NS"}:
         # cut, as a cast rounds; and strftime writes nanoseconds wrongly
         text = f"strftime(make_timestamp(epoch_ns({sql}) // 1000), '%Y-%m-%dT%H:%M:%S.%fZ')"
     elif type_.startswith(("TIMESTAMP", "DATE")):

@@ -154,7 +154,8 @@ def test_columns_of_expressions_are_found() -> None:
     assert set(expression.columns) == {"a", "b c", "usage.kind", "file_name"}
 
 
-def test_parquet_with_the_names_of_events(lander: Lander) -> None:
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_parquet_with_the_names_of_events(lander: Lander, unit: str) -> None:
     moments = [datetime(2024, 3, 5, 12, 0, 0, 123456, tzinfo=UTC), datetime(2024, 3, 5, 12)]
     path = _parquet(
         lander,
@@ -164,7 +165,7 @@ def test_parquet_with_the_names_of_events(lander: Lander) -> None:
             "external_subscription_id": [1, 2, 3],
             "code": ["api"] * 3,
             "timestamp": pa.array([1709640000123456789, 1709640000999999999, 0], pa.timestamp("ns")),
-            "received_at": pa.array([moments[0], None, None], pa.timestamp("us", tz="Europe/Paris")),
+            "received_at": pa.array([moments[0], None, None], pa.timestamp(unit, tz="Europe/Paris")),
             "properties": [{"n": 1, "s": None}, {"n": 2, "s": "x"}, None],
             "size": [Decimal("12345678901234567890.123"), None, Decimal(1)],
             "precise_total_amount_cents": [Decimal("1.5"), None, None],
