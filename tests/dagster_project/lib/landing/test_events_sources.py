@@ -168,6 +168,7 @@ def test_parquet_with_the_names_of_events(lander: Lander, unit: str) -> None:
             "received_at": pa.array([moments[0], None, None], pa.timestamp(unit, tz="Europe/Paris")),
             "properties": [{"n": 1, "s": None}, {"n": 2, "s": "x"}, None],
             "size": [Decimal("12345678901234567890.123"), None, Decimal(1)],
+            "share": [0.00001, 0.5, 0.0],
             "precise_total_amount_cents": [Decimal("1.5"), None, None],
         },
     )
@@ -183,9 +184,9 @@ def test_parquet_with_the_names_of_events(lander: Lander, unit: str) -> None:
             "1",
             "2024-03-05 12:00:00.123456",
             "2024-03-05 12:00:00.123456",
-            '{"size":"12345678901234567890.123","n":1,"s":null}',
+            '{"size":"12345678901234567890.123","share":0.00001,"n":1,"s":null}',
         ),
-        ("t2", "2", "2024-03-05 12:00:00.999999", None, '{"n":2,"s":"x"}'),
+        ("t2", "2", "2024-03-05 12:00:00.999999", None, '{"share":"0.5","n":2,"s":"x"}'),
     ]
 
 
