@@ -1,5 +1,6 @@
 """Sources in other shapes: mapped files, Parquet, relations of the warehouse, the events of cases."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -290,6 +291,21 @@ def test_a_relation_is_read_where_it_lies_and_only_what_is_new_is_taken(lander: 
     [last] = lander.land(source)
     assert counts(last) == (0, 0, 0, 0, 0)
     assert lander.rows("file_path, lines_count", "landed_files") == [("analytics.usage", 4), ("analytics.usage", 2)]
+
+
+def test_a_small_double_of_a_relation_is_a_quantity(lander: Lander) -> None:
+    _usage_table(lander, USAGE[:1], names=("id", "who", "metric", "happened_at", "seen_at", "details"))
+    with lander.warehouse.connect() as session:
+        session.execute("alter table analytics.usage add column n double precision")
+        session.execute("update analytics.usage set n = 0.00001")
+        session.execute(
+            "create view analytics.plain as select id as transaction_id, who as external_subscription_id, "
+            "metric as code, happened_at as timestamp, n from analytics.usage"
+        )
+    [landed] = lander.land(EventSource("relation", organization_id="acme", relation="analytics.plain"))
+    assert counts(landed) == (1, 1, 0, 0, 0)
+    [(properties,)] = lander.rows("properties")
+    assert Decimal(json.loads(properties, parse_float=str)["n"]) == Decimal("0.00001")
 
 
 def test_a_relation_with_the_names_of_events_needs_no_mapping(lander: Lander) -> None:
