@@ -271,7 +271,6 @@ def _check_fixed_charge_units(entry: Entry[Subscription], plans: Sequence[Plan],
 
 
 def _check_credits(tables: Tables, references: References, problems: Problems) -> None:
-    currencies = {entry.model.external_id: entry.model.currency for entry in tables.customers}
     parents = {entry.model.external_id: entry.model.parent_external_id for entry in tables.customers}
     for coupon in tables.applied_coupons:
         references.check("customer", coupon.model.external_customer_id, coupon.place, "external_customer_id")
@@ -295,13 +294,6 @@ def _check_credits(tables: Tables, references: References, problems: Problems) -
         if parents.get(row.external_customer_id) is not None:
             wanted = f"{parents[row.external_customer_id]}, the parent, which pays for {row.external_customer_id}"
             problems.add(place, wanted, "external_customer_id")
-        currency = currencies.get(row.external_customer_id)
-        if currency is not None and row.currency != currency:
-            problems.add(
-                place,
-                f"{currency}, the currency of customer {row.external_customer_id}",
-                "currency",
-            )
         _check_top_up_rules(row, place, problems)
         if row.rate_amount == 0:
             problems.add(place, "a decimal above 0: what one credit is worth", "rate_amount")

@@ -202,7 +202,6 @@ def changed(case, path, value):
             "not before",
         ),
         ("customers.0.currency", "USD", "subscriptions[0].plan_code", '"p"', "not in EUR"),
-        ("wallets.0.currency", "USD", "wallets[0].currency", '"USD"', "EUR, the currency of"),
         ("wallets.0.rate_amount", "0", "wallets[0].rate_amount", '"0"', "above 0"),
         (
             TOP_UPS,
