@@ -286,6 +286,11 @@ def _check_credits(tables: Tables, references: References, problems: Problems) -
             "billable_metric_codes",
         )
         problems.add_repeated(place, row.applies_to.fee_types, "applies_to", "fee_types")
+        if "true_up" in row.applies_to.fee_types:
+            at = row.applies_to.fee_types.index("true_up")
+            problems.add(
+                place, "charge: a true-up is a fee of its charge and is paid like it", "applies_to", "fee_types", at
+            )
         if parents.get(row.external_customer_id) is not None:
             wanted = f"{parents[row.external_customer_id]}, the parent, which pays for {row.external_customer_id}"
             problems.add(place, wanted, "external_customer_id")

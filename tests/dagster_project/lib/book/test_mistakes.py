@@ -56,6 +56,13 @@ def changed(case, path, value):
             '"flat_amount" perhaps',
         ),
         ("plans.0.interval", "daily", "plans[0].interval", '"daily"', "one of weekly, monthly"),
+        (
+            "wallets.0.applies_to.fee_types.0",
+            "true_up",
+            "wallets[0].applies_to.fee_types[0]",
+            '"true_up"',
+            "charge: a true-up",
+        ),
         ("plans.0.interval", ABSENT, "plans[0].interval", "nothing", "the key is required"),
         ("plans.0.amount_cents", "3500", "plans[0].amount_cents", '"3500"', "an integer"),
         ("plans.0.amount_cents", 35.5, "plans[0].amount_cents", "35.5", "an integer"),
