@@ -7,6 +7,7 @@ catalogue reads of them.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +20,9 @@ from dagster_project.lib.landing.events_layouts import EventLayout, create_layou
 from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
 from dagster_project.lib.landing.events_mapping import json_path, literal
 from dagster_project.lib.landing.events_sql import statement, statements
+
+if TYPE_CHECKING:
+    from dagster_project.lib.landing.events_plain import PlainLines
 
 # one page of doubtful lines in memory; a line has at most 1 MiB
 _PAGE_ROWS = 2000
@@ -69,6 +73,7 @@ class EventParser:
         self._formulas = FormulaStep(connection, formulas)
         self._events = events
         self._batch_id = 0
+        self._layouts: Sequence[EventLayout] = ()
         self._extracted: dict[str, str] = {}
         self.defaults: dict[int, str | None] = {}
         self._organizations = frozenset(organizations)
@@ -85,6 +90,7 @@ class EventParser:
     ) -> None:
         """Begin with empty relations; `defaults` has the default organisation of each file id, `layouts` are recorded ones."""
         self._batch_id = batch_id
+        self._layouts = layouts
         self._extracted = create_layouts(self.connection, layouts)
         rows = "(select * from landing_parsed where not is_doubtful)"
         for table in statements("events_tables", extracted=statement("events_extracted", rows=rows, **self._extracted)):
@@ -124,11 +130,7 @@ class EventParser:
             self._parse(select.replace("{stream}", _STREAM), file_id=file_id)
         except duckdb.Error:
             if failures and isinstance(failures[0], OSError):
-                error = failures[0]
-                raise InputError(
-                    f"{error.filename or 'A file of events'} cannot be read: {error.strerror or error}. "
-                    "Nothing of it was landed; check the file and run the command again."
-                ) from error
+                raise unreadable(failures[0]) from failures[0]
             if failures:
                 raise failures[0] from None
             raise
@@ -136,6 +138,45 @@ class EventParser:
             # a transaction that failed takes the name of the stream with it
             with suppress(duckdb.TransactionException):
                 self.connection.unregister(_STREAM)
+
+    def knows_organization(self, file_id: int) -> bool:
+        """Whether events of a file that name no organisation have one."""
+        return self.defaults[file_id] in self._organizations
+
+    def plain_lines(self, file_ids: Collection[int]) -> "PlainLines | None":
+        """What takes the plain lines of files whose organisations are known; None where it cannot be compiled."""
+        organizations = {self.defaults[file_id] for file_id in file_ids}
+        try:
+            from dagster_project.lib.landing.events_plain import PlainLines, code_table
+        except (ImportError, OSError, RuntimeError):
+            return None
+        return PlainLines(
+            {
+                organization: code_table(
+                    [layout for layout in self._layouts if layout.organization_id == organization],
+                    self._formulas.codes,
+                )
+                for organization in sorted(filter(None, organizations))
+            }
+        )
+
+    def take(self, lines: "PlainLines") -> None:
+        """Take plain lines, and clear them."""
+        self.connection.register(_STREAM, lines.table())
+        parsed = statement("events_scanned", stream=_STREAM)
+        try:
+            # one thread fills whole groups of rows; of two, each leaves one that has to be stored again
+            self.connection.execute("set threads = 1")
+            if self._events is None:
+                self.connection.execute(statement("events_hold", parsed=parsed))
+            else:
+                self._take(parsed, extracted="select * from plain", is_stored=False)
+        finally:
+            # a transaction that failed takes the name of the stream with it
+            with suppress(duckdb.TransactionException):
+                self.connection.execute("reset threads")
+                self.connection.unregister(_STREAM)
+        lines.clear()
 
     def read_relation(self, select: str, *, file_id: int) -> None:
         """Parse what `select` gives: file_id, line_number, line, raw and problem."""
@@ -223,12 +264,17 @@ class EventParser:
         if self._events is None or is_judged:
             self.connection.execute(statement("events_hold", parsed=parsed))
             return
+        self._take(parsed, extracted=statement("events_extracted", rows="plain", **self._extracted))
+
+    def _take(self, parsed: str, *, extracted: str, is_stored: bool = True) -> None:
+        """Take parsed lines into the warehouse; `is_stored`: reading them once again costs more than to keep them."""
         self.connection.execute(
             statement(
                 "events_take",
                 parsed=parsed,
-                extracted=statement("events_extracted", rows="plain", **self._extracted),
-                events=self._events,
+                materialized="materialized" if is_stored else "not materialized",
+                extracted=extracted,
+                events=str(self._events),
                 batch_id=self._batch_id,
                 is_kept=self._is_kept,
             )
@@ -238,6 +284,14 @@ class EventParser:
         self.connection.register("landing_rows", rows)
         self.connection.execute(f"insert into {table} select * from landing_rows")
         self.connection.unregister("landing_rows")
+
+
+def unreadable(error: OSError) -> InputError:
+    """What to tell of a file that cannot be read."""
+    return InputError(
+        f"{error.filename or 'A file of events'} cannot be read: {error.strerror or error}. "
+        "Nothing of it was landed; check the file and run the command again."
+    )
 
 
 def _watched(batches: Iterator[pa.RecordBatch], failures: list[OSError | BillingError]) -> Iterator[pa.RecordBatch]:
