@@ -36,7 +36,7 @@ from dagster_project.lib.errors import BillingError
 from dagster_project.lib.gate import GateReport, run_gate
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import Progress, Steps
-from dagster_project.lib.warehouse import Warehouse, require_lock, warehouse_lock
+from dagster_project.lib.warehouse import Session, Warehouse, require_lock, warehouse_lock
 from dagster_project.lib.webhooks import load_endpoints
 
 
@@ -252,10 +252,12 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
 def seed_reference(warehouse: Warehouse, runs: DbtRuns) -> None:
     """Load the reference tables where they are missing or belong to another version of the project."""
     marker = reference_version(runs)
-    if recorded_version(warehouse, "loaded_version") == marker:
-        return
+    with warehouse.connect() as session:
+        if recorded_version(session, "loaded_version") == marker:
+            return
     runs.seed()
-    record_version(warehouse, "loaded_version", marker)
+    with warehouse.connect() as session:
+        record_version(session, "loaded_version", marker)
 
 
 def rate_candidates(
@@ -267,35 +269,35 @@ def rate_candidates(
     that they have now.
     """
     version = staging_version(runs)
-    versions = {
-        "staged_version": (version, STAGING_SELECTION),
-        "staged_ledger_version": (f"{version} over {ledger_columns(warehouse)}", STAGING_LEDGER_SELECTION),
-    }
-    are_there = staging_count(warehouse) >= int(version.split()[0])
-    standing = {
-        table for table, (made_by, _) in versions.items() if recorded_version(warehouse, table) == made_by and are_there
-    }
-    runs.run(selection, exclude=(*exclude, *(path for table in standing for path in versions[table][1])))
-    for table in versions.keys() - standing:
-        record_version(warehouse, table, versions[table][0])
-
-
-def staging_count(warehouse: Warehouse) -> int:
-    """How many views staging has in the warehouse."""
     with warehouse.connect() as session:
-        [(count,)] = session.rows(
-            "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
-        )
+        are_there = staging_count(session) >= int(version.split()[0])
+        versions = {
+            "staged_version": (version, STAGING_SELECTION),
+            "staged_ledger_version": (f"{version} over {ledger_columns(session)}", STAGING_LEDGER_SELECTION),
+        }
+        made_by = {table: recorded_version(session, table) for table in versions}
+    standing = {table for table, (wanted, _) in versions.items() if made_by[table] == wanted and are_there}
+    runs.run(selection, exclude=(*exclude, *(path for table in standing for path in versions[table][1])))
+    if made := versions.keys() - standing:
+        with warehouse.connect() as session:
+            for table in made:
+                record_version(session, table, versions[table][0])
+
+
+def staging_count(session: Session) -> int:
+    """How many views staging has in the warehouse."""
+    [(count,)] = session.rows(
+        "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
+    )
     return int(count)
 
 
-def ledger_columns(warehouse: Warehouse) -> str:
+def ledger_columns(session: Session) -> str:
     """A hash over the names of the ledger's tables and columns."""
-    with warehouse.connect() as session:
-        names = session.rows(
-            "select table_name, column_name from information_schema.columns where table_schema = ?",
-            [session.schema("ledger")],
-        )
+    names = session.rows(
+        "select table_name, column_name from information_schema.columns where table_schema = ?",
+        [session.schema("ledger")],
+    )
     return hashlib.sha256(repr(sorted(names)).encode()).hexdigest()
 
 

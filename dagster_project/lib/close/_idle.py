@@ -15,7 +15,7 @@ from typing import Any
 
 from dagster_project.lib.close._versions import record_version, recorded_version
 from dagster_project.lib.dbt_runs import DbtRuns
-from dagster_project.lib.warehouse import Warehouse
+from dagster_project.lib.warehouse import Session, Warehouse
 
 # the stages of a close by the folders of their models; the ledger has rows by the time the marts are built
 CANDIDATES, LEDGER, MARTS = "candidates", "ledger", "marts"
@@ -25,26 +25,28 @@ STAGES = {CANDIDATES: ("intermediate", "gate"), LEDGER: ("ledger",), MARTS: ("ma
 @contextmanager
 def building(warehouse: Warehouse, runs: DbtRuns, stage: str) -> Iterator[tuple[str, ...]]:
     """The models to leave out of a stage that is built now; when that fails, the next close builds all of them."""
-    idle = idle_models(warehouse, runs, stage)
-    record_version(warehouse, f"built_{stage}_version", "being built")
+    manifest = runs.manifest()
+    with warehouse.connect() as session:
+        idle = idle_models(session, manifest, stage)
+        record_version(session, f"built_{stage}_version", "being built")
     yield idle
-    record_version(warehouse, f"built_{stage}_version", _project_version(runs.manifest()))
+    with warehouse.connect() as session:
+        record_version(session, f"built_{stage}_version", _project_version(manifest))
 
 
-def idle_models(warehouse: Warehouse, runs: DbtRuns, stage: str) -> tuple[str, ...]:
+def idle_models(session: Session, manifest: Any, stage: str) -> tuple[str, ...]:
     """The models of a stage that are empty and stay so with what the warehouse holds now, by name.
 
     None, when another version of the project built the stage last, or nobody yet, or a close that did not get through.
     """
-    manifest = runs.manifest()
-    if recorded_version(warehouse, f"built_{stage}_version") != _project_version(manifest):
+    if recorded_version(session, f"built_{stage}_version") != _project_version(manifest):
         return ()
     declared = {
         node.name: (node.relation_name, set(tables_behind(manifest, node)))
         for node in _models(manifest)
         if node.fqn[1] in STAGES[stage] and _rows_only_with(node)
     }
-    there = _has_rows(warehouse, {name for own, tables in declared.values() for name in (own, *tables)})
+    there = _has_rows(session, {name for own, tables in declared.values() for name in (own, *tables)})
     return tuple(
         sorted(
             name
@@ -97,23 +99,20 @@ def _models(manifest: Any) -> list[Any]:
     return [node for node in manifest.nodes.values() if str(node.resource_type) == "model"]
 
 
-def _has_rows(warehouse: Warehouse, relations: set[str]) -> dict[str, bool]:
+def _has_rows(session: Session, relations: set[str]) -> dict[str, bool]:
     """Whether each relation that exists has rows."""
-    with warehouse.connect(read_only=True) as session:
-        existing = {
-            f"{schema}.{name}"
-            for schema, name in session.rows("select table_schema, table_name from information_schema.tables")
-        }
-        asked = sorted(
-            relation for relation in relations if ".".join(relation.replace('"', "").split(".")[1:]) in existing
+    existing = {
+        f"{schema}.{name}"
+        for schema, name in session.rows("select table_schema, table_name from information_schema.tables")
+    }
+    asked = sorted(relation for relation in relations if ".".join(relation.replace('"', "").split(".")[1:]) in existing)
+    if not asked:
+        return {}
+    filled = session.rows(
+        " union all ".join(
+            f"select {number} where exists (select 1 from {relation})" for number, relation in enumerate(asked)
         )
-        if not asked:
-            return {}
-        filled = session.rows(
-            " union all ".join(
-                f"select {number} where exists (select 1 from {relation})" for number, relation in enumerate(asked)
-            )
-        )
+    )
     return {relation: (number,) in filled for number, relation in enumerate(asked)}
 
 
