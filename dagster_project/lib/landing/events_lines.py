@@ -68,8 +68,12 @@ def cut_pieces(source: FileBytes) -> Iterator[bytes | RefusedLine]:
 
 def cut_lines(source: FileBytes) -> Iterator[pa.RecordBatch]:
     """Yield the lines of a file; the last one may lack its line break. Raises OSError."""
-    number = 1
-    for piece in cut_pieces(source):
+    yield from lines_of_pieces(cut_pieces(source), 1)
+
+
+def lines_of_pieces(pieces: Iterator[bytes | RefusedLine], number: int) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of pieces of which the first line has a number. Raises OSError."""
+    for piece in pieces:
         if isinstance(piece, RefusedLine):
             yield refused(number, piece)
             number += 1

@@ -14,6 +14,8 @@ from dagster_project.lib.landing.events_lines import lines_of
 # what is stored at once: whole groups of rows, as DuckDB stores them, of lines of 250 bytes
 _ROWS = 3 * 122_880
 _BYTES = 250 * _ROWS
+# of a filter: 256 MB
+_MOST_WORDS = (1 << 25) - 1
 _DECIMAL = pa.decimal128(27, 12)
 
 Numbers = npt.NDArray[np.int64]
@@ -74,13 +76,30 @@ def code_table(layouts: Sequence[EventLayout], left_codes: Collection[str]) -> C
     )
 
 
+class KnownIds:
+    """Which ids of events may be known, by their hashes: a filter that never takes a known one for a new one."""
+
+    def __init__(self, count: int) -> None:
+        """Make room for so many hashes: sixteen bits each, so that few new ones are taken for known ones."""
+        words = 1 << min(max(count // 4, 1), _MOST_WORDS).bit_length()
+        self.capacity = 4 * words
+        self._words = np.zeros(words, dtype=np.uint64)
+
+    def note(self, hashes: Numbers) -> npt.NDArray[np.uint8]:
+        """Note hashes; 1 for each that may be known, or be there before, else 0."""
+        seen = np.empty(len(hashes), dtype=np.uint8)
+        scanner.note_hashes(hashes, self._words, seen)
+        return seen
+
+
 class PlainLines:
     """The rows of plain lines; the memory in which they lie is used again after `clear`."""
 
-    def __init__(self, codes: Mapping[str, CodeTable]) -> None:
-        """Prepare for events of the organisations of `codes`."""
-        self._codes = codes
-        self._names, self._name_views = _name_views(codes)
+    def __init__(self) -> None:
+        """Take some memory."""
+        self._codes: Mapping[str, CodeTable] = {}
+        self._names: bytes = b""
+        self._name_views: Mapping[str, npt.NDArray[np.uint64]] = {}
         self._data = np.empty(_BYTES + scanner.PADDING, dtype=np.uint8)
         self._text = np.empty(_BYTES, dtype=np.uint8)
         self._numbers, self._moments, self._layout_ids, self._file_ids = np.empty((4, _ROWS), dtype=np.int64)
@@ -90,6 +109,12 @@ class PlainLines:
         self._marks = np.empty((5, _ROWS), dtype=np.uint8)
         self._left = np.empty(0, dtype=np.uint8)
         self._left_numbers = np.empty(0, dtype=np.int64)
+        self.clear()
+
+    def start(self, codes: Mapping[str, CodeTable]) -> None:
+        """Prepare for events of the organisations of `codes`."""
+        self._codes = codes
+        self._names, self._name_views = _name_views(codes)
         self.clear()
 
     def clear(self) -> None:
@@ -129,8 +154,8 @@ class PlainLines:
         starts = np.concatenate(([0], ends[:-1] + 1))
         return scanned, number, list(lines_of(left.tobytes(), starts, ends, self._left_numbers[:left_count].copy()))
 
-    def table(self) -> pa.Table:
-        """The rows, valid until they are cleared; texts are views of the bytes that were read."""
+    def table(self, **more: pa.Array) -> pa.Table:
+        """The rows, valid until they are cleared, with more columns; texts are views of the bytes that were read."""
         texts = [pa.py_buffer(self._data), pa.py_buffer(self._text), pa.py_buffer(self._names)]
 
         def numbers(values: npt.NDArray[np.generic], type_: pa.DataType, mark: int | None = None) -> pa.Array:
@@ -157,6 +182,7 @@ class PlainLines:
                     pa.bool_(), self.count, [self._bits(scanner.HAS_ITEM), self._bits(scanner.IS_REMOVE)]
                 ),
                 "facets": view(views[scanner.FACETS], scanner.HAS_FACETS),
+                **more,
             }
         )
 

@@ -1,4 +1,15 @@
--- Plain lines as the scanner gives them, with the columns of parsed ones; what the catalogue reads of them stands beside.
+-- Plain lines as the scanner gives them: the new ones go straight into the warehouse; those whose id may be known wait.
+insert into {{ events }} (
+    organization_id, external_subscription_id, transaction_id, code, event_at, properties,
+    key_hash, layout_id, quantity, item, is_remove, facets, batch_id, file_id, line_number
+)
+select
+    organization_id, external_subscription_id, transaction_id, code, event_at, properties,
+    key_hash, layout_id, quantity, item, is_remove, facets, {{ batch_id }}, file_id, line_number
+from {{ lines }}
+where is_known = 0;
+
+insert into landing_parsed by name
 select
     file_id,
     line_number,
@@ -7,17 +18,8 @@ select
     transaction_id,
     code,
     event_at,
-    null::timestamp as received_at,
     properties,
-    null::decimal(38, 12) as precise_total_amount_cents,
-    landing_key_hash(organization_id, external_subscription_id, transaction_id) as key_hash,
-    false as is_doubtful,
-    null::varchar as line,
-    null::varchar as raw,
-    null::varchar as problem,
-    layout_id,
-    quantity,
-    item,
-    is_remove,
-    facets
-from {{ stream }}
+    key_hash,
+    false as is_doubtful
+from {{ lines }}
+where is_known = 1

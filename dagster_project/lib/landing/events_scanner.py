@@ -46,6 +46,7 @@ _END = 7_258_118_400 * _SECOND  # 2200
 _Bytes = types.Array(types.uint8, 1, "C", readonly=True)
 _Buffer = types.uint8[::1]
 _Int64s = types.int64[::1]
+_Hashes = types.Array(types.int64, 1, "C", readonly=True)
 _Table = types.int64[:, ::1]
 
 # the columns of what is read of a code, see PlainScanner
@@ -710,3 +711,20 @@ def scan(
         rows += 1
         number += 1
     return at, number, rows, text_end, left_count, left_end
+
+
+@njit(types.void(_Hashes, types.uint64[::1], types.uint8[::1]), cache=True, nogil=True)
+def note_hashes(hashes, words, seen):
+    """Note hashes in a filter of a power of two of words; mark those that may be there already, and are when they are."""
+    bits = np.uint64(6)
+    for row in range(len(hashes)):
+        mixed = np.uint64(hashes[row]) * _FACTOR
+        place = (mixed >> np.uint64(24)) & np.uint64(len(words) - 1)
+        signs = (
+            _ONE << (mixed & np.uint64(63))
+            | _ONE << (mixed >> bits & np.uint64(63))
+            | _ONE << (mixed >> np.uint64(12) & np.uint64(63))
+            | _ONE << (mixed >> np.uint64(18) & np.uint64(63))
+        )
+        seen[row] = words[place] & signs == signs
+        words[place] |= signs
