@@ -186,7 +186,6 @@ class EventParser:
 
     def take(self, lines: "PlainLines") -> None:
         """Take plain lines, and clear them."""
-        count = lines.count
         self.connection.register(_LINES, lines.table())
         try:
             # one thread fills whole groups of rows; of two, each leaves one that has to be stored again
@@ -194,13 +193,16 @@ class EventParser:
             self.connection.execute("set preserve_insertion_order = true")
             hashes = self.connection.execute(statement("events_scanned_hashes", lines=_LINES)).fetchnumpy()["key_hash"]
             self.connection.execute("set preserve_insertion_order = false")
-            known = np.ones(count, dtype=np.uint8) if self._known is None else self._known.note(hashes)
-            columns = {"key_hash": integer_array(hashes), "is_known": integer_array(known)}
-            self.connection.register(_LINES, lines.table(**columns))
-            store, wait = statements("events_scanned", lines=_LINES, events=str(self._events), batch_id=self._batch_id)
+            known = np.ones(len(hashes), dtype=np.uint8) if self._known is None else self._known.note(hashes)
             if self._events is not None:
-                self.connection.execute(store)
-            self.connection.execute(wait)
+                table = lines.table(key_hash=integer_array(hashes), is_known=integer_array(known))
+                self.connection.register(_LINES, table)
+                self.connection.execute(
+                    statement("events_scanned_new", lines=_LINES, events=self._events, batch_id=self._batch_id)
+                )
+            rows = np.flatnonzero(known)
+            self.connection.register(_LINES, lines.table(rows, key_hash=integer_array(hashes[rows])))
+            self.connection.execute(statement("events_scanned_known", lines=_LINES))
         finally:
             # a transaction that failed takes the name of the stream with it
             with suppress(duckdb.TransactionException):

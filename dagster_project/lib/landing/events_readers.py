@@ -43,6 +43,7 @@ SCANNED_BYTES = 64 << 20
 # how much the scanner leaves before it is read
 _LEFT_BYTES = 32 << 20
 
+_NEWLINE = 10
 # how often the reading of a long file is told
 _NOTED_LINES = 1_000_000
 FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
@@ -182,12 +183,12 @@ def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", n
 
 
 def _scan_piece(
-    parser: EventParser, origin: Origin, lines: "PlainLines", piece: bytes, number: int, note: Note
+    parser: EventParser, origin: Origin, lines: "PlainLines", piece: memoryview, number: int, note: Note
 ) -> tuple[int, list[pa.RecordBatch]]:
     """Scan whole lines of which the first has a number; the number after them, and what is left."""
     left: list[pa.RecordBatch] = []
     organization_id = parser.defaults[origin.file_id] or ""
-    rest = memoryview(piece if piece.endswith(b"\n") else piece + b"\n")
+    rest = piece if piece[-1] == _NEWLINE else memoryview(bytes(piece) + b"\n")
     while rest:
         before = lines.count
         scanned, number, batches = lines.add(rest, number, file_id=origin.file_id, organization_id=organization_id)

@@ -347,8 +347,8 @@ def _fill_quantity(data, at, end, quantities, row):
     if is_negative:
         total = ~total + np.uint64(1)
         upper = ~upper + np.uint64(total == 0)
-    quantities[2 * row] = total
-    quantities[2 * row + 1] = upper
+    quantities[row, 0] = total
+    quantities[row, 1] = upper
     return True
 
 
@@ -553,7 +553,7 @@ def _write_facets(data, pairs, count, texts, facets, first, facets_count, text, 
         _Int64s,
         _Int64s,
         types.uint64[:, :, ::1],
-        types.uint64[::1],
+        types.uint64[:, ::1],
         types.uint8[:, ::1],
         _Buffer,
         _Buffer,

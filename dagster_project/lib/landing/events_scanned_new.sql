@@ -1,4 +1,4 @@
--- Plain lines as the scanner gives them: the new ones go straight into the warehouse; those whose id may be known wait.
+-- Plain lines as the scanner gives them, whose ids are new, straight into the warehouse.
 insert into {{ events }} (
     organization_id, external_subscription_id, transaction_id, code, event_at, properties,
     key_hash, layout_id, quantity, item, is_remove, facets, batch_id, file_id, line_number
@@ -7,19 +7,4 @@ select
     organization_id, external_subscription_id, transaction_id, code, event_at, properties,
     key_hash, layout_id, quantity, item, is_remove, facets, {{ batch_id }}, file_id, line_number
 from {{ lines }}
-where is_known = 0;
-
-insert into landing_parsed by name
-select
-    file_id,
-    line_number,
-    organization_id,
-    external_subscription_id,
-    transaction_id,
-    code,
-    event_at,
-    properties,
-    key_hash,
-    false as is_doubtful
-from {{ lines }}
-where is_known = 1
+where is_known = 0
