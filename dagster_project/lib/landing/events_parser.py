@@ -177,7 +177,7 @@ class EventParser:
         from dagster_project.lib.landing.events_plain import KnownIds
 
         [(count,)] = self.connection.execute(f"select count(*) from {self._events}").fetchall()
-        if self._known is None or self._known.capacity < count + _ROOM_ROWS:
+        if self._known is None or not self._known.has_room(count + _ROOM_ROWS):
             self._known, self._noted_file_id = KnownIds(2 * (count + _ROOM_ROWS)), 0
         known = f"select key_hash from {self._events} where file_id >= {self._noted_file_id}"
         for batch in self.connection.sql(known).to_arrow_reader():

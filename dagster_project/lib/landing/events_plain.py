@@ -15,7 +15,7 @@ from dagster_project.lib.landing.events_lines import lines_of
 _ROWS = 3 * 122_880
 _BYTES = 250 * _ROWS
 # of a filter: 256 MB
-_MOST_WORDS = (1 << 25) - 1
+_MOST_WORDS = 1 << 25
 _DECIMAL = pa.decimal128(27, 12)
 
 Numbers = npt.NDArray[np.int64]
@@ -77,13 +77,19 @@ def code_table(layouts: Sequence[EventLayout], left_codes: Collection[str]) -> C
 
 
 class KnownIds:
-    """Which ids of events may be known, by their hashes: a filter that never takes a known one for a new one."""
+    """Which ids of events may be known, by their hashes: a filter that never takes a known one for a new one.
+
+    Sixteen bits for each hash let few new ones be taken for known ones; where there is no room for these, more of them.
+    """
 
     def __init__(self, count: int) -> None:
-        """Make room for so many hashes: sixteen bits each, so that few new ones are taken for known ones."""
-        words = 1 << min(max(count // 4, 1), _MOST_WORDS).bit_length()
-        self.capacity = 4 * words
+        """Make room for so many hashes."""
+        words = min(1 << max(count // 4, 1).bit_length(), _MOST_WORDS)
         self._words = np.zeros(words, dtype=np.uint64)
+
+    def has_room(self, count: int) -> bool:
+        """Whether a larger filter would be of no use for so many hashes."""
+        return len(self._words) >= min(count // 4, _MOST_WORDS)
 
     def note(self, hashes: Numbers) -> npt.NDArray[np.uint8]:
         """Note hashes; 1 for each that may be known, or be there before, else 0."""

@@ -49,7 +49,7 @@ _Int64s = types.int64[::1]
 _Hashes = types.Array(types.int64, 1, "C", readonly=True)
 _Table = types.int64[:, ::1]
 
-# the columns of what is read of a code, see PlainScanner
+# the columns of what is read of a code, see code_table
 CODE_AT, CODE_LENGTH, LAYOUT_ID, MEASURED_AT, MEASURED_LENGTH, IS_COUNTED, FACETS_AT, FACETS_COUNT, IS_LEFT = range(9)
 # the views of a row, and its marks
 SUBSCRIPTION, TRANSACTION, CODE, PROPERTIES, ITEM, FACETS = range(6)
@@ -353,14 +353,14 @@ def _fill_quantity(data, at, end, quantities, row):
 
 
 @_inner
-def _fill_view(views, row, data, at, length, buffer):
+def _fill_view(views, kind, row, data, at, length, buffer):
     """Write a view of Arrow: the length, then up to twelve bytes of text, else its first four, its buffer and its place."""
     if length > 12:
-        views[row, 0] = np.uint64(length) | _word(data, at) << np.uint64(32)
-        views[row, 1] = np.uint64(buffer) | np.uint64(at) << np.uint64(32)
+        views[kind, row, 0] = np.uint64(length) | _word(data, at) << np.uint64(32)
+        views[kind, row, 1] = np.uint64(buffer) | np.uint64(at) << np.uint64(32)
         return
-    views[row, 0] = np.uint64(length) | _head(data, at, min(length, 4)) << np.uint64(32)
-    views[row, 1] = _head(data, at + 4, length - 4) if length > 4 else np.uint64(0)
+    views[kind, row, 0] = np.uint64(length) | _head(data, at, min(length, 4)) << np.uint64(32)
+    views[kind, row, 1] = _head(data, at + 4, length - 4) if length > 4 else np.uint64(0)
 
 
 @_inner
@@ -658,15 +658,15 @@ def scan(
             continue
         numbers[rows] = number
         moments[rows] = moment
-        _fill_view(views[TRANSACTION], rows, data, spans[0, 0], spans[0, 1], 0)
-        _fill_view(views[SUBSCRIPTION], rows, data, spans[1, 0], spans[1, 1], 0)
-        _fill_view(views[CODE], rows, data, spans[2, 0], spans[2, 1], 0)
+        _fill_view(views, TRANSACTION, rows, data, spans[0, 0], spans[0, 1], 0)
+        _fill_view(views, SUBSCRIPTION, rows, data, spans[1, 0], spans[1, 1], 0)
+        _fill_view(views, CODE, rows, data, spans[2, 0], spans[2, 1], 0)
         if is_other:
             first = text_end
             text_end = _write_object(data, pairs, count, text, text_end)
-            _fill_view(views[PROPERTIES], rows, text, first, text_end - first, 1)
+            _fill_view(views, PROPERTIES, rows, text, first, text_end - first, 1)
         else:
-            _fill_view(views[PROPERTIES], rows, data, spans[4, 0], spans[4, 1], 0)
+            _fill_view(views, PROPERTIES, rows, data, spans[4, 0], spans[4, 1], 0)
         for mark in range(5):
             marks[mark, rows] = 0
         if layout >= 0:
@@ -688,7 +688,7 @@ def scan(
                 if place >= 0:
                     text[text_end] = 61
                     text_end = _copy(data, pairs[place, 2], pairs[place, 3], text, text_end + 1)
-                _fill_view(views[ITEM], rows, text, first, text_end - first, 1)
+                _fill_view(views, ITEM, rows, text, first, text_end - first, 1)
                 place = _pair_of(data, pairs, count, _WORDS, 13, 14)
                 marks[IS_REMOVE, rows] = (
                     place >= 0 and pairs[place, 3] == 6 and _is_same(data, pairs[place, 2], _WORDS, 27, 6)
@@ -707,7 +707,7 @@ def scan(
                     text,
                     text_end,
                 )
-                _fill_view(views[FACETS], rows, text, first, text_end - first, 1)
+                _fill_view(views, FACETS, rows, text, first, text_end - first, 1)
         rows += 1
         number += 1
     return at, number, rows, text_end, left_count, left_end
