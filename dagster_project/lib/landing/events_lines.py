@@ -34,27 +34,30 @@ class RefusedLine:
     problem: str
 
 
-def cut_pieces(source: FileBytes) -> Iterator[bytes | RefusedLine]:
+def cut_pieces(source: FileBytes) -> Iterator[memoryview | RefusedLine]:
     """Yield a file as pieces of whole lines and single refused lines; the last line may lack its line break. Raises OSError."""
     carry = b""
     # the length so far of a line that is too long to be kept; None outside of such a line
     skipped: int | None = None
     for block in source.blocks():
-        data = block
-        if skipped is not None:
-            end = data.find(b"\n")
-            skipped += len(data) if end < 0 else end
-            if end < 0:
-                continue
-            yield RefusedLine(carry, f"line_too_long|{skipped}")
-            carry, skipped = b"", None
-            data = data[end + 1 :]
-        data = carry + data
-        end = data.rfind(b"\n") + 1
-        if end:
-            yield data[:end]
-        carry = data[end:]
-        if len(carry) > MAX_LINE_BYTES:
+        start = 0
+        if skipped is not None or carry:
+            start = block.find(b"\n") + 1
+            if skipped is not None:
+                skipped += start - 1 if start else len(block)
+            elif start:
+                yield memoryview(carry + block[:start])
+            else:
+                carry += block
+            if start and skipped is not None:
+                yield RefusedLine(carry, f"line_too_long|{skipped}")
+                skipped = None
+        if start or not carry:
+            end = block.rfind(b"\n") + 1
+            if end > start:
+                yield memoryview(block)[start:end]
+            carry = block[end:]
+        if skipped is None and len(carry) > MAX_LINE_BYTES:
             carry, skipped = carry[:MAX_KEPT_CHARACTERS], len(carry)
     if skipped is not None:
         yield RefusedLine(carry, f"line_too_long|{skipped}")
@@ -63,21 +66,26 @@ def cut_pieces(source: FileBytes) -> Iterator[bytes | RefusedLine]:
         # what was read after the last line break stands for the rest of the file
         yield RefusedLine(carry, f"damaged_file|{source.damage}")
     elif carry:
-        yield carry
+        yield memoryview(carry)
 
 
 def cut_lines(source: FileBytes) -> Iterator[pa.RecordBatch]:
     """Yield the lines of a file; the last one may lack its line break. Raises OSError."""
-    number = 1
-    for piece in cut_pieces(source):
+    yield from lines_of_pieces(cut_pieces(source), 1)
+
+
+def lines_of_pieces(pieces: Iterator[memoryview | RefusedLine], number: int) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of pieces of which the first line has a number. Raises OSError."""
+    for piece in pieces:
         if isinstance(piece, RefusedLine):
             yield refused(number, piece)
             number += 1
             continue
-        ends = np.flatnonzero(np.frombuffer(piece, dtype=np.uint8) == _NEWLINE)
-        if not piece.endswith(b"\n"):
-            ends = np.append(ends, len(piece))
-        yield from _numbered(piece, ends, number)
+        data = bytes(piece)
+        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
+        if not data.endswith(b"\n"):
+            ends = np.append(ends, len(data))
+        yield from _numbered(data, ends, number)
         number += len(ends)
 
 

@@ -14,6 +14,8 @@ from dagster_project.lib.landing.events_lines import lines_of
 # what is stored at once: whole groups of rows, as DuckDB stores them, of lines of 250 bytes
 _ROWS = 3 * 122_880
 _BYTES = 250 * _ROWS
+# of a filter: 256 MB
+_MOST_WORDS = 1 << 25
 _DECIMAL = pa.decimal128(27, 12)
 
 Numbers = npt.NDArray[np.int64]
@@ -74,22 +76,51 @@ def code_table(layouts: Sequence[EventLayout], left_codes: Collection[str]) -> C
     )
 
 
+class KnownIds:
+    """Which ids of events may be known, by their hashes: a filter that never takes a known one for a new one.
+
+    Sixteen bits for each hash let few new ones be taken for known ones; where there is no room for these, more of them.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Make room for so many hashes."""
+        words = min(1 << max(count // 4, 1).bit_length(), _MOST_WORDS)
+        self._words = np.zeros(words, dtype=np.uint64)
+
+    def has_room(self, count: int) -> bool:
+        """Whether a larger filter would be of no use for so many hashes."""
+        return len(self._words) >= min(count // 4, _MOST_WORDS)
+
+    def note(self, hashes: Numbers) -> npt.NDArray[np.uint8]:
+        """Note hashes; 1 for each that may be known, or be there before, else 0."""
+        seen = np.empty(len(hashes), dtype=np.uint8)
+        scanner.note_hashes(hashes, self._words, seen)
+        return seen
+
+
 class PlainLines:
     """The rows of plain lines; the memory in which they lie is used again after `clear`."""
 
-    def __init__(self, codes: Mapping[str, CodeTable]) -> None:
-        """Prepare for events of the organisations of `codes`."""
-        self._codes = codes
-        self._names, self._name_views = _name_views(codes)
+    def __init__(self) -> None:
+        """Take some memory."""
+        self._codes: Mapping[str, CodeTable] = {}
+        self._names: bytes = b""
+        self._name_views: Mapping[str, npt.NDArray[np.uint64]] = {}
         self._data = np.empty(_BYTES + scanner.PADDING, dtype=np.uint8)
         self._text = np.empty(_BYTES, dtype=np.uint8)
         self._numbers, self._moments, self._layout_ids, self._file_ids = np.empty((4, _ROWS), dtype=np.int64)
         self._views = np.empty((6, _ROWS, 2), dtype=np.uint64)
         self._organizations = np.empty((_ROWS, 2), dtype=np.uint64)
-        self._quantities = np.empty(2 * _ROWS, dtype=np.uint64)
+        self._quantities = np.empty((_ROWS, 2), dtype=np.uint64)
         self._marks = np.empty((5, _ROWS), dtype=np.uint8)
         self._left = np.empty(0, dtype=np.uint8)
         self._left_numbers = np.empty(0, dtype=np.int64)
+        self.clear()
+
+    def start(self, codes: Mapping[str, CodeTable]) -> None:
+        """Prepare for events of the organisations of `codes`."""
+        self._codes = codes
+        self._names, self._name_views = _name_views(codes)
         self.clear()
 
     def clear(self) -> None:
@@ -129,41 +160,42 @@ class PlainLines:
         starts = np.concatenate(([0], ends[:-1] + 1))
         return scanned, number, list(lines_of(left.tobytes(), starts, ends, self._left_numbers[:left_count].copy()))
 
-    def table(self) -> pa.Table:
-        """The rows, valid until they are cleared; texts are views of the bytes that were read."""
+    def table(self, rows: Numbers | None = None, **more: pa.Array) -> pa.Table:
+        """The rows, or some of them, with more columns: valid until they are cleared, as texts are views of what was read."""
+        chosen = slice(self.count) if rows is None else rows
+        count = self.count if rows is None else len(rows)
         texts = [pa.py_buffer(self._data), pa.py_buffer(self._text), pa.py_buffer(self._names)]
 
-        def numbers(values: npt.NDArray[np.generic], type_: pa.DataType, mark: int | None = None) -> pa.Array:
-            return pa.Array.from_buffers(type_, self.count, [self._bits(mark), pa.py_buffer(values)])
+        def bits(mark: int | None) -> pa.Buffer | None:
+            return None if mark is None else pa.py_buffer(np.packbits(self._marks[mark, chosen], bitorder="little"))
+
+        def column(values: npt.NDArray[np.generic], type_: pa.DataType, mark: int | None = None) -> pa.Array:
+            return pa.Array.from_buffers(type_, count, [bits(mark), pa.py_buffer(values[chosen])])
 
         def view(values: npt.NDArray[np.uint64], mark: int | None = None) -> pa.Array:
-            return pa.Array.from_buffers(pa.string_view(), self.count, [self._bits(mark), pa.py_buffer(values), *texts])
+            return pa.Array.from_buffers(pa.string_view(), count, [bits(mark), pa.py_buffer(values[chosen]), *texts])
 
         views = self._views
         return pa.table(
             {
-                "file_id": numbers(self._file_ids, pa.int64()),
-                "line_number": numbers(self._numbers, pa.int64()),
+                "file_id": column(self._file_ids, pa.int64()),
+                "line_number": column(self._numbers, pa.int64()),
                 "organization_id": view(self._organizations),
                 "external_subscription_id": view(views[scanner.SUBSCRIPTION]),
                 "transaction_id": view(views[scanner.TRANSACTION]),
                 "code": view(views[scanner.CODE]),
-                "event_at": numbers(self._moments, pa.timestamp("us")),
+                "event_at": column(self._moments, pa.timestamp("us")),
                 "properties": view(views[scanner.PROPERTIES]),
-                "layout_id": numbers(self._layout_ids, pa.int64(), scanner.HAS_LAYOUT),
-                "quantity": numbers(self._quantities, _DECIMAL, scanner.HAS_QUANTITY),
+                "layout_id": column(self._layout_ids, pa.int64(), scanner.HAS_LAYOUT),
+                "quantity": column(self._quantities, _DECIMAL, scanner.HAS_QUANTITY),
                 "item": view(views[scanner.ITEM], scanner.HAS_ITEM),
                 "is_remove": pa.Array.from_buffers(
-                    pa.bool_(), self.count, [self._bits(scanner.HAS_ITEM), self._bits(scanner.IS_REMOVE)]
+                    pa.bool_(), count, [bits(scanner.HAS_ITEM), bits(scanner.IS_REMOVE)]
                 ),
                 "facets": view(views[scanner.FACETS], scanner.HAS_FACETS),
+                **more,
             }
         )
-
-    def _bits(self, mark: int | None) -> pa.Buffer | None:
-        if mark is None:
-            return None
-        return pa.py_buffer(np.packbits(self._marks[mark, : self.count], bitorder="little"))
 
 
 def _name_views(names: Collection[str]) -> tuple[bytes, dict[str, npt.NDArray[np.uint64]]]:

@@ -17,7 +17,7 @@ from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.landing.events_csv import CsvCutter
 from dagster_project.lib.landing.events_files import FileBytes, file_sha256
-from dagster_project.lib.landing.events_lines import LINES, RefusedLine, cut_lines, cut_pieces, refused
+from dagster_project.lib.landing.events_lines import LINES, RefusedLine, cut_lines, cut_pieces, lines_of_pieces, refused
 from dagster_project.lib.landing.events_mapping import (
     Expression,
     inexact_value,
@@ -43,6 +43,7 @@ SCANNED_BYTES = 64 << 20
 # how much the scanner leaves before it is read
 _LEFT_BYTES = 32 << 20
 
+_NEWLINE = 10
 # how often the reading of a long file is told
 _NOTED_LINES = 1_000_000
 FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
@@ -101,6 +102,10 @@ class Origin:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+# a file, and what of its lines is to be read with care
+_Rest = tuple[Origin, Iterator[pa.RecordBatch]]
+
+
 def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin], *, note: Note) -> None:
     """Parse all origins; their counts, sizes and hashes are known afterwards.
 
@@ -125,62 +130,78 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
 
 def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> None:
     """Read JSON lines; of many, the scanner takes those about which nothing is in doubt."""
+    rest: list[_Rest] = []
     scanned = [origin for origin in origins if origin.file is not None and parser.knows_organization(origin.file_id)]
     lines = None
     if sum(origin.size for origin in scanned) >= SCANNED_BYTES:
         lines = parser.plain_lines([origin.file_id for origin in scanned])
-    if lines is None:
-        scanned = []
-    else:
+    if lines is not None:
         try:
-            _scan(parser, scanned, lines, note)
+            rest = _scan(parser, scanned, lines, note)
         except OSError as error:
             raise unreadable(error) from error
-    others = [origin for origin in origins if origin not in scanned]
-    if others:
-        parser.read(FILE_LINES, _plain_batches(parser, others, note), select=PLAIN)
+        origins = [origin for origin in origins if origin not in scanned]
+    for origin in origins:
+        batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
+        rest.append((origin, batches))
+    if rest:
+        parser.read(FILE_LINES, _plain_batches(parser, rest, note), select=PLAIN)
 
 
-def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", note: Note) -> None:
+def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", note: Note) -> list[_Rest]:
+    """Scan files: plain lines are taken, those that are left wait; what of a file is not worth scanning is given back."""
+    rest: list[_Rest] = []
     left: list[pa.RecordBatch] = []
     left_bytes = 0
     for origin in origins:
-        for batch in _left_batches(parser, origin, lines, note):
-            left.append(_of_file(parser, origin, batch))
-            left_bytes += batch.nbytes
+        if origin.file is None:
+            continue
+        number = 1
+        pieces = cut_pieces(origin.file)
+        for piece in pieces:
+            count = origin.lines_count
+            if isinstance(piece, RefusedLine):
+                batches = [refused(number, piece)]
+                number += 1
+            else:
+                number, batches = _scan_piece(parser, origin, lines, piece, number, note)
+            taken_count = origin.lines_count - count
+            left_count = sum(batch.num_rows for batch in batches)
+            _count(origin, left_count, note)
+            left += [_of_file(parser, origin, batch) for batch in batches]
+            left_bytes += sum(batch.nbytes for batch in batches)
             if left_bytes > _LEFT_BYTES:
-                parser.read(FILE_LINES, iter(left), select=PLAIN)
+                parser.read(FILE_LINES, iter(left), select=PLAIN, is_held=True)
                 left, left_bytes = [], 0
+            if left_count > max(taken_count, 1):
+                rest.append((origin, lines_of_pieces(pieces, number)))
+                break
     parser.take(lines)
     if left:
-        parser.read(FILE_LINES, iter(left), select=PLAIN)
+        parser.read(FILE_LINES, iter(left), select=PLAIN, is_held=True)
+    return rest
 
 
-def _left_batches(parser: EventParser, origin: Origin, lines: "PlainLines", note: Note) -> Iterator[pa.RecordBatch]:
-    """Scan a file; its plain lines are taken, the others given out."""
-    organization_id = parser.defaults[origin.file_id]
-    if origin.file is None or organization_id is None:
-        return
-    number = 1
-    for piece in cut_pieces(origin.file):
-        if isinstance(piece, RefusedLine):
-            yield from _counted(origin, iter([refused(number, piece)]), note)
-            number += 1
-            continue
-        rest = memoryview(piece if piece.endswith(b"\n") else piece + b"\n")
-        while rest:
-            before = lines.count
-            scanned, number, batches = lines.add(rest, number, file_id=origin.file_id, organization_id=organization_id)
-            _count(origin, lines.count - before, note)
-            yield from _counted(origin, iter(batches), note)
-            rest = rest[scanned:]
-            if rest:
-                parser.take(lines)
+def _scan_piece(
+    parser: EventParser, origin: Origin, lines: "PlainLines", piece: memoryview, number: int, note: Note
+) -> tuple[int, list[pa.RecordBatch]]:
+    """Scan whole lines of which the first has a number; the number after them, and what is left."""
+    left: list[pa.RecordBatch] = []
+    organization_id = parser.defaults[origin.file_id] or ""
+    rest = piece if piece[-1] == _NEWLINE else memoryview(bytes(piece) + b"\n")
+    while rest:
+        before = lines.count
+        scanned, number, batches = lines.add(rest, number, file_id=origin.file_id, organization_id=organization_id)
+        _count(origin, lines.count - before, note)
+        left += batches
+        rest = rest[scanned:]
+        if rest:
+            parser.take(lines)
+    return number, left
 
 
-def _plain_batches(parser: EventParser, origins: Sequence[Origin], note: Note) -> Iterator[pa.RecordBatch]:
-    for origin in origins:
-        batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
+def _plain_batches(parser: EventParser, origins: Sequence[_Rest], note: Note) -> Iterator[pa.RecordBatch]:
+    for origin, batches in origins:
         for batch in _counted(origin, batches, note):
             yield _of_file(parser, origin, batch)
 

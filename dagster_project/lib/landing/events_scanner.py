@@ -46,9 +46,10 @@ _END = 7_258_118_400 * _SECOND  # 2200
 _Bytes = types.Array(types.uint8, 1, "C", readonly=True)
 _Buffer = types.uint8[::1]
 _Int64s = types.int64[::1]
+_Hashes = types.Array(types.int64, 1, "C", readonly=True)
 _Table = types.int64[:, ::1]
 
-# the columns of what is read of a code, see PlainScanner
+# the columns of what is read of a code, see code_table
 CODE_AT, CODE_LENGTH, LAYOUT_ID, MEASURED_AT, MEASURED_LENGTH, IS_COUNTED, FACETS_AT, FACETS_COUNT, IS_LEFT = range(9)
 # the views of a row, and its marks
 SUBSCRIPTION, TRANSACTION, CODE, PROPERTIES, ITEM, FACETS = range(6)
@@ -346,20 +347,20 @@ def _fill_quantity(data, at, end, quantities, row):
     if is_negative:
         total = ~total + np.uint64(1)
         upper = ~upper + np.uint64(total == 0)
-    quantities[2 * row] = total
-    quantities[2 * row + 1] = upper
+    quantities[row, 0] = total
+    quantities[row, 1] = upper
     return True
 
 
 @_inner
-def _fill_view(views, row, data, at, length, buffer):
+def _fill_view(views, kind, row, data, at, length, buffer):
     """Write a view of Arrow: the length, then up to twelve bytes of text, else its first four, its buffer and its place."""
     if length > 12:
-        views[row, 0] = np.uint64(length) | _word(data, at) << np.uint64(32)
-        views[row, 1] = np.uint64(buffer) | np.uint64(at) << np.uint64(32)
+        views[kind, row, 0] = np.uint64(length) | _word(data, at) << np.uint64(32)
+        views[kind, row, 1] = np.uint64(buffer) | np.uint64(at) << np.uint64(32)
         return
-    views[row, 0] = np.uint64(length) | _head(data, at, min(length, 4)) << np.uint64(32)
-    views[row, 1] = _head(data, at + 4, length - 4) if length > 4 else np.uint64(0)
+    views[kind, row, 0] = np.uint64(length) | _head(data, at, min(length, 4)) << np.uint64(32)
+    views[kind, row, 1] = _head(data, at + 4, length - 4) if length > 4 else np.uint64(0)
 
 
 @_inner
@@ -552,7 +553,7 @@ def _write_facets(data, pairs, count, texts, facets, first, facets_count, text, 
         _Int64s,
         _Int64s,
         types.uint64[:, :, ::1],
-        types.uint64[::1],
+        types.uint64[:, ::1],
         types.uint8[:, ::1],
         _Buffer,
         _Buffer,
@@ -657,15 +658,15 @@ def scan(
             continue
         numbers[rows] = number
         moments[rows] = moment
-        _fill_view(views[TRANSACTION], rows, data, spans[0, 0], spans[0, 1], 0)
-        _fill_view(views[SUBSCRIPTION], rows, data, spans[1, 0], spans[1, 1], 0)
-        _fill_view(views[CODE], rows, data, spans[2, 0], spans[2, 1], 0)
+        _fill_view(views, TRANSACTION, rows, data, spans[0, 0], spans[0, 1], 0)
+        _fill_view(views, SUBSCRIPTION, rows, data, spans[1, 0], spans[1, 1], 0)
+        _fill_view(views, CODE, rows, data, spans[2, 0], spans[2, 1], 0)
         if is_other:
             first = text_end
             text_end = _write_object(data, pairs, count, text, text_end)
-            _fill_view(views[PROPERTIES], rows, text, first, text_end - first, 1)
+            _fill_view(views, PROPERTIES, rows, text, first, text_end - first, 1)
         else:
-            _fill_view(views[PROPERTIES], rows, data, spans[4, 0], spans[4, 1], 0)
+            _fill_view(views, PROPERTIES, rows, data, spans[4, 0], spans[4, 1], 0)
         for mark in range(5):
             marks[mark, rows] = 0
         if layout >= 0:
@@ -687,7 +688,7 @@ def scan(
                 if place >= 0:
                     text[text_end] = 61
                     text_end = _copy(data, pairs[place, 2], pairs[place, 3], text, text_end + 1)
-                _fill_view(views[ITEM], rows, text, first, text_end - first, 1)
+                _fill_view(views, ITEM, rows, text, first, text_end - first, 1)
                 place = _pair_of(data, pairs, count, _WORDS, 13, 14)
                 marks[IS_REMOVE, rows] = (
                     place >= 0 and pairs[place, 3] == 6 and _is_same(data, pairs[place, 2], _WORDS, 27, 6)
@@ -706,7 +707,24 @@ def scan(
                     text,
                     text_end,
                 )
-                _fill_view(views[FACETS], rows, text, first, text_end - first, 1)
+                _fill_view(views, FACETS, rows, text, first, text_end - first, 1)
         rows += 1
         number += 1
     return at, number, rows, text_end, left_count, left_end
+
+
+@njit(types.void(_Hashes, types.uint64[::1], types.uint8[::1]), cache=True, nogil=True)
+def note_hashes(hashes, words, seen):
+    """Note hashes in a filter of a power of two of words; mark those that may be there already, and are when they are."""
+    bits = np.uint64(6)
+    for row in range(len(hashes)):
+        mixed = np.uint64(hashes[row]) * _FACTOR
+        place = (mixed >> np.uint64(24)) & np.uint64(len(words) - 1)
+        signs = (
+            _ONE << (mixed & np.uint64(63))
+            | _ONE << (mixed >> bits & np.uint64(63))
+            | _ONE << (mixed >> np.uint64(12) & np.uint64(63))
+            | _ONE << (mixed >> np.uint64(18) & np.uint64(63))
+        )
+        seen[row] = words[place] & signs == signs
+        words[place] |= signs

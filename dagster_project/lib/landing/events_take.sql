@@ -1,17 +1,14 @@
 -- Parsed lines: what is plain and new goes straight into the warehouse, in one pass; landing_parsed holds the others. These are
 -- what is in doubt, what a metric's expression reads, and every line whose id this landing or an earlier one has already.
-with parsed as {{ materialized }} (
+with parsed as materialized (
     {{ parsed }}
 ),
-identified as materialized (
-    select key_hash, is_doubtful from parsed
-),
 repeated as materialized (
-    select key_hash from identified where not is_doubtful group by key_hash having count(*) > 1
+    select key_hash from parsed where not is_doubtful group by key_hash having count(*) > 1
     union all
     select key_hash from landing_parsed where not is_doubtful
     union all
-    select key_hash from {{ events }} where key_hash in (select key_hash from identified)
+    select key_hash from {{ events }} where key_hash in (select key_hash from parsed)
 ),
 plain as (
     select *
@@ -31,8 +28,6 @@ taken as (
     from ({{ extracted }}) as extracted
 )
 insert into landing_parsed
-select
-    file_id, line_number, organization_id, external_subscription_id, transaction_id, code, event_at, received_at, properties,
-    precise_total_amount_cents, key_hash, is_doubtful, line, raw, problem
+select *
 from parsed
 where is_doubtful or {{ is_kept }} or key_hash in (select key_hash from repeated)

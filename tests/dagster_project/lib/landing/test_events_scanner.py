@@ -41,7 +41,8 @@ class Reader:
         self.connection = duckdb.connect()
         self.connection.execute("set TimeZone = 'UTC'")
         self.parser = EventParser(self.connection, organizations=["acme"], quantities=QUANTITIES)
-        self.lines = PlainLines({"acme": code_table(LAYOUTS, ["formula"])})
+        self.lines = PlainLines()
+        self.lines.start({"acme": code_table(LAYOUTS, ["formula"])})
 
     def scanned(self, texts: Sequence[bytes]) -> tuple[dict[int, tuple[Any, ...]], dict[int, str]]:
         """The rows of the plain lines, and the texts of what is left, by line number."""
