@@ -1,5 +1,6 @@
 """The `meterhouse` command."""
 
+import errno
 import gc
 import io
 import sys
@@ -45,7 +46,8 @@ def main() -> None:
             "and run the command again: what a close has committed is kept, the rest is made then.",
             file=sys.stderr,
         )
-        sys.exit(InputError.exit_code)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        sys.exit((BillingError if is_full else InputError).exit_code)
 
 
 if __name__ == "__main__":

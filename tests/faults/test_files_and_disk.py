@@ -17,6 +17,7 @@ import pytest
 
 from dagster_project.lib.book import BookError, read_book
 from dagster_project.lib.close import close, land_books
+from dagster_project.lib.close._publish import publish_marts, published_path
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
@@ -81,6 +82,33 @@ def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_
         assert store.documents() == []
     assert run.documents() == 3
     assert seals(own.warehouse) == sealed
+
+
+def test_a_full_disk_while_publishing_leaves_readers_the_old_copy_and_the_room_to_the_rest(tmp_path: Path) -> None:
+    """19: what was half written is gone, and the next close writes all of it."""
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
+
+    def make(count: int) -> None:
+        with warehouse.connect() as session:
+            session.execute(
+                f"create or replace table marts.numbers as select hash(n) as n from range({count}) as r (n)"
+            )
+
+    def counted() -> int:
+        with duckdb.connect(str(published_path(warehouse)), read_only=True) as connection:
+            [(count,)] = connection.execute("select count(*) from marts.numbers").fetchall()
+        return int(count)
+
+    with warehouse.connect() as session:
+        session.execute("create schema marts")
+    make(10)
+    publish_marts(warehouse)
+    make(1_000_000)
+    failed(limited(lambda: publish_marts(warehouse), megabytes=1), words="the close is committed")
+    assert counted() == 10
+    assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
+    publish_marts(warehouse)
+    assert counted() == 1_000_000
 
 
 def test_a_truncated_write_ahead_log_is_noticed_before_anything_is_billed(
@@ -198,9 +226,10 @@ def test_a_file_replaced_under_its_name_is_taken_by_its_content_and_one_that_van
 
     add_lines(book / "events" / "gone.jsonl", [{**events("clean")[0], "transaction_id": "gone"}])
     add_lines(book / "events" / "stays.jsonl", [{**events("clean")[0], "transaction_id": "stays"}])
+    (book / "events" / "link.jsonl").symlink_to(tmp_path / "nothing.jsonl")
     listed = read_book(book)
     (book / "events" / "gone.jsonl").unlink()
-    with pytest.raises(InputError, match=r"gone\.jsonl"):
+    with pytest.raises(InputError, match=r"gone\.jsonl.*link\.jsonl"):
         land_books(
             warehouse, [listed], landed_at=run_of(warehouse, dbt_home, AS_OF).request.now, progress=SilentProgress()
         )

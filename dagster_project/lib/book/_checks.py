@@ -271,7 +271,6 @@ def _check_fixed_charge_units(entry: Entry[Subscription], plans: Sequence[Plan],
 
 
 def _check_credits(tables: Tables, references: References, problems: Problems) -> None:
-    currencies = {entry.model.external_id: entry.model.currency for entry in tables.customers}
     parents = {entry.model.external_id: entry.model.parent_external_id for entry in tables.customers}
     for coupon in tables.applied_coupons:
         references.check("customer", coupon.model.external_customer_id, coupon.place, "external_customer_id")
@@ -287,16 +286,14 @@ def _check_credits(tables: Tables, references: References, problems: Problems) -
             "billable_metric_codes",
         )
         problems.add_repeated(place, row.applies_to.fee_types, "applies_to", "fee_types")
+        if "true_up" in row.applies_to.fee_types:
+            at = row.applies_to.fee_types.index("true_up")
+            problems.add(
+                place, "charge: a true-up is a fee of its charge and is paid like it", "applies_to", "fee_types", at
+            )
         if parents.get(row.external_customer_id) is not None:
             wanted = f"{parents[row.external_customer_id]}, the parent, which pays for {row.external_customer_id}"
             problems.add(place, wanted, "external_customer_id")
-        currency = currencies.get(row.external_customer_id)
-        if currency is not None and row.currency != currency:
-            problems.add(
-                place,
-                f"{currency}, the currency of customer {row.external_customer_id}",
-                "currency",
-            )
         _check_top_up_rules(row, place, problems)
         if row.rate_amount == 0:
             problems.add(place, "a decimal above 0: what one credit is worth", "rate_amount")

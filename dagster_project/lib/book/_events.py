@@ -39,6 +39,7 @@ from typing import Literal
 from pydantic import Field
 
 from dagster_project.lib.book._book import EventSource
+from dagster_project.lib.book._folders import files_below, is_gone
 from dagster_project.lib.book._places import Place, Problems, validated
 from dagster_project.lib.book._problems import nearest
 from dagster_project.lib.book._sources import Node, UnreadableError, data_suffix, read_document
@@ -108,10 +109,10 @@ def folder_events(root: Path, organization_ids: Collection[str], problems: Probl
         if (folder / name).is_file()
         for source in _described(root, folder / name, organization_ids, only, problems)
     ]
-    taken = {path.resolve() for source in described for path in source.paths}
+    taken = {os.path.realpath(path) for source in described for path in source.paths}
     native: dict[tuple[Format, bool], list[Path]] = defaultdict(list)
-    for path in _files(folder):
-        if path.resolve() in taken or path.name in SOURCES_FILES:
+    for path in files_below(folder, problems):
+        if os.path.realpath(path) in taken or path.name in SOURCES_FILES:
             continue
         kind = _FORMATS.get(data_suffix(path))
         packed = path.name.endswith(".gz")
@@ -130,13 +131,6 @@ def folder_events(root: Path, organization_ids: Collection[str], problems: Probl
             for (kind, packed), paths in sorted(native.items())
         ),
     )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts) and path.suffix not in {".md", ".txt"}:
-            yield path
 
 
 def _described(
@@ -207,7 +201,8 @@ def _globbed(
     if not parent.is_dir():
         problems.add(place, f"a glob in a folder that exists; {parent} does not", "files")
         return
-    paths = sorted(Path(match) for match in glob.glob(full, recursive=True) if Path(match).is_file())
+    matches = map(Path, glob.glob(full, recursive=True))
+    paths = sorted(path for path in matches if path.is_file() or is_gone(path))
     grouped: dict[tuple[Format, bool], list[Path]] = defaultdict(list)
     for path in paths:
         kind = row.format or _FORMATS.get(data_suffix(path))

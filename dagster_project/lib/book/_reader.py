@@ -1,5 +1,6 @@
 """Reading a book and a case: every problem of all its files in one error."""
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from dagster_project.lib.book._book import Book, Case
 from dagster_project.lib.book._entries import MODELS
 from dagster_project.lib.book._events import case_events, folder_events
 from dagster_project.lib.book._expectations import CaseKeys
+from dagster_project.lib.book._folders import files_below, is_gone
 from dagster_project.lib.book._places import Place, Problems, validated
 from dagster_project.lib.book._problems import BookError, nearest
 from dagster_project.lib.book._sources import (
@@ -121,14 +123,12 @@ def _read_book_file(root: Path, draft: Draft, problems: Problems) -> None:
 
 
 def _data_files(root: Path, folder: str, problems: Problems) -> Iterator[Path]:
-    files = (root / folder).rglob("*")
-    for file in sorted(files, key=lambda file: file.relative_to(root).as_posix()):
+    for file in files_below(root / folder, problems):
         relative = file.relative_to(root)
-        if not file.is_file() or any(part.startswith(".") for part in relative.parts):
+        if is_gone(file):
+            problems.file(relative.as_posix(), f"a file; {os.readlink(file)} is not there", value="a link to nothing")
             continue
         suffix = data_suffix(file)
-        if suffix in {".md", ".txt"}:
-            continue
         packed = file.name.endswith(".gz")
         if suffix not in DATA_SUFFIXES or (packed and suffix not in {".jsonl", ".csv"}):
             problems.file(

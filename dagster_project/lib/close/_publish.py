@@ -4,6 +4,9 @@ import os
 from glob import escape
 from pathlib import Path
 
+import duckdb
+
+from dagster_project.lib.errors import BillingError
 from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
 
 
@@ -16,15 +19,35 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
     """Copy the schema `marts` into a file of its own and swap it in by a rename; readers keep the old one meanwhile.
 
     Marts that are views read every event ever landed and stay in the warehouse, so that a close does not pay for all
-    history. On PostgreSQL the marts are read where they are: null.
+    history. On PostgreSQL the marts are read where they are: null. Raises BillingError, with the old copy in its place,
+    when there is no room for the new one.
     """
     if not isinstance(warehouse, DuckDBWarehouse):
         return None
     target = published_path(warehouse)
     part = target.with_suffix(f".{os.getpid()}.part")
-    # of a close that was killed, or stopped by a full disk
+    _remove_parts(target)
+    try:
+        _write(warehouse, part)
+    except duckdb.Error as error:
+        # documents and messages need the room that it took
+        _remove_parts(target)
+        raise BillingError(
+            f"The copy of the marts for readers could not be written: {' '.join(str(error).split())}. The close is "
+            f"committed, and {target} is still the copy of the one before. Make room, or mend the disk, and run the "
+            "close again: the copy, documents and messages are made then."
+        ) from error
+    part.replace(target)
+    return target
+
+
+def _remove_parts(target: Path) -> None:
+    """What a close left that was killed, or stopped by a full disk."""
     for left in target.parent.glob(f"{escape(target.stem)}.*.part*"):
         left.unlink(missing_ok=True)
+
+
+def _write(warehouse: DuckDBWarehouse, part: Path) -> None:
     with warehouse.connect() as session:
         tables = [
             name
@@ -38,5 +61,3 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
         for table in tables:
             session.execute(f'create table published.marts."{table}" as select * from marts."{table}"')
         session.execute("detach published")
-    part.replace(target)
-    return target

@@ -9,6 +9,7 @@ share a transaction. Empty lines are not counted; line numbers are those of the 
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -73,15 +74,16 @@ class _Taken:
     """How many files are taken, how many lines a second, and when the rest will be."""
 
     files_count: int
+    lines_count: int = 0
     _began: float = field(default_factory=time.monotonic)
 
-    def line(self, files_count: int, lines_count: int) -> str:
+    def line(self, files_count: int) -> str:
         """One line for the progress."""
         elapsed = time.monotonic() - self._began
         left = elapsed * (self.files_count - files_count) / max(files_count, 1)
         return (
-            f"{files_count:,} of {self.files_count:,} files, {lines_count:,} lines, "
-            f"{lines_count / max(elapsed, 0.001):,.0f} lines a second, about {left:,.0f} s left"
+            f"{files_count:,} of {self.files_count:,} files, {self.lines_count:,} lines, "
+            f"{self.lines_count / max(elapsed, 0.001):,.0f} lines a second, about {left:,.0f} s left"
         )
 
 
@@ -129,9 +131,11 @@ def land_events(
         landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note, read_layouts(session))
         taken = _Taken(len(origins))
         for group in _groups(origins, marks, landed, vanished):
-            landed += landing.land(group, marks)
+            files = landing.land(group, marks)
+            landed += files
+            taken.lines_count += sum(file.lines_count for file in files)
             if len(landed) < len(origins):
-                note(taken.line(len(landed), sum(file.lines_count for file in landed)))
+                note(taken.line(len(landed)))
     if vanished:
         raise InputError(
             f"{len(vanished)} of the event files vanished before they could be read: "
@@ -243,35 +247,75 @@ def _origins(sources: Sequence[EventSource], *, kind: str) -> list[Origin]:
     return sorted(origins, key=lambda o: (o.source.kind == "relation", o.name))
 
 
+@dataclass(slots=True)
+class _Group:
+    """What is landed together, and the copies of its files, which are known once it has its marks."""
+
+    origins: list[Origin] = field(default_factory=list)
+    copies: list[Origin] = field(default_factory=list)
+    weight: int = 0
+    _unhashed: dict[int, list[Origin]] = field(default_factory=dict)
+    _contents: set[str] = field(default_factory=set)
+
+    def takes(self, packed: int) -> bool:
+        """Whether there is room for a file that may unpack to that many bytes."""
+        return not self.origins or (self.weight + packed <= _GROUP_BYTES and len(self.origins) < _GROUP_FILES)
+
+    def add(self, origin: Origin, size: int, packed: int) -> None:
+        self.origins.append(origin)
+        self.weight += packed
+        if origin.source.kind == "file":
+            self._unhashed.setdefault(size, []).append(origin)
+
+    def has_content(self, origin: Origin, size: int) -> bool:
+        """Whether a file has the content of one of the group: those of one size are hashed, each once. Raises OSError."""
+        peers = self._unhashed.get(size)
+        if peers is None or origin.source.kind != "file":
+            return False
+        mine = _hashed(origin)
+        for peer in peers:
+            with suppress(OSError):
+                self._contents.add(_hashed(peer))
+        peers.clear()
+        return mine in self._contents
+
+
 def _groups(
     origins: Sequence[Origin], marks: _Marks, landed: list[LandedFile], vanished: list[str]
 ) -> Iterator[list[Origin]]:
     """What is landed together; what is known goes to `landed`, what is gone to `vanished`."""
-    group: list[Origin] = []
-    weight = 0
-    for origin in origins:
-        try:
-            size = origin.path.stat().st_size if origin.source.kind == "file" and origin.path else 0
-            packed = size * (_GZIP_FACTOR if origin.source.compression else 1)
-            is_full = weight + packed > _GROUP_BYTES or len(group) == _GROUP_FILES
-            # the copy of a file in this group is known once the group has its marks
-            if group and (is_full or _is_copy(origin, size, group)):
-                yield group
-                group, weight = [], 0
-            known = _known(origin, size, marks)
-            if known is not None:
-                landed.append(known)
+    waiting = deque(origins)
+    group = _Group()
+    while waiting or group.origins:
+        if waiting:
+            origin = waiting.popleft()
+            try:
+                size = origin.path.stat().st_size if origin.source.kind == "file" and origin.path else 0
+                packed = size * (_GZIP_FACTOR if origin.source.compression else 1)
+                if group.takes(packed):
+                    _place(origin, size, packed, group, marks, landed)
+                    continue
+            except OSError as error:
+                gone = isinstance(error, FileNotFoundError)
+                vanished.append(origin.name if gone else f"{origin.name} ({error.strerror or error})")
                 continue
-            origin.open()
-        except OSError as error:
-            gone = isinstance(error, FileNotFoundError)
-            vanished.append(origin.name if gone else f"{origin.name} ({error.strerror or error})")
-            continue
+            waiting.appendleft(origin)
+        yield group.origins
+        waiting.extendleft(reversed(group.copies))
+        group = _Group()
+
+
+def _place(origin: Origin, size: int, packed: int, group: _Group, marks: _Marks, landed: list[LandedFile]) -> None:
+    """Open a file for the group, unless its content is known or that of another there. Raises OSError."""
+    known = _known(origin, size, marks)
+    if known is not None:
+        landed.append(known)
+    elif group.has_content(origin, size):
+        group.copies.append(origin)
+    else:
+        origin.open()
         origin.size = origin.size or size
-        weight += packed
-        group.append(origin)
-    if group:
-        yield group
+        group.add(origin, size, packed)
 
 
 def _known(origin: Origin, size: int, marks: _Marks) -> LandedFile | None:
@@ -286,17 +330,6 @@ def _known(origin: Origin, size: int, marks: _Marks) -> LandedFile | None:
     if fingerprint not in marks.contents:
         return None
     return LandedFile(None, origin.name, origin.format, fingerprint, origin.size, is_known=True)
-
-
-def _is_copy(origin: Origin, size: int, group: Sequence[Origin]) -> bool:
-    """Whether a file has the content of one in the group. Raises OSError when it cannot be read."""
-    for other in group:
-        if other.source.kind == "file" and other.size == size:
-            mine = _hashed(origin)
-            with suppress(OSError):
-                if _hashed(other) == mine:
-                    return True
-    return False
 
 
 def _hashed(origin: Origin) -> str:

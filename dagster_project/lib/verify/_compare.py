@@ -93,9 +93,8 @@ def _compare_invoice(expected: Mapping[str, Any], outcome: CaseOutcome) -> list[
         for key, column in _INVOICE_COLUMNS.items()
         if key in expected and not _equal(expected[key], invoice.get(column))
     ]
-    if "fees" in expected:
-        fees = outcome.fees.get(invoice["invoice_id"], [])
-        differences += _compare_fees(where, expected["fees"], fees, exact=expected.get("fees_exact", False))
+    fees = outcome.fees.get(invoice["invoice_id"], [])
+    differences += _compare_fees(where, expected.get("fees", []), fees, exact=expected.get("fees_exact", False))
     return differences
 
 
@@ -104,6 +103,7 @@ def _matches(match: Mapping[str, Any], invoice: Row) -> bool:
         ("subscription" not in match or match["subscription"] in invoice["subscriptions"])
         and ("customer" not in match or match["customer"] == invoice["external_customer_id"])
         and ("issuing_date" not in match or _equal(match["issuing_date"], invoice["issuing_date"]))
+        and ("invoice_type" not in match or match["invoice_type"] == invoice["invoice_type"])
     )
 
 
@@ -178,8 +178,15 @@ def _compare_listed(kind: str, expected: Mapping[str, Any], rows: Sequence[Row])
 
 
 def _points_at(key: str, value: Any, row: Row) -> bool:
-    """Whether a key of `match` means the row; `subscription` is one of those on the credited invoice."""
-    return value in row["subscriptions"] if key == "subscription" else _equal(value, row.get(key))
+    """Whether a key of `match` means the row; of notes, subscription and type are the credited invoice's.
+
+    The issuing date may be the note's own day or the credited invoice's.
+    """
+    if key == "subscription":
+        return value in row["subscriptions"]
+    if key == "issuing_date":
+        return value in {str(day) for day in row["issuing_dates"]}
+    return _equal(value, row.get(key))
 
 
 def _compare_usage(expected: Mapping[str, Any], usage: Sequence[Row]) -> list[Difference]:

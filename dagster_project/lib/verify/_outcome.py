@@ -59,6 +59,7 @@ _CREDIT_NOTE = (
     "invoice_id",
     "code",
     "number",
+    "issued_at",
     "credit_amount_cents",
     "refund_amount_cents",
     "offset_amount_cents",
@@ -86,6 +87,7 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
     outcomes: defaultdict[str, CaseOutcome] = defaultdict(CaseOutcome)
     ledger, intermediate = session.schema("ledger"), session.schema("intermediate")
     subscriptions: defaultdict[str, set[str]] = defaultdict(set)
+    invoices: dict[str, Row] = {}
     for invoice_id, subscription in session.rows(
         f"select invoice_id, external_subscription_id from {intermediate}.int_invoices_scheduled "
         "where external_subscription_id is not null"
@@ -103,6 +105,7 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
         "order by organization_id, billing_at, instant_rank, order_key, invoice_id",
     ):
         row["subscriptions"] = subscriptions[row["invoice_id"]]
+        invoices[row["invoice_id"]] = row
         if row["invoice_id"] in voided:
             row["invoice_status"] = "voided"
         outcomes[row["organization_id"]].invoices.append(row)
@@ -119,21 +122,28 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
         session,
         _CREDIT_NOTE,
         "select notes.organization_id, notes.external_customer_id, notes.invoice_id, notes.credit_note_code, "
-        "notes.credit_note_number, notes.credit_amount_cents, notes.refund_amount_cents, notes.offset_amount_cents, "
-        "notes.taxes_amount_cents, notes.total_amount_cents, coalesce(balances.balance_cents, 0) "
+        "notes.credit_note_number, notes.issued_at, notes.credit_amount_cents, notes.refund_amount_cents, "
+        "notes.offset_amount_cents, notes.taxes_amount_cents, notes.total_amount_cents, coalesce(balances.balance_cents, 0) "
         f"from {ledger}.ledger_credit_notes as notes left join {ledger}.ledger_balances as balances "
         "on balances.source_type = 'credit_note' and balances.source_id = notes.credit_note_id "
         "order by notes.organization_id, notes.issued_at, notes.issue_order, notes.credit_note_id",
     ):
         row["subscriptions"] = subscriptions[row["invoice_id"]]
+        credited = invoices.get(row["invoice_id"], {})
+        row["invoice_type"] = credited.get("invoice_type")
+        row["issuing_dates"] = {credited.get("issuing_date"), row["issued_at"].date()}
         outcomes[row["organization_id"]].credit_notes.append(row)
     for row in _rows(
         session,
         _WALLET,
-        "select wallets.organization_id, wallets.wallet_code, coalesce(balances.balance_cents, 0), "
-        "coalesce(balances.credits_balance, 0), coalesce(balances.consumed_credits, 0) "
+        "select wallets.organization_id, wallets.wallet_code, "
+        "coalesce(balances.balance_cents, 0) - coalesce(lost.amount_cents, 0), "
+        "coalesce(balances.credits_balance, 0) - coalesce(lost.credits, 0), coalesce(balances.consumed_credits, 0) "
         f"from {intermediate}.int_wallets as wallets left join {ledger}.ledger_balances as balances "
-        "on balances.source_type = 'wallet' and balances.source_id = wallets.source_id order by 1, 2",
+        "on balances.source_type = 'wallet' and balances.source_id = wallets.source_id "
+        # what an ended wallet loses in the ledger stays on it, unusable (semantics/invoice.md section 7.3)
+        f"left join {ledger}.ledger_wallet_moves as lost on wallets.organization_id = lost.organization_id "
+        "and wallets.wallet_code = lost.wallet_code and lost.move_kind in ('expired', 'terminated') order by 1, 2",
     ):
         outcomes[row["organization_id"]].wallets.append(row)
     for row in _rows(

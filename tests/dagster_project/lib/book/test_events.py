@@ -51,6 +51,29 @@ def test_native_files_are_grouped_by_format_and_the_rest_is_described(book):
     )
 
 
+def test_links_are_followed_and_a_link_to_nothing_is_left_for_landing_to_name(book, tmp_path):
+    events, elsewhere = book / "events", tmp_path / "elsewhere"
+    (events / "gateway.log").unlink()
+    elsewhere.mkdir()
+    (elsewhere / "e.jsonl").write_text("")
+    (events / "far").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(events)
+    (events / "gone.jsonl").symlink_to(elsewhere / "nothing.jsonl")
+    (events / "self.jsonl").symlink_to(events / "self.jsonl")
+    names = ("2024/a.jsonl", "b.jsonl", "far/e.jsonl", "gone.jsonl", "self.jsonl")
+    assert sources(book, "sources: []\n")[1].paths == tuple(events / name for name in names)
+    found = sources(book, f"sources:\n- files: 'g*.jsonl'\n  fields: {FIELDS}\n")
+    assert found[0].paths == (events / "gone.jsonl",)
+
+
+def test_a_link_to_no_accounts_is_refused(book):
+    (book / "events" / "gateway.log").unlink()
+    (book / "accounts").mkdir()
+    (book / "accounts" / "customers.yaml").symlink_to("nothing.yaml")
+    (problem,) = problems(book, "sources: []\n")
+    assert (problem.file, problem.value) == ("accounts/customers.yaml", "a link to nothing")
+
+
 def test_a_file_of_another_kind_is_refused_without_a_description(book):
     (problem,) = problems(book, "sources: []\n")
     assert problem.file == "events/gateway.log"

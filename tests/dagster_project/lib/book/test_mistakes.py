@@ -56,6 +56,13 @@ def changed(case, path, value):
             '"flat_amount" perhaps',
         ),
         ("plans.0.interval", "daily", "plans[0].interval", '"daily"', "one of weekly, monthly"),
+        (
+            "wallets.0.applies_to.fee_types.0",
+            "true_up",
+            "wallets[0].applies_to.fee_types[0]",
+            '"true_up"',
+            "charge: a true-up",
+        ),
         ("plans.0.interval", ABSENT, "plans[0].interval", "nothing", "the key is required"),
         ("plans.0.amount_cents", "3500", "plans[0].amount_cents", '"3500"', "an integer"),
         ("plans.0.amount_cents", 35.5, "plans[0].amount_cents", "35.5", "an integer"),
@@ -195,7 +202,6 @@ def changed(case, path, value):
             "not before",
         ),
         ("customers.0.currency", "USD", "subscriptions[0].plan_code", '"p"', "not in EUR"),
-        ("wallets.0.currency", "USD", "wallets[0].currency", '"USD"', "EUR, the currency of"),
         ("wallets.0.rate_amount", "0", "wallets[0].rate_amount", '"0"', "above 0"),
         (
             TOP_UPS,

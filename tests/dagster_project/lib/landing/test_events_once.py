@@ -108,11 +108,17 @@ def test_a_file_that_vanished_is_named_and_the_others_land(lander: Lander) -> No
     assert lander.rows("transaction_id") == [("a",), ("c",)]
 
 
-def test_many_small_files_each_have_their_mark(lander: Lander) -> None:
-    paths = [lander.write(f"{i:03}.jsonl", [line(f"{i}-{k}") for k in range(3)]) for i in range(250)]
+def test_many_small_files_each_have_their_mark_and_their_copies_none(lander: Lander) -> None:
+    """Every fifth is a copy of the one before it; they share transactions all the same."""
+    paths = [lander.write(f"{i:03}.jsonl", [line(f"{i - i % 5 // 4}-{k}") for k in range(3)]) for i in range(250)]
     results = lander.land(file_source(*paths))
-    assert [counts(r) for r in results] == [(3, 3, 0, 0, 0)] * 250
-    assert [path for (path,) in lander.rows("file_path", "landed_files")] == [str(path) for path in paths]
+    assert [(r.is_known, *counts(r)) for r in results] == [
+        (i % 5 == 4, *((0,) * 5 if i % 5 == 4 else (3, 3, 0, 0, 0))) for i in range(250)
+    ]
+    own = [str(path) for i, path in enumerate(paths) if i % 5 != 4]
+    assert [path for (path,) in lander.rows("file_path", "landed_files")] == own
+    # the first 200 of their own, then the rest
+    assert sum("files, " in note for note in lander.notes) == 1
 
 
 def _mixed_lines() -> list[str]:
