@@ -6,6 +6,15 @@
     'pricing_unit_conversion_rate', 'billable_metric_code', 'metric_effective_at', 'event_code', 'aggregation_type',
     'field_name', 'is_recurring', 'rounding_function', 'rounding_precision', 'history_from_at', 'is_carried_over',
 ] -%}
+{#- at an instant of the period so far nothing is known of an end that comes before the period's -#}
+{%- set so_far = {
+    'usage_to_at': 'windows.usage_to_at',
+    'usage_to_date': 'metered_charges.usage_full_to_date',
+    'usage_days_count': 'cast('
+        ~ days_between('metered_charges.usage_from_date', 'metered_charges.usage_full_to_date') ~ ' + 1 as integer)',
+    'ended_by': 'cast(null as varchar)',
+    'is_carried_over': 'false',
+} -%}
 with
 
 metered_charges as (
@@ -69,8 +78,11 @@ select
     ) as known_to_at,
     totalled_codes.event_code is not null as is_totalled,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        metered_charges.{{ column }},
     {% endfor %}
+    {# the day of an upgrade belongs to the new row: semantics/lifecycle.md section 6.2 #}
+    {{ add_days('metered_charges.usage_to_date', "case when metered_charges.ended_by = 'upgrade' then -1 else 0 end") }}
+        as prorated_to_date
 from metered_charges
 left join totalled_codes
     on
@@ -86,8 +98,9 @@ select
     windows.window_at + interval '1 microsecond' as known_to_at,
     false as is_totalled,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        {{ so_far.get(column, 'metered_charges.' ~ column) }} as {{ column }},
     {% endfor %}
+    metered_charges.usage_full_to_date as prorated_to_date
 from metered_charges
 inner join windows
     on metered_charges.moment_id = windows.period_moment_id
