@@ -124,7 +124,8 @@ select
     billing.commitment_to_date,
     cast(billing.commitment_days_count as integer) as commitment_days_count,
     cast(billing.commitment_full_days_count as integer) as commitment_full_days_count,
-    requests.request_id
+    requests.request_id,
+    billing.usage_full_to_date
 from invoices
 inner join {{ ref('int_invoices_scheduled') }} as scheduled
     on invoices.invoice_id = scheduled.invoice_id

@@ -29,6 +29,21 @@ windows as (
 
 ),
 
+advance_windows as (
+
+    select * from {{ ref('int_advance_windows') }}
+
+),
+
+corrected_codes as (
+
+    select distinct
+        advance_windows.period_moment_id,
+        advance_windows.event_code
+    from advance_windows
+
+),
+
 {#
   What adds up or compares whatever the order of the events is counted from int_event_totals, the rest event by event
   from int_event_readings. Of one moment all charges on a code go the same way.
@@ -77,6 +92,11 @@ select
         metered_charges.as_of + interval '1 microsecond'
     ) as known_to_at,
     totalled_codes.event_code is not null as is_totalled,
+    {# where events were corrected, the windows below say what they are charged #}
+    metered_charges.is_pay_in_advance
+    and metered_charges.moment_state <> 'restated'
+    and corrected_codes.event_code is null as is_charging,
+    cast(null as timestamp) as charging_from_at,
     {% for column in columns %}
         metered_charges.{{ column }},
     {% endfor %}
@@ -88,6 +108,10 @@ left join totalled_codes
     on
         metered_charges.moment_id = totalled_codes.moment_id
         and metered_charges.event_code = totalled_codes.event_code
+left join corrected_codes
+    on
+        metered_charges.moment_id = corrected_codes.period_moment_id
+        and metered_charges.event_code = corrected_codes.event_code
 
 union all
 
@@ -97,6 +121,8 @@ select
     windows.window_at + interval '1 microsecond' as events_to_at,
     windows.window_at + interval '1 microsecond' as known_to_at,
     false as is_totalled,
+    false as is_charging,
+    cast(null as timestamp) as charging_from_at,
     {% for column in columns %}
         {{ so_far.get(column, 'metered_charges.' ~ column) }} as {{ column }},
     {% endfor %}
@@ -105,3 +131,23 @@ from metered_charges
 inner join windows
     on metered_charges.moment_id = windows.period_moment_id
 where metered_charges.is_invoiceable and not metered_charges.is_pay_in_advance
+
+union all
+
+select
+    advance_windows.window_id as moment_id,
+    'charging' as moment_state,
+    least(metered_charges.usage_to_at, advance_windows.known_to_at) as events_to_at,
+    advance_windows.known_to_at,
+    false as is_totalled,
+    true as is_charging,
+    advance_windows.known_from_at as charging_from_at,
+    {% for column in columns %}
+        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
+from metered_charges
+inner join advance_windows
+    on
+        metered_charges.moment_id = advance_windows.period_moment_id
+        and metered_charges.event_code = advance_windows.event_code
+where metered_charges.is_pay_in_advance

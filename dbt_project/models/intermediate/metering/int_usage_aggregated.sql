@@ -2,7 +2,9 @@ with
 
 charge_windows as (
 
+    {# what events in advance are charged is no usage of its own #}
     select * from {{ ref('int_charge_windows') }}
+    where coalesce(moment_state <> 'charging', true)
 
 ),
 

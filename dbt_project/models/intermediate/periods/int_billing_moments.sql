@@ -447,7 +447,14 @@ select
     {% for column in kept_columns -%}
         finalized_moments.{{ column }},
     {% endfor -%}
-    finalized_moments.usage_to_date as usage_full_to_date,
+    coalesce(
+        finalized_moments.usage_full_to_date,
+        {# of closes that did not record it #}
+        case
+            when finalized_moments.ended_by is null then finalized_moments.usage_to_date
+            else {{ add_days('finalized_moments.usage_from_date', 'finalized_moments.usage_full_days_count - 1') }}
+        end
+    ) as usage_full_to_date,
     finalized_moments.usage_to_at as usage_full_to_at,
     {# matters only while the moment's place among those of its instant is open #}
     false as is_ended_by_end_date,
