@@ -143,8 +143,9 @@ select
     true as is_charging,
     advance_windows.known_from_at as charging_from_at,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        metered_charges.{{ column }},
     {% endfor %}
+    metered_charges.usage_full_to_date as prorated_to_date
 from metered_charges
 inner join advance_windows
     on
