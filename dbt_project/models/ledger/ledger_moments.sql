@@ -147,7 +147,7 @@ left join billing as periods
     on
         coalesce(progressive.period_moment_id, advance.period_moment_id, regrouped.billing_moment_id)
         = periods.moment_id
-{# at a threshold nothing is known of how the period will end, and at an event paid in advance its end does not matter #}
+{# at a threshold nothing is known of how the period will end #}
 left join billing as running
     on progressive.period_moment_id = running.moment_id
 left join requests
