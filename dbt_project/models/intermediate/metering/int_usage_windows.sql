@@ -94,7 +94,8 @@ instants as (
         case
             when looked_at.is_hourly then date_trunc('hour', changes.changed_at) + interval '1 hour'
             else changes.changed_at
-        end as window_at
+        end as window_at,
+        looked_at.usage_full_to_at
     from looked_at_moments as looked_at
     inner join changes
         on looked_at.moment_id = changes.moment_id
@@ -114,5 +115,7 @@ select
     instants.period_moment_id,
     instants.organization_id,
     instants.external_subscription_id,
-    instants.window_at
+    instants.window_at,
+    {# an end that comes inside of the period was not known then #}
+    instants.usage_full_to_at as usage_to_at
 from instants
