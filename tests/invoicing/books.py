@@ -499,7 +499,8 @@ def _rule(draw: random.Random, trigger: str, created_at: datetime) -> dict[str, 
     paid, granted = draw.choice((("20", None), (None, "7.5"), ("33.33333", "10"), ("150", "1")))
     rule = {"trigger": trigger, "paid_credits": paid, "granted_credits": granted}
     # a close takes a pass for each top-up: few are enough
-    rule["expiration_at"] = stamp(created_at + timedelta(days=draw.choice((35, 50)), hours=3))
+    days = 22 if trigger == "threshold" else draw.choice((35, 50))
+    rule["expiration_at"] = stamp(created_at + timedelta(days=days, hours=3))
     if trigger == "interval":
         started_at = created_at + timedelta(days=draw.choice((0, 9, 30)), hours=4)
         interval = draw.choice(("weekly", "monthly", "monthly"))
