@@ -40,14 +40,15 @@ class Line:
     value: Any
 
 
-def books(seed: int, count: int) -> list[dict[str, Any]]:
-    """Cases that the oracle has worked out."""
-    return [_book(f"money_{seed}_{number}", random.Random(f"{seed} {number}")) for number in range(count)]
+def books(seed: int, count: int, *, is_plain: bool = False) -> list[dict[str, Any]]:
+    """Cases that the oracle has worked out; `is_plain`: without usage thresholds and top-ups."""
+    return [_book(f"money_{seed}_{number}", random.Random(f"{seed} {number}"), is_plain) for number in range(count)]
 
 
-def _book(name: str, draw: random.Random) -> dict[str, Any]:
-    trigger = draw.choice((None, None, None, "interval", "threshold"))
-    given = _catalog(draw, grace=0 if trigger == "threshold" else draw.choice((0, 0, GRACE_DAYS)))
+def _book(name: str, draw: random.Random, is_plain: bool) -> dict[str, Any]:
+    trigger = None if is_plain else draw.choice((None, None, None, "interval", "threshold"))
+    grace = 0 if trigger == "threshold" else draw.choice((0, 0, GRACE_DAYS))
+    given = _catalog(draw, grace=grace, has_thresholds=not is_plain and draw.random() < 0.4)
     customer = Customer()
     crossings: list[tuple[str, Invoice]] = []
     story: list[Line] = [*_invoices(draw, given, crossings, trigger), *_one_offs(draw, given)]
@@ -86,7 +87,7 @@ def _book(name: str, draw: random.Random) -> dict[str, Any]:
     return {"case": name, "about": "drawn", "as_of": stamp(AS_OF), "given": given, "expect": _expectation(customer)}
 
 
-def _catalog(draw: random.Random, *, grace: int) -> dict[str, Any]:
+def _catalog(draw: random.Random, *, grace: int, has_thresholds: bool) -> dict[str, Any]:
     taxes = [
         {"code": f"t{place}", "name": f"T{place}", "rate": rate, "applied_to_organization": place == 0}
         for place, rate in enumerate(draw.sample(RATES, 3))
@@ -95,7 +96,6 @@ def _catalog(draw: random.Random, *, grace: int) -> dict[str, Any]:
         {"code": f"m{place}", "name": f"M{place}", "aggregation_type": "sum_agg", "field_name": "n"}
         for place in range(3)
     ]
-    has_thresholds = draw.random() < 0.4
     plans = [
         {
             "code": f"p{place}",
