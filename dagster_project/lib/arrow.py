@@ -1,6 +1,7 @@
 """Arrow arrays from Python values by their buffers: pyarrow's own conversion imports pandas, half a second a process."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ def text_array(values: Sequence[str | None]) -> pa.StringArray:
     )
 
 
-def integer_array(values: Sequence[int] | npt.NDArray[np.int64]) -> pa.Int64Array:
+def integer_array(values: Sequence[int] | npt.NDArray[np.integer[Any]]) -> pa.Int64Array:
     """Integers of 64 bits, none null."""
     numbers = np.ascontiguousarray(values, dtype=np.int64)
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])

@@ -94,7 +94,7 @@ class DbtRuns:
 
     def test(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
         """The data tests of a selection; failures are in the results, nothing is raised."""
-        arguments = ["test", "--resource-type", "test", "--select", *selection]
+        arguments = ["test", "--no-populate-cache", "--resource-type", "test", "--select", *selection]
         return self._invoke([*arguments, "--exclude", *exclude] if exclude else arguments)
 
     def unit_test(self, selection: Sequence[str]) -> list[NodeResult]:
@@ -159,6 +159,7 @@ class DbtRuns:
             "--target-path", str(self.target_path.resolve()),
             "--log-level", "none",
             "--log-level-file", "none",
+            "--cache-selected-only",
             "--write-json" if self.writes_manifest else "--no-write-json",
         ]  # fmt: skip
         callbacks: list[Callable[[Any], None]] = [self._tell] if self.on_node is not None else []

@@ -1,11 +1,13 @@
 """dbt's own work per model and test, without what nobody reads here: measured in docs/performance.md.
 
 dbt makes some 25 log events a model, each a message of two parts in protobuf, although a close has no log; it copies some
-700 macros into the context of every node by looking up each in five places; it looks for cycles in its graph by a walk
-in Python at every run. `lean()` replaces these, nothing else, once a process; what dbt runs and finds is the same.
+700 macros into the context of every node by looking up each in five places; at every run it makes the graph of the project
+anew, looks for cycles in it by a walk in Python, and compares each node with each part of a selection. `lean()` replaces
+these, nothing else, once a process; what dbt runs and finds is the same.
 """
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 
@@ -16,6 +18,8 @@ def lean() -> None:
     _hear_only_what_is_told()
     _gather_macros_at_once()
     _find_cycles_by_order()
+    _link_the_graph_once()
+    _select_names_and_folders_at_once()
 
 
 def _defer_messages() -> None:
@@ -116,3 +120,49 @@ def _find_cycles_by_order() -> None:
 
     replaced: Any = Linker
     replaced.find_cycles = find_cycles
+
+
+def _link_the_graph_once() -> None:
+    """The graph of a manifest, which no run changes, is made once for runs with and once for runs without tests in order."""
+    from dbt.compilation import Compiler
+
+    linked: Any = Compiler.compile
+    graphs: dict[bool, tuple[Any, Any]] = {}
+
+    def compile_graph(compiler: Any, manifest: Any, write: bool = True, add_test_edges: bool = False) -> Any:
+        known, graph = graphs.get(add_test_edges, (None, None))
+        if known is not manifest:
+            graph = linked(compiler, manifest, write=write, add_test_edges=add_test_edges)
+            graphs[add_test_edges] = (manifest, graph)
+        return graph
+
+    replaced: Any = Compiler
+    replaced.compile = compile_graph
+
+
+def _select_names_and_folders_at_once() -> None:
+    """The name of a model selects that model, a folder what lies below it; all else is looked for as ever."""
+    from dbt.graph.selector_methods import PathSelectorMethod, QualifiedNameSelectorMethod
+    from dbt_common.events.contextvars import get_project_root
+
+    project_root: Any = get_project_root
+
+    searched_name: Any = QualifiedNameSelectorMethod.search
+    searched_path: Any = PathSelectorMethod.search
+
+    def search_name(method: Any, included_nodes: Any, selector: str) -> Any:
+        model = f"model.{method.manifest.metadata.project_name}.{selector}"
+        if model in method.manifest.nodes:
+            return {model} if model in included_nodes else set()
+        return searched_name(method, included_nodes, selector)
+
+    def search_path(method: Any, included_nodes: Any, selector: str) -> Any:
+        if not (Path(project_root() or ".") / selector).is_dir():
+            return searched_path(method, included_nodes, selector)
+        folder = f"{selector.rstrip('/')}/"
+        return {key for key, node in method.all_nodes(included_nodes) if node.original_file_path.startswith(folder)}
+
+    by_name: Any = QualifiedNameSelectorMethod
+    by_name.search = search_name
+    by_path: Any = PathSelectorMethod
+    by_path.search = search_path

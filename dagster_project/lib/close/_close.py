@@ -12,6 +12,7 @@ from typing import Any
 
 from dagster_project.lib.book import Book, read_book
 from dagster_project.lib.close._documents import render_documents
+from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, building
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
@@ -20,6 +21,7 @@ from dagster_project.lib.close._scope import CloseScope, open_close, prepare_war
 from dagster_project.lib.close._steps import known_seconds, record_steps
 from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.close._totals import check_totals, record_totals
+from dagster_project.lib.close._versions import record_version, recorded_version
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
     CANDIDATES_SELECTION,
@@ -34,7 +36,7 @@ from dagster_project.lib.errors import BillingError
 from dagster_project.lib.gate import GateReport, run_gate
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import Progress, Steps
-from dagster_project.lib.warehouse import Warehouse, require_lock, warehouse_lock
+from dagster_project.lib.warehouse import Session, Warehouse, require_lock, warehouse_lock
 from dagster_project.lib.webhooks import load_endpoints
 
 
@@ -130,12 +132,16 @@ class CloseRun:
     def rate(self) -> None:
         """Build everything up to the candidates of finalisation."""
         seed_reference(self.request.warehouse, self.runs)
-        rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
-        self.top_up()
+        with building(self.request.warehouse, self.runs, CANDIDATES) as idle:
+            exclude = (*CANDIDATES_EXCLUSION, *idle)
+            rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
+            # what is topped up has a rule, so that no model that hangs on top-ups is idle
+            self.top_up(idle)
 
-    def top_up(self) -> int:
+    def top_up(self, idle: Sequence[str] = ()) -> int:
         """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
-        return perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=CANDIDATES_EXCLUSION)
+        exclude = (*CANDIDATES_EXCLUSION, *idle)
+        return perform_top_ups(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
 
     def judge(self) -> GateReport:
         """Judge the candidates; nothing may be finalised when the report has blocking checks."""
@@ -148,15 +154,17 @@ class CloseRun:
 
     def finalize(self) -> None:
         """Append to the ledger; the commit row comes last, after the tests of all other tables passed."""
-        self.runs.build(LEDGER_SELECTION)
+        with building(self.request.warehouse, self.runs, LEDGER) as idle:
+            self.runs.build(LEDGER_SELECTION, exclude=idle)
         self.record_totals()
 
     def marts(self) -> tuple[str, ...]:
         """Build the marts and run their tests; returns the tests that failed."""
-        self.runs.run(MARTS_SELECTION)
+        with building(self.request.warehouse, self.runs, MARTS) as idle:
+            self.runs.run(MARTS_SELECTION, exclude=idle)
         return tuple(
             f"{node.name}: {node.message}"
-            for node in self.runs.test(MARTS_SELECTION, exclude=MARTS_TESTS_EXCLUSION)
+            for node in self.runs.test(MARTS_SELECTION, exclude=(*MARTS_TESTS_EXCLUSION, *idle))
             if node.status not in {"pass", "success"}
         )
 
@@ -244,28 +252,12 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
 def seed_reference(warehouse: Warehouse, runs: DbtRuns) -> None:
     """Load the reference tables where they are missing or belong to another version of the project."""
     marker = reference_version(runs)
-    if recorded_version(warehouse, "loaded_version") == marker:
-        return
-    runs.seed()
-    record_version(warehouse, "loaded_version", marker)
-
-
-def recorded_version(warehouse: Warehouse, table: str) -> str | None:
-    """What `record_version` wrote last."""
     with warehouse.connect() as session:
-        reference = session.schema("reference")
-        session.execute(f"create schema if not exists {reference}")
-        session.execute(f"create table if not exists {reference}.{table} (version varchar)")
-        rows = session.rows(f"select version from {reference}.{table}")
-    return rows[0][0] if rows else None
-
-
-def record_version(warehouse: Warehouse, table: str, version: str) -> None:
-    """Write which version of the project a part of the warehouse was built by."""
-    with warehouse.connect() as session, session.transaction():
-        reference = session.schema("reference")
-        session.execute(f"delete from {reference}.{table}")
-        session.insert(f"{reference}.{table}", ["version"], [(version,)])
+        if recorded_version(session, "loaded_version") == marker:
+            return
+    runs.seed()
+    with warehouse.connect() as session:
+        record_version(session, "loaded_version", marker)
 
 
 def rate_candidates(
@@ -277,35 +269,35 @@ def rate_candidates(
     that they have now.
     """
     version = staging_version(runs)
-    versions = {
-        "staged_version": (version, STAGING_SELECTION),
-        "staged_ledger_version": (f"{version} over {ledger_columns(warehouse)}", STAGING_LEDGER_SELECTION),
-    }
-    are_there = staging_count(warehouse) >= int(version.split()[0])
-    standing = {
-        table for table, (made_by, _) in versions.items() if recorded_version(warehouse, table) == made_by and are_there
-    }
-    runs.run(selection, exclude=(*exclude, *(path for table in standing for path in versions[table][1])))
-    for table in versions.keys() - standing:
-        record_version(warehouse, table, versions[table][0])
-
-
-def staging_count(warehouse: Warehouse) -> int:
-    """How many views staging has in the warehouse."""
     with warehouse.connect() as session:
-        [(count,)] = session.rows(
-            "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
-        )
+        are_there = staging_count(session) >= int(version.split()[0])
+        versions = {
+            "staged_version": (version, STAGING_SELECTION),
+            "staged_ledger_version": (f"{version} over {ledger_columns(session)}", STAGING_LEDGER_SELECTION),
+        }
+        made_by = {table: recorded_version(session, table) for table in versions}
+    standing = {table for table, (wanted, _) in versions.items() if made_by[table] == wanted and are_there}
+    runs.run(selection, exclude=(*exclude, *(path for table in standing for path in versions[table][1])))
+    if made := versions.keys() - standing:
+        with warehouse.connect() as session:
+            for table in made:
+                record_version(session, table, versions[table][0])
+
+
+def staging_count(session: Session) -> int:
+    """How many views staging has in the warehouse."""
+    [(count,)] = session.rows(
+        "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
+    )
     return int(count)
 
 
-def ledger_columns(warehouse: Warehouse) -> str:
+def ledger_columns(session: Session) -> str:
     """A hash over the names of the ledger's tables and columns."""
-    with warehouse.connect() as session:
-        names = session.rows(
-            "select table_name, column_name from information_schema.columns where table_schema = ?",
-            [session.schema("ledger")],
-        )
+    names = session.rows(
+        "select table_name, column_name from information_schema.columns where table_schema = ?",
+        [session.schema("ledger")],
+    )
     return hashlib.sha256(repr(sorted(names)).encode()).hexdigest()
 
 

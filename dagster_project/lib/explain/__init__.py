@@ -128,7 +128,7 @@ def _explain_line(
                     lambda moment_id, row: explain_usage(
                         reader,
                         book,
-                        _restated(session, moment_id, moment),
+                        _restated(session, moment_id, moment, row["transaction_id"]),
                         {**fee, "moment_id": moment_id, "fee_id": row["fee_id"], "fee_type": "charge"},
                         money,
                         events_shown,
@@ -188,8 +188,8 @@ def _explain_regrouped(
     return replace(found, fee=fee, sentences=(opening, *found.sentences))
 
 
-def _restated(session: Session, moment_id: str, known_by: Row) -> Row:
-    """A period that was billed, as a later invoice knew it."""
+def _restated(session: Session, moment_id: str, known_by: Row, transaction_id: str | None) -> Row:
+    """A period that was billed, or an event of it that is paid in advance, as a later invoice knew it."""
     [moment] = named_rows(
         session,
         f"select {', '.join(_MOMENT)} from {session.schema('ledger')}.ledger_moments where moment_id = ?",
@@ -197,8 +197,10 @@ def _restated(session: Session, moment_id: str, known_by: Row) -> Row:
         [moment_id],
     )
     known_to = max(known_by["finalizes_at"], known_by["usage_to_at"])
+    event = {} if transaction_id is None else {"reason": "advance_charge", "request_id": transaction_id}
     return {
-        **moment, "finalizes_at": known_to, "restated_to_at": known_to, "known_batch_id": known_by["known_batch_id"],
+        **moment, **event, "finalizes_at": known_to, "restated_to_at": known_to,
+        "known_batch_id": known_by["known_batch_id"],
     }  # fmt: skip
 
 

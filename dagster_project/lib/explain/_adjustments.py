@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from dagster_project.lib.explain._book import surrogate_key
 from dagster_project.lib.explain._explanation import LineExplanation
 from dagster_project.lib.explain._words import Money
 from dagster_project.lib.warehouse import Session, named_rows
 
 Row = dict[str, Any]
 _RESTATEMENT = (
-    "fee_id", "moment_id", "fee_type", "cause", "billed_amount_cents", "restated_amount_cents",
+    "fee_id", "transaction_id", "moment_id", "fee_type", "cause", "billed_amount_cents", "restated_amount_cents",
     "difference_amount_cents", "settled_amount_cents",
 )  # fmt: skip
 _CAUSES = {
@@ -24,26 +25,25 @@ def explain_adjustment(
 ) -> LineExplanation:
     """What was found for the period, and its usage rated again as it was known before this invoice.
 
-    `recompute` explains a usage line of the period with that moment's id.
+    `recompute` explains a usage line of the period with that moment's id, or an event of it that is paid in advance.
     """
     found = named_rows(
         session,
         f"select {', '.join(_RESTATEMENT)} from {session.schema('ledger')}.ledger_restatements "
-        "where next_moment_id = ? and fee_code = ? and from_date = ? and to_date = ? and outcome = 'adjusted' "
-        "and settled_amount_cents = ? and coalesce(filter_values, '') = ? and coalesce(group_values, '') = ?",
+        "where next_moment_id = ? and fee_code = ? and outcome = 'adjusted'",
         _RESTATEMENT,
-        [
-            moment["moment_id"], fee["fee_code"], fee["from_date"], fee["to_date"], fee["amount_cents"],
-            fee["filter_values"] or "", fee["group_values"] or "",
-        ],
-    )  # fmt: skip
-    [row] = found[:1]
+        [moment["moment_id"], fee["fee_code"]],
+    )
+    [row] = [
+        each for each in found if surrogate_key(moment["moment_id"], "adjustment", each["fee_id"]) == fee["fee_id"]
+    ]
     billed, restated = int(row["billed_amount_cents"]), int(row["restated_amount_cents"])
     difference, settled = int(row["difference_amount_cents"]), int(row["settled_amount_cents"])
     causes = " and ".join(_CAUSES[cause] for cause in str(row["cause"]).split(", "))
+    what = "The line" if row["transaction_id"] is None else f"Event {row['transaction_id']}, paid in advance,"
     sentences = [
         f"{fee['from_date']} to {fee['to_date']} was billed before; since then {causes} became known.",
-        f"The line was billed {money.cents(billed)} and comes to {money.cents(restated)}.",
+        f"{what} was billed {money.cents(billed)} and comes to {money.cents(restated)}.",
     ]
     if restated - billed != difference:
         earlier = restated - billed - difference

@@ -227,6 +227,7 @@ def _period(moment: Row, fee: Row) -> Period:
         days=full_days if in_advance else int(moment["usage_days_count"]),
         first_day=moment["usage_from_date"],
         last_day=fee["to_date"] if in_advance else moment["usage_to_date"],
+        is_upgraded=moment["ended_by"] == "upgrade",
     )
 
 
@@ -241,9 +242,11 @@ def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, pe
     if moment["reason"] == "progressive_billing":
         to_at = moment["billing_at"] + timedelta(microseconds=1)
     code, subscription = event_code(charge.metric), fee["external_subscription_id"]
+    # what is billed as it comes reads of corrected events what was known then
+    known_at = moment["billing_at"] + timedelta(microseconds=1) if so_far else None
     found = reader.events(
         moment["organization_id"], subscription, code, from_at, to_at, int(moment["known_batch_id"]),
-        to_at if moment["reason"] == "progressive_billing" else moment.get("restated_to_at"),
+        moment.get("restated_to_at") or known_at,
     )  # fmt: skip
     billed_at = utc(moment["billing_at"])
     if moment["reason"] == "advance_charge":

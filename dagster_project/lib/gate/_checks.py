@@ -146,14 +146,6 @@ INVOICES_DUE: tuple[Check, ...] = (
         },
     ),
     Check(
-        "feature_not_built",
-        "invoices_due",
-        "holds",
-        "finding",
-        "No customer's book asks for something that billing cannot do yet.",
-        "These customers are billed by the first close that can do what they ask for; the others are not concerned.",
-    ),
-    Check(
         "source_incomplete",
         "invoices_due",
         "holds",

@@ -6,6 +6,7 @@ are left out and not counted.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,38 +26,68 @@ _NEWLINE, _RETURN = 10, 13
 Offsets = npt.NDArray[np.int64]
 
 
-def cut_lines(source: FileBytes) -> Iterator[pa.RecordBatch]:
-    """Yield the lines of a file; the last one may lack its line break. Raises OSError."""
-    number, carry = 1, b""
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that cannot be given to a parser: the beginning of its text, and what is wrong with it."""
+
+    text: bytes
+    problem: str
+
+
+def cut_pieces(source: FileBytes) -> Iterator[memoryview | RefusedLine]:
+    """Yield a file as pieces of whole lines and single refused lines; the last line may lack its line break. Raises OSError."""
+    carry = b""
     # the length so far of a line that is too long to be kept; None outside of such a line
     skipped: int | None = None
     for block in source.blocks():
-        data = block
-        if skipped is not None:
-            end = data.find(b"\n")
-            skipped += len(data) if end < 0 else end
-            if end < 0:
-                continue
-            yield refused(number, carry, f"line_too_long|{skipped}")
-            number, carry, skipped = number + 1, b"", None
-            data = data[end + 1 :]
-        data = carry + data
-        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
-        if len(ends):
-            yield from _numbered(data, ends, number)
-            number += len(ends)
-            data = data[int(ends[-1]) + 1 :]
-        carry = data
-        if len(carry) > MAX_LINE_BYTES:
+        start = 0
+        if carry:
+            # the line that the block before has begun
+            start = block.find(b"\n") + 1
+            if skipped is not None:
+                skipped += start - 1 if start else len(block)
+            if not start:
+                carry += block if skipped is None else b""
+            elif skipped is None:
+                yield memoryview(carry + block[:start])
+            else:
+                yield RefusedLine(carry, f"line_too_long|{skipped}")
+                skipped = None
+        if start or not carry:
+            end = block.rfind(b"\n") + 1
+            if end > start:
+                yield memoryview(block)[start:end]
+            carry = block[end:]
+        if skipped is None and len(carry) > MAX_LINE_BYTES:
             carry, skipped = carry[:MAX_KEPT_CHARACTERS], len(carry)
     if skipped is not None:
-        yield refused(number, carry, f"line_too_long|{skipped}")
-        number, carry = number + 1, b""
+        yield RefusedLine(carry, f"line_too_long|{skipped}")
+        carry = b""
     if source.damage is not None:
         # what was read after the last line break stands for the rest of the file
-        yield refused(number, carry, f"damaged_file|{source.damage}")
+        yield RefusedLine(carry, f"damaged_file|{source.damage}")
     elif carry:
-        yield from _numbered(carry, np.array([len(carry)]), number)
+        yield memoryview(carry)
+
+
+def cut_lines(source: FileBytes) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of a file; the last one may lack its line break. Raises OSError."""
+    yield from lines_of_pieces(cut_pieces(source), 1)
+
+
+def lines_of_pieces(pieces: Iterator[memoryview | RefusedLine], number: int) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of pieces of which the first line has a number. Raises OSError."""
+    for piece in pieces:
+        if isinstance(piece, RefusedLine):
+            yield refused(number, piece)
+            number += 1
+            continue
+        data = bytes(piece)
+        ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
+        if not data.endswith(b"\n"):
+            ends = np.append(ends, len(data))
+        yield from _numbered(data, ends, number)
+        number += len(ends)
 
 
 def _numbered(data: bytes, ends: Offsets, number: int) -> Iterator[pa.RecordBatch]:
@@ -82,9 +113,9 @@ def lines_of(data: bytes, starts: Offsets, ends: Offsets, numbers: Offsets) -> I
     yield _judged_one_by_one(data, starts, ends, numbers)
 
 
-def refused(number: int, text: bytes, problem: str) -> pa.RecordBatch:
-    """One line that cannot be given to a parser."""
-    return _batch([number], [shown(text)], [problem])
+def refused(number: int, line: RefusedLine) -> pa.RecordBatch:
+    """The batch of one refused line."""
+    return _batch([number], [shown(line.text)], [line.problem])
 
 
 def _batch(numbers: Sequence[int], lines: Sequence[str], problems: Sequence[str | None]) -> pa.RecordBatch:

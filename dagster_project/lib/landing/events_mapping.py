@@ -117,7 +117,7 @@ def field_text(field: str, sql: str, type_name: str, *, assume_utc: bool) -> str
         if type_ == "VARCHAR":
             return f"case when json_valid({sql}) then {sql} else to_json({sql})::varchar end"
         return f"to_json({sql})::varchar"
-    if type_ == "TIMESTAMP_NS":
+    if type_ in {"TIMESTAMP_NS", "TIMESTAMPTZ_NS"}:
         # cut, as a cast rounds; and strftime writes nanoseconds wrongly
         text = f"strftime(make_timestamp(epoch_ns({sql}) // 1000), '%Y-%m-%dT%H:%M:%S.%fZ')"
     elif type_.startswith(("TIMESTAMP", "DATE")):
@@ -194,6 +194,9 @@ def native_typed_line(columns: Mapping[str, str], *, assume_utc: bool = False) -
 def _property(sql: str, type_name: str) -> str:
     """A column as a property: its text, exact and alike on every engine; nested values as JSON."""
     nested = type_name.upper().startswith(("STRUCT", "MAP", "JSON")) or type_name.endswith("]")
+    if type_name.upper() in {"DOUBLE", "FLOAT"}:
+        # 1e-05 is a number, where its text is none
+        return f"case when contains({sql}::varchar, 'e') then to_json({sql}) else to_json({sql}::varchar) end"
     return sql if nested else f"{sql}::varchar"
 
 

@@ -7,11 +7,13 @@ catalogue reads of them.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
-from dagster_project.lib.arrow import table_of
+from dagster_project.lib.arrow import integer_array, table_of
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.landing.events_formulas import FormulaStep, MetricFormula
 from dagster_project.lib.landing.events_judge import EventJudge, Refusal
@@ -20,9 +22,15 @@ from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
 from dagster_project.lib.landing.events_mapping import json_path, literal
 from dagster_project.lib.landing.events_sql import statement, statements
 
+if TYPE_CHECKING:
+    from dagster_project.lib.landing.events_plain import KnownIds, PlainLines
+
 # one page of doubtful lines in memory; a line has at most 1 MiB
 _PAGE_ROWS = 2000
 _STREAM = "landing_stream"
+_LINES = "landing_lines"
+# how many lines a landing transaction is expected to have
+_ROOM_ROWS = 4_000_000
 _JUDGED = "landing_judged"
 _JUDGED_SCHEMA = pa.schema(
     [
@@ -69,7 +77,11 @@ class EventParser:
         self._formulas = FormulaStep(connection, formulas)
         self._events = events
         self._batch_id = 0
+        self._layouts: Sequence[EventLayout] = ()
         self._extracted: dict[str, str] = {}
+        self._lines: PlainLines | None = None
+        self._known: KnownIds | None = None
+        self._noted_file_id = 0
         self.defaults: dict[int, str | None] = {}
         self._organizations = frozenset(organizations)
         self._judge = EventJudge(self._organizations, quantities)
@@ -85,6 +97,7 @@ class EventParser:
     ) -> None:
         """Begin with empty relations; `defaults` has the default organisation of each file id, `layouts` are recorded ones."""
         self._batch_id = batch_id
+        self._layouts = layouts
         self._extracted = create_layouts(self.connection, layouts)
         rows = "(select * from landing_parsed where not is_doubtful)"
         for table in statements("events_tables", extracted=statement("events_extracted", rows=rows, **self._extracted)):
@@ -111,9 +124,11 @@ class EventParser:
         *,
         select: str,
         file_id: int | None = None,
+        is_held: bool = False,
     ) -> None:
         """Parse a stream of batches; `select` gives file_id, line_number, line, raw and problem of it.
 
+        With `is_held` all lines wait for the end of the landing transaction, for it is not known which ids are new.
         With `file_id` None, several files share the stream, and `select` gives default_organization_id
         as well. `{stream}` in `select` stands for the stream. Raises InputError when a file cannot be read.
         """
@@ -121,14 +136,10 @@ class EventParser:
         reader = pa.RecordBatchReader.from_batches(schema, _watched(batches, failures))
         self.connection.register(_STREAM, reader)
         try:
-            self._parse(select.replace("{stream}", _STREAM), file_id=file_id)
+            self._parse(select.replace("{stream}", _STREAM), file_id=file_id, is_held=is_held)
         except duckdb.Error:
             if failures and isinstance(failures[0], OSError):
-                error = failures[0]
-                raise InputError(
-                    f"{error.filename or 'A file of events'} cannot be read: {error.strerror or error}. "
-                    "Nothing of it was landed; check the file and run the command again."
-                ) from error
+                raise unreadable(failures[0]) from failures[0]
             if failures:
                 raise failures[0] from None
             raise
@@ -136,6 +147,68 @@ class EventParser:
             # a transaction that failed takes the name of the stream with it
             with suppress(duckdb.TransactionException):
                 self.connection.unregister(_STREAM)
+
+    def knows_organization(self, file_id: int) -> bool:
+        """Whether events of a file that name no organisation have one."""
+        return self.defaults[file_id] in self._organizations
+
+    def plain_lines(self, file_ids: Collection[int]) -> "PlainLines | None":
+        """What takes the plain lines of files whose organisations are known; None where it cannot be compiled."""
+        try:
+            from dagster_project.lib.landing.events_plain import PlainLines, code_table
+        except (ImportError, OSError, RuntimeError):
+            return None
+        self._lines = self._lines or PlainLines()
+        self._lines.start(
+            {
+                organization: code_table(
+                    [layout for layout in self._layouts if layout.organization_id == organization],
+                    self._formulas.codes,
+                )
+                for organization in sorted(filter(None, {self.defaults[file_id] for file_id in file_ids}))
+            }
+        )
+        if self._events is not None:
+            self._note_known(min(self.defaults))
+        return self._lines
+
+    def _note_known(self, next_file_id: int) -> None:
+        """Bring the filter of known ids up to the events that are in the warehouse."""
+        from dagster_project.lib.landing.events_plain import KnownIds
+
+        [(count,)] = self.connection.execute(f"select count(*) from {self._events}").fetchall()
+        if self._known is None or not self._known.has_room(count + _ROOM_ROWS):
+            self._known, self._noted_file_id = KnownIds(2 * (count + _ROOM_ROWS)), 0
+        since = f"where file_id >= {self._noted_file_id}" if self._noted_file_id else ""
+        for batch in self.connection.sql(f"select key_hash from {self._events} {since}").to_arrow_reader():
+            self._known.note(batch.column(0).to_numpy())
+        self._noted_file_id = next_file_id
+
+    def take(self, lines: "PlainLines") -> None:
+        """Take plain lines, and clear them."""
+        self.connection.register(_LINES, lines.table())
+        try:
+            # one thread fills whole groups of rows; of two, each leaves one that has to be stored again
+            self.connection.execute("set threads = 1")
+            self.connection.execute("set preserve_insertion_order = true")
+            hashes = self.connection.execute(statement("events_scanned_hashes", lines=_LINES)).fetchnumpy()["key_hash"]
+            self.connection.execute("set preserve_insertion_order = false")
+            known = np.ones(len(hashes), dtype=np.uint8) if self._known is None else self._known.note(hashes)
+            if self._events is not None:
+                table = lines.table(key_hash=integer_array(hashes), is_known=integer_array(known))
+                self.connection.register(_LINES, table)
+                self.connection.execute(
+                    statement("events_scanned_new", lines=_LINES, events=self._events, batch_id=self._batch_id)
+                )
+            rows = np.flatnonzero(known)
+            self.connection.register(_LINES, lines.table(rows, key_hash=integer_array(hashes[rows])))
+            self.connection.execute(statement("events_scanned_known", lines=_LINES))
+        finally:
+            # a transaction that failed takes the name of the stream with it
+            with suppress(duckdb.TransactionException):
+                self.connection.execute("reset threads")
+                self.connection.unregister(_LINES)
+        lines.clear()
 
     def read_relation(self, select: str, *, file_id: int) -> None:
         """Parse what `select` gives: file_id, line_number, line, raw and problem."""
@@ -207,7 +280,9 @@ class EventParser:
             self._parse(select, is_judged=True)
             self.connection.unregister(_JUDGED)
 
-    def _parse(self, select: str, *, file_id: int | None = None, is_judged: bool = False) -> None:
+    def _parse(
+        self, select: str, *, file_id: int | None = None, is_judged: bool = False, is_held: bool = False
+    ) -> None:
         if file_id is not None:
             # a value and not a join: one over a stream of unknown length may keep all of it in memory
             default = self.defaults[file_id]
@@ -220,7 +295,7 @@ class EventParser:
             is_kept=self._is_kept,
             too_long_quantity=self._too_long,
         )
-        if self._events is None or is_judged:
+        if self._events is None or is_judged or is_held:
             self.connection.execute(statement("events_hold", parsed=parsed))
             return
         self.connection.execute(
@@ -238,6 +313,14 @@ class EventParser:
         self.connection.register("landing_rows", rows)
         self.connection.execute(f"insert into {table} select * from landing_rows")
         self.connection.unregister("landing_rows")
+
+
+def unreadable(error: OSError) -> InputError:
+    """What to tell of a file that cannot be read."""
+    return InputError(
+        f"{error.filename or 'A file of events'} cannot be read: {error.strerror or error}. "
+        "Nothing of it was landed; check the file and run the command again."
+    )
 
 
 def _watched(batches: Iterator[pa.RecordBatch], failures: list[OSError | BillingError]) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -16,7 +17,7 @@ from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.landing.events_csv import CsvCutter
 from dagster_project.lib.landing.events_files import FileBytes, file_sha256
-from dagster_project.lib.landing.events_lines import LINES, cut_lines
+from dagster_project.lib.landing.events_lines import LINES, RefusedLine, cut_lines, cut_pieces, lines_of_pieces, refused
 from dagster_project.lib.landing.events_mapping import (
     Expression,
     inexact_value,
@@ -27,17 +28,26 @@ from dagster_project.lib.landing.events_mapping import (
     native_typed_line,
     quoted,
 )
-from dagster_project.lib.landing.events_parser import EventParser
+from dagster_project.lib.landing.events_parser import EventParser, unreadable
 from dagster_project.lib.landing.events_relations import relation_batches
 from dagster_project.lib.landing.events_sql import statement, statements
 from dagster_project.lib.warehouse import Session
 
+if TYPE_CHECKING:
+    from dagster_project.lib.landing.events_plain import PlainLines
+
 Note = Callable[[str], None]
 
+# so many bytes are worth the start of the scanner, half a second
+SCANNED_BYTES = 64 << 20
+# how much the scanner leaves before it is read
+_LEFT_BYTES = 32 << 20
+
+_NEWLINE = 10
 # how often the reading of a long file is told
 _NOTED_LINES = 1_000_000
-_FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
-_PLAIN = "select *, null::varchar as raw from {stream}"
+FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
+PLAIN = "select *, null::varchar as raw from {stream}"
 
 
 @dataclass(slots=True)
@@ -92,6 +102,10 @@ class Origin:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+# a file, and what of its lines is to be read with care
+_Rest = tuple[Origin, Iterator[pa.RecordBatch]]
+
+
 def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin], *, note: Note) -> None:
     """Parse all origins; their counts, sizes and hashes are known afterwards.
 
@@ -99,7 +113,7 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
     """
     plain = [o for o in origins if o.source.kind == "inline" or (o.format == "jsonl" and not o.expressions)]
     if plain:
-        parser.read(_FILE_LINES, _plain_batches(parser, plain, note), select=_PLAIN)
+        _read_plain(parser, plain, note)
     for origin in origins:
         if origin.source.kind == "relation":
             _read_relation(session, parser, origin)
@@ -114,14 +128,89 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
             origin.close()
 
 
-def _plain_batches(parser: EventParser, origins: Sequence[Origin], note: Note) -> Iterator[pa.RecordBatch]:
+def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> None:
+    """Read JSON lines; of many, the scanner takes those about which nothing is in doubt."""
+    rest: list[_Rest] = []
+    scanned = [origin for origin in origins if origin.file is not None and parser.knows_organization(origin.file_id)]
+    lines = None
+    if sum(origin.size for origin in scanned) >= SCANNED_BYTES:
+        lines = parser.plain_lines([origin.file_id for origin in scanned])
+    if lines is not None:
+        try:
+            rest = _scan(parser, scanned, lines, note)
+        except OSError as error:
+            raise unreadable(error) from error
+        origins = [origin for origin in origins if origin not in scanned]
     for origin in origins:
-        default = text_array([parser.defaults[origin.file_id]])[0]
         batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
+        rest.append((origin, batches))
+    if rest:
+        parser.read(FILE_LINES, _plain_batches(parser, rest, note), select=PLAIN)
+
+
+def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", note: Note) -> list[_Rest]:
+    """Scan files: plain lines are taken, those that are left wait; what of a file is not worth scanning is given back."""
+    rest: list[_Rest] = []
+    left: list[pa.RecordBatch] = []
+    left_bytes = 0
+    for origin in origins:
+        if origin.file is None:
+            continue
+        number = 1
+        pieces = cut_pieces(origin.file)
+        for piece in pieces:
+            count = origin.lines_count
+            if isinstance(piece, RefusedLine):
+                batches = [refused(number, piece)]
+                number += 1
+            else:
+                number, batches = _scan_piece(parser, origin, lines, piece, number, note)
+            taken_count = origin.lines_count - count
+            left_count = sum(batch.num_rows for batch in batches)
+            _count(origin, left_count, note)
+            left += [_of_file(parser, origin, batch) for batch in batches]
+            left_bytes += sum(batch.nbytes for batch in batches)
+            if left_bytes > _LEFT_BYTES:
+                parser.read(FILE_LINES, iter(left), select=PLAIN, is_held=True)
+                left, left_bytes = [], 0
+            if left_count > max(taken_count, 1):
+                rest.append((origin, lines_of_pieces(pieces, number)))
+                break
+    parser.take(lines)
+    if left:
+        parser.read(FILE_LINES, iter(left), select=PLAIN, is_held=True)
+    return rest
+
+
+def _scan_piece(
+    parser: EventParser, origin: Origin, lines: "PlainLines", piece: memoryview, number: int, note: Note
+) -> tuple[int, list[pa.RecordBatch]]:
+    """Scan whole lines of which the first has a number; the number after them, and what is left."""
+    left: list[pa.RecordBatch] = []
+    organization_id = parser.defaults[origin.file_id] or ""
+    rest = piece if piece[-1] == _NEWLINE else memoryview(bytes(piece) + b"\n")
+    while rest:
+        before = lines.count
+        scanned, number, batches = lines.add(rest, number, file_id=origin.file_id, organization_id=organization_id)
+        _count(origin, lines.count - before, note)
+        left += batches
+        rest = rest[scanned:]
+        if rest:
+            parser.take(lines)
+    return number, left
+
+
+def _plain_batches(parser: EventParser, origins: Sequence[_Rest], note: Note) -> Iterator[pa.RecordBatch]:
+    for origin, batches in origins:
         for batch in _counted(origin, batches, note):
-            ids = integer_array(np.full(batch.num_rows, origin.file_id))
-            organizations = pa.repeat(default, batch.num_rows)
-            yield pa.record_batch([ids, organizations, *batch.columns], schema=_FILE_LINES)
+            yield _of_file(parser, origin, batch)
+
+
+def _of_file(parser: EventParser, origin: Origin, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch of lines with the file that it is of, and with the file's organisation."""
+    ids = integer_array(np.full(batch.num_rows, origin.file_id))
+    organizations = pa.repeat(text_array([parser.defaults[origin.file_id]])[0], batch.num_rows)
+    return pa.record_batch([ids, organizations, *batch.columns], schema=FILE_LINES)
 
 
 def _inline_batches(origin: Origin) -> Iterator[pa.RecordBatch]:
@@ -133,12 +222,16 @@ def _inline_batches(origin: Origin) -> Iterator[pa.RecordBatch]:
 
 def _counted(origin: Origin, batches: Iterator[pa.RecordBatch], note: Note) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        before = origin.lines_count // _NOTED_LINES
-        origin.lines_count += batch.num_rows
-        if origin.lines_count // _NOTED_LINES > before and origin.file is not None:
-            megabytes = origin.file.size / 1e6
-            note(f"{origin.name}: {origin.lines_count:,} lines, {megabytes:,.0f} MB read")
+        _count(origin, batch.num_rows, note)
         yield batch
+
+
+def _count(origin: Origin, lines_count: int, note: Note) -> None:
+    before = origin.lines_count // _NOTED_LINES
+    origin.lines_count += lines_count
+    if origin.lines_count // _NOTED_LINES > before and origin.file is not None:
+        megabytes = origin.file.size / 1e6
+        note(f"{origin.name}: {origin.lines_count:,} lines, {megabytes:,.0f} MB read")
 
 
 def _read_csv(parser: EventParser, origin: Origin, note: Note) -> None:

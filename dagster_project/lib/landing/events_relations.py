@@ -12,6 +12,7 @@ from dagster_project.lib.warehouse import Session
 
 _FETCHED_ROWS = 20_000
 _DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
+_FLOATS = (700, 701)
 
 
 def relation_batches(
@@ -54,6 +55,9 @@ def _text(sql: str, type_code: int) -> str:
         sql = f"{sql} at time zone 'UTC'"
     if type_code in (_DATE, _TIMESTAMP, _TIMESTAMPTZ):
         return f"""to_char(({sql})::timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    if type_code in _FLOATS:
+        # 1e-05 is a number, where its text is none
+        return f"case when {sql}::text like '%e%' then {sql}::text::numeric::text else {sql}::text end"
     return f"{sql}::text"
 
 

@@ -30,6 +30,8 @@ _COMPRESSION = {
     "key_hash": "uncompressed",
     "properties": "zstd",
     **dict.fromkeys(("organization_id", "external_subscription_id", "code", "item", "facets"), "dict_fsst"),
+    # null in most rows
+    **dict.fromkeys(("received_at", "precise_total_amount_cents"), "rle"),
 }
 
 

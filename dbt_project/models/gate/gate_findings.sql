@@ -1,11 +1,5 @@
 with
 
-unbuilt_features as (
-
-    select * from {{ ref('gate_unbuilt_features') }}
-
-),
-
 fees as (
 
     select * from {{ ref('int_fees_taxed') }}
@@ -329,17 +323,6 @@ unmetered_usage as (
 findings as (
 
     select
-        unbuilt_features.organization_id,
-        unbuilt_features.external_customer_id,
-        'feature_not_built' as rule,
-        'gate_unbuilt_features' as relation,
-        unbuilt_features.feature as row_key,
-        'not built yet: ' || unbuilt_features.feature as detail
-    from unbuilt_features
-
-    union all
-
-    select
         refused_notes.organization_id,
         refused_notes.external_customer_id,
         'credit_note_refused' as rule,
@@ -444,12 +427,7 @@ findings as (
         fees.fee_type || ' ' || fees.fee_code || ': the amount of ' || coalesce(cast(fees.units as varchar), 'its')
         || ' units is unknown or has more than 13 digits before the point' as detail
     from fees
-    left join unbuilt_features
-        on
-            fees.organization_id = unbuilt_features.organization_id
-            and fees.external_customer_id = unbuilt_features.external_customer_id
-            and fees.charge_model = unbuilt_features.feature
-    where fees.amount_cents is null and unbuilt_features.feature is null
+    where fees.amount_cents is null
 
     union all
 

@@ -29,6 +29,7 @@ select
     restatements.external_subscription_id,
     restatements.moment_id,
     restatements.fee_id,
+    restatements.transaction_id,
     restatements.fee_type,
     restatements.fee_code,
     restatements.fee_name,

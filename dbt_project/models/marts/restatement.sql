@@ -4,7 +4,7 @@
 #}
 {%- set columns = [
     'organization_id', 'restatement_id', 'external_customer_id', 'external_subscription_id', 'moment_id', 'fee_id',
-    'fee_type', 'fee_code', 'fee_name', 'billable_metric_code', 'filter_values', 'group_values', 'from_date', 'to_date',
+    'transaction_id', 'fee_type', 'fee_code', 'fee_name', 'billable_metric_code', 'filter_values', 'group_values', 'from_date', 'to_date',
     'currency', 'currency_exponent', 'cause', 'outcome', 'units_difference', 'events_count_difference',
     'billed_amount_cents', 'restated_amount_cents', 'difference_amount_cents', 'settled_amount_cents',
 ] -%}
@@ -67,9 +67,13 @@ select
     decided.external_customer_id,
     decided.external_subscription_id,
     decided.moment_id,
-    periods.invoice_id,
-    periods.invoice_number,
+    {# an event in advance has an invoice of its own #}
+    coalesce(lines.invoice_id, case when decided.transaction_id is null then periods.invoice_id end) as invoice_id,
+    coalesce(
+        lines.invoice_number, case when decided.transaction_id is null then periods.invoice_number end
+    ) as invoice_number,
     decided.fee_id,
+    decided.transaction_id,
     decided.fee_type,
     decided.fee_code,
     decided.fee_name,
@@ -99,5 +103,7 @@ select
 from decided
 left join periods
     on decided.moment_id = periods.moment_id
+left join {{ ref('fct_invoice_line') }} as lines
+    on decided.fee_id = lines.fee_id
 left join invoices
     on decided.next_invoice_id = invoices.invoice_id

@@ -180,9 +180,9 @@ requests as (
 
     union all
 
-    {# what late knowledge takes off a billed period, issued with the next invoice of the subscription #}
+    {# what late knowledge takes off invoices of a period, issued with the next invoice of the subscription #}
     select
-        {{ surrogate_key(["'late_usage'", 'restated.restated_moment_id']) }} as credit_note_id,
+        restated.credit_note_id,
         next_moments.organization_id,
         credited_moments.external_customer_id,
         credited_moments.invoice_id,
@@ -201,18 +201,17 @@ requests as (
         0 as offset_amount_cents,
         cast(null as decimal(38, 0)) as unused_e5
     from (
-        select
-            restatements.restated_moment_id,
-            restatements.moment_id,
+        select distinct
+            {{ late_usage_note_id('restatements') }} as credit_note_id,
+            restatements.credited_moment_id,
             restatements.next_moment_id
         from {{ ref('int_restatements') }} as restatements
         where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
-        group by restatements.restated_moment_id, restatements.moment_id, restatements.next_moment_id
     ) as restated
     inner join {{ ref('int_billing_moments') }} as next_moments
         on restated.next_moment_id = next_moments.moment_id
     inner join credited_moments
-        on restated.moment_id = credited_moments.moment_id
+        on restated.credited_moment_id = credited_moments.moment_id
 
 ),
 

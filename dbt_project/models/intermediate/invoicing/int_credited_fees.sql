@@ -223,8 +223,8 @@ asked as (
 restated as (
 
     select
-        {{ surrogate_key(["'late_usage'", 'restatements.restated_moment_id']) }} as credit_note_id,
-        restatements.fee_id,
+        {{ late_usage_note_id('restatements') }} as credit_note_id,
+        restatements.credited_fee_id as fee_id,
         -restatements.settled_amount_cents as asked_amount_cents
     from {{ ref('int_restatements') }} as restatements
     where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0

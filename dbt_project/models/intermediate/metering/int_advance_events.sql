@@ -11,29 +11,106 @@ charge_windows as (
   Events are charged in the order in which they became known, which is mostly the order in which they happened; one
   whose value is blank makes no fee (semantics/rating.md section 7; int_event_readings leaves it out).
 #}
-charged as (
+sequenced as (
+
+    select
+        sequenced.*,
+        {{ advance_event_id('sequenced') }} as advance_event_id,
+        greatest(sequenced.event_at, sequenced.received_at) as charged_at,
+        charge_windows.is_charging,
+        charge_windows.charging_from_at
+    from {{ ref('int_usage_sequenced') }} as sequenced
+    inner join charge_windows
+        on
+            sequenced.moment_id = charge_windows.moment_id
+            and sequenced.charge_code = charge_windows.charge_code
+
+),
+
+charged_before as (
+
+    select
+        moments.moment_id as advance_event_id,
+        moments.organization_id,
+        moments.close_id
+    from {{ ref('stg_ledger__moments') }} as moments
+    where moments.reason = 'advance_charge'
+
+    union all
+
+    select
+        {{ advance_event_id('fees', 'fee_code') }} as advance_event_id,
+        fees.organization_id,
+        fees.close_id
+    from {{ ref('stg_ledger__standalone_fees') }} as fees
+    where fees.reason = 'advance_charge'
+
+),
+
+{# up to when closes had charged events, before each of them and before this one #}
+closed as (
+
+    select
+        closes.organization_id,
+        closes.close_id,
+        lag(closes.as_of) over (partition by closes.organization_id order by closes.close_id nulls last) as closed_to_at
+    from (
+        select
+            close_organizations.organization_id,
+            close_organizations.close_id,
+            close_organizations.as_of
+        from {{ ref('stg_ledger__close_organizations') }} as close_organizations
+
+        union all
+
+        select
+            close_scope.organization_id,
+            null as close_id,
+            close_scope.as_of
+        from {{ ref('stg_events__close_scope') }} as close_scope
+    ) as closes
+
+),
+
+placed as (
 
     select
         sequenced.*,
         row_number() over (
             partition by
                 sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
-            order by greatest(sequenced.event_at, sequenced.received_at), sequenced.sequence_number
-        ) as charge_number,
+            order by
+                {# what lands after a close is charged after all that the close has charged #}
+                greatest(
+                    sequenced.charged_at,
+                    case when sequenced.is_in_period then coalesce(closed.closed_to_at, sequenced.charged_at) end
+                ),
+                sequenced.charged_at,
+                sequenced.sequence_number
+        ) as charge_number
+    from sequenced
+    left join charged_before
+        on sequenced.advance_event_id = charged_before.advance_event_id
+    left join closed
+        on
+            sequenced.organization_id = closed.organization_id
+            and closed.close_id is not distinct from charged_before.close_id
+
+),
+
+charged as (
+
+    select
+        placed.*,
         {# charged before an event that lies before it was known #}
         coalesce(
-            max(greatest(sequenced.event_at, sequenced.received_at)) over (
-                partition by
-                    sequenced.moment_id, sequenced.charge_code, sequenced.filter_position, sequenced.group_values
-                order by sequenced.sequence_number
+            max(placed.charge_number) over (
+                partition by placed.moment_id, placed.charge_code, placed.filter_position, placed.group_values
+                order by placed.sequence_number
                 rows between unbounded preceding and 1 preceding
-            ) > greatest(sequenced.event_at, sequenced.received_at), false
+            ) > placed.charge_number, false
         ) as is_overtaking
-    from {{ ref('int_usage_sequenced') }} as sequenced
-    inner join charge_windows
-        on
-            sequenced.moment_id = charge_windows.moment_id
-            and sequenced.charge_code = charge_windows.charge_code
+    from placed
 
 ),
 
@@ -101,6 +178,10 @@ as_known as (
         charged.sequence_number,
         charged.charge_number,
         charged.is_overtaking,
+        charged.advance_event_id,
+        charged.charged_at,
+        charged.is_charging,
+        charged.charging_from_at,
         charged.quantity,
         charged.precise_total_amount_cents,
         coalesce(known_totals.change, charged.change) as change,
@@ -147,38 +228,72 @@ levelled as (
         ), 0), 0) as previous_highest_total
     from totalled
 
+),
+
+in_period as (
+
+    select
+        levelled.*,
+        coalesce(levelled.is_charging, true)
+        and coalesce(levelled.charged_at >= levelled.charging_from_at, true) as is_due
+    from levelled
+    where levelled.is_in_period
+
+),
+
+{# each event is charged once, also when a correction moves it #}
+numbered as (
+
+    select
+        in_period.*,
+        in_period.is_due and row_number() over (
+            partition by in_period.advance_event_id, in_period.is_due
+            order by in_period.charged_at, in_period.charging_from_at nulls first
+        ) = 1 as is_charged
+    from in_period
+
 )
 
 select
-    levelled.moment_id,
-    levelled.charge_code,
-    levelled.filter_position,
-    levelled.group_values,
-    levelled.organization_id,
-    levelled.external_subscription_id,
-    levelled.transaction_id,
-    levelled.event_at,
-    levelled.received_at,
-    levelled.event_date,
-    levelled.sequence_number,
-    levelled.quantity,
-    cast(levelled.change as decimal(27, 12)) as change,
+    {# the event that is charged: of another knowledge of the period than the one that charges it, once more #}
+    numbered.advance_event_id,
+    case
+        when numbered.is_charged then numbered.advance_event_id
+        else {{ surrogate_key(['numbered.advance_event_id', 'numbered.moment_id']) }}
+    end as charging_id,
+    numbered.is_charged,
+    case when numbered.is_charged then charge_windows.period_moment_id else numbered.moment_id end
+        as period_moment_id,
+    numbered.moment_id,
+    numbered.charge_code,
+    numbered.filter_position,
+    numbered.group_values,
+    numbered.organization_id,
+    numbered.external_subscription_id,
+    numbered.transaction_id,
+    numbered.event_at,
+    numbered.received_at,
+    numbered.event_date,
+    numbered.charged_at,
+    cast(numbered.charge_number as bigint) as charge_number,
+    numbered.sequence_number,
+    numbered.quantity,
+    cast(numbered.change as decimal(27, 12)) as change,
     {# 0: the usage as it is; else the number of the event whose usage was another one when it was charged #}
-    case when levelled.is_overtaking then levelled.sequence_number else 0 end as list_number,
-    cast(levelled.known_count as bigint) as known_count,
-    cast(levelled.known_total as decimal(38, 12)) as running_total,
-    cast(levelled.period_total as decimal(38, 12)) as period_total,
-    cast(levelled.highest_total as decimal(38, 12)) as highest_total,
-    cast(levelled.highest_total - levelled.previous_highest_total as decimal(38, 12)) as billed_units,
+    case when numbered.is_overtaking then numbered.sequence_number else 0 end as list_number,
+    cast(numbered.known_count as bigint) as known_count,
+    cast(numbered.known_total as decimal(38, 12)) as running_total,
+    cast(numbered.period_total as decimal(38, 12)) as period_total,
+    cast(numbered.highest_total as decimal(38, 12)) as highest_total,
+    cast(numbered.highest_total - numbered.previous_highest_total as decimal(38, 12)) as billed_units,
     {{ prorate_units(
-        '((levelled.highest_total - levelled.previous_highest_total) * ('
-        ~ days_between('levelled.event_date', 'charge_windows.usage_full_to_date') ~ ' + 1))',
+        '((numbered.highest_total - numbered.previous_highest_total) * ('
+        ~ days_between('numbered.event_date', 'charge_windows.usage_full_to_date') ~ ' + 1))',
         'charge_windows.usage_full_days_count'
     ) }} as billed_prorated_units,
-    levelled.precise_total_amount_cents
-from levelled
+    numbered.precise_total_amount_cents
+from numbered
 inner join charge_windows
     on
-        levelled.moment_id = charge_windows.moment_id
-        and levelled.charge_code = charge_windows.charge_code
-where levelled.is_in_period
+        numbered.moment_id = charge_windows.moment_id
+        and numbered.charge_code = charge_windows.charge_code

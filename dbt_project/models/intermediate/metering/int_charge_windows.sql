@@ -6,6 +6,15 @@
     'pricing_unit_conversion_rate', 'billable_metric_code', 'metric_effective_at', 'event_code', 'aggregation_type',
     'field_name', 'is_recurring', 'rounding_function', 'rounding_precision', 'history_from_at', 'is_carried_over',
 ] -%}
+{#- at an instant of the period so far nothing is known of an end that comes before the period's -#}
+{%- set so_far = {
+    'usage_to_at': 'windows.usage_to_at',
+    'usage_to_date': 'metered_charges.usage_full_to_date',
+    'usage_days_count': 'cast('
+        ~ days_between('metered_charges.usage_from_date', 'metered_charges.usage_full_to_date') ~ ' + 1 as integer)',
+    'ended_by': 'cast(null as varchar)',
+    'is_carried_over': 'false',
+} -%}
 with
 
 metered_charges as (
@@ -17,6 +26,21 @@ metered_charges as (
 windows as (
 
     select * from {{ ref('int_usage_windows') }}
+
+),
+
+advance_windows as (
+
+    select * from {{ ref('int_advance_windows') }}
+
+),
+
+corrected_codes as (
+
+    select distinct
+        advance_windows.period_moment_id,
+        advance_windows.event_code
+    from advance_windows
 
 ),
 
@@ -68,14 +92,26 @@ select
         metered_charges.as_of + interval '1 microsecond'
     ) as known_to_at,
     totalled_codes.event_code is not null as is_totalled,
+    {# where events were corrected, the windows below say what they are charged #}
+    metered_charges.is_pay_in_advance
+    and metered_charges.moment_state <> 'restated'
+    and corrected_codes.event_code is null as is_charging,
+    cast(null as timestamp) as charging_from_at,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        metered_charges.{{ column }},
     {% endfor %}
+    {# the day of an upgrade belongs to the new row: semantics/lifecycle.md section 6.2 #}
+    {{ add_days('metered_charges.usage_to_date', "case when metered_charges.ended_by = 'upgrade' then -1 else 0 end") }}
+        as prorated_to_date
 from metered_charges
 left join totalled_codes
     on
         metered_charges.moment_id = totalled_codes.moment_id
         and metered_charges.event_code = totalled_codes.event_code
+left join corrected_codes
+    on
+        metered_charges.moment_id = corrected_codes.period_moment_id
+        and metered_charges.event_code = corrected_codes.event_code
 
 union all
 
@@ -85,10 +121,34 @@ select
     windows.window_at + interval '1 microsecond' as events_to_at,
     windows.window_at + interval '1 microsecond' as known_to_at,
     false as is_totalled,
+    false as is_charging,
+    cast(null as timestamp) as charging_from_at,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        {{ so_far.get(column, 'metered_charges.' ~ column) }} as {{ column }},
     {% endfor %}
+    metered_charges.usage_full_to_date as prorated_to_date
 from metered_charges
 inner join windows
     on metered_charges.moment_id = windows.period_moment_id
 where metered_charges.is_invoiceable and not metered_charges.is_pay_in_advance
+
+union all
+
+select
+    advance_windows.window_id as moment_id,
+    'charging' as moment_state,
+    least(metered_charges.usage_to_at, advance_windows.known_to_at) as events_to_at,
+    advance_windows.known_to_at,
+    false as is_totalled,
+    true as is_charging,
+    advance_windows.known_from_at as charging_from_at,
+    {% for column in columns %}
+        metered_charges.{{ column }},
+    {% endfor %}
+    metered_charges.usage_full_to_date as prorated_to_date
+from metered_charges
+inner join advance_windows
+    on
+        metered_charges.moment_id = advance_windows.period_moment_id
+        and metered_charges.event_code = advance_windows.event_code
+where metered_charges.is_pay_in_advance

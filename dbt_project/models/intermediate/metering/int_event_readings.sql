@@ -1,4 +1,4 @@
-{%- set another_time = "'restated', 'noted', 'window'" -%}
+{%- set another_time = "'restated', 'noted', 'window', 'charging'" -%}
 with
 
 charge_windows as (

@@ -1,6 +1,7 @@
 {#
   What became known of a period after it was billed. It counts when the next invoice of the subscription is made: until
-  then it is pending, afterwards it is decided. So only what no invoice of the subscription knew is looked at.
+  then it is pending, afterwards it is decided. So only what no invoice of the subscription knew is looked at. What a
+  charge in advance reads is billed at once: a correction of it counts when its own period is billed.
 #}
 {%- set known_before = closed_batch() -%}
 {%- set edges = late_edges() -%}
@@ -18,7 +19,6 @@ moments as (
         moments.*,
         greatest(moments.finalizes_at, moments.usage_to_at) as billed_at
     from {{ ref('int_billing_moments') }} as moments
-    where moments.moment_state in ('finalized', 'due')
 
 ),
 
@@ -130,6 +130,8 @@ news as (
         arrivals.known_at,
         arrivals.batch_id,
         'late_event' as cause,
+        false as is_correction,
+        false as is_taken_away,
         false as is_late_version
     from arrivals
     left join versions
@@ -154,6 +156,8 @@ news as (
             when versions.is_cancelled then 'cancelled_event'
             else 'corrected_event'
         end as cause,
+        versions.version_number > 0 as is_correction,
+        false as is_taken_away,
         versions.is_late as is_late_version
     from versions
 
@@ -167,7 +171,9 @@ news as (
         versions.known_at,
         versions.batch_id,
         case when versions.is_cancelled then 'cancelled_event' else 'corrected_event' end as cause,
-        true as is_late_version
+        true as is_correction,
+        true as is_taken_away,
+        versions.is_late as is_late_version
     from versions
     inner join versions as before_it
         on
@@ -175,7 +181,6 @@ news as (
             and versions.external_subscription_id = before_it.external_subscription_id
             and versions.transaction_id = before_it.transaction_id
             and versions.version_number = before_it.version_number + 1
-    where versions.is_late
 
 ),
 
@@ -185,21 +190,20 @@ charges as (
 
 ),
 
-{# which codes a period bills in arrears, and whether a level reaches back before it #}
+{# which codes a period bills, whether a level reaches back before it, and whether events are billed as they come #}
 billed_codes as (
 
     select
         moments.moment_id,
         metric_versions.event_code,
-        max(case when metric_versions.is_recurring then 1 else 0 end) = 1 as is_recurring
+        max(case when metric_versions.is_recurring then 1 else 0 end) = 1 as is_recurring,
+        max(case when charges.is_pay_in_advance then 1 else 0 end) = 1 as is_pay_in_advance
     from moments
     inner join charges
         on
             moments.organization_id = charges.organization_id
             and moments.plan_code = charges.plan_code
             and moments.plan_effective_at = charges.effective_at
-            and not coalesce(charges.is_pay_in_advance, false)
-            and coalesce(charges.is_invoiceable, true)
     inner join {{ ref('int_metric_versions') }} as metric_versions
         on
             charges.organization_id = metric_versions.organization_id
@@ -243,9 +247,18 @@ found as (
             and news.code = billed_codes.event_code
             and (news.event_at >= moments.usage_from_at or billed_codes.is_recurring)
     where
-        news.is_late_version
-        or news.known_at >= moments.billed_at
-        or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)
+        moments.moment_state in ('finalized', 'due')
+        and (
+            news.is_late_version
+            or (
+                {# a correction in time is late where it put the event, not where it took it from #}
+                not news.is_taken_away
+                and (
+                    news.known_at >= moments.billed_at
+                    or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)
+                )
+            )
+        )
 
     union all
 
@@ -323,9 +336,39 @@ deciding as (
 
 )
 
-select distinct
+select
     deciding.moment_id,
     deciding.next_moment_id,
     deciding.cause
 from deciding
 where deciding.place = 1
+
+union distinct
+
+{# corrected in time, of what was billed before: with the period's own invoice #}
+select
+    moments.moment_id,
+    case when moments.moment_state = 'due' then moments.moment_id end as next_moment_id,
+    news.cause
+from news
+inner join close_scope
+    on
+        news.organization_id = close_scope.organization_id
+        and news.batch_id <= close_scope.known_batch_id
+        and news.known_at <= close_scope.as_of
+inner join moments
+    on
+        news.organization_id = moments.organization_id
+        and news.external_subscription_id = moments.external_subscription_id
+        and news.event_at < moments.usage_to_at
+        and news.known_at < moments.billed_at
+inner join billed_codes
+    on
+        moments.moment_id = billed_codes.moment_id
+        and news.code = billed_codes.event_code
+        and billed_codes.is_pay_in_advance
+        and (
+            news.event_at >= moments.usage_from_at
+            or (billed_codes.is_recurring and news.known_at >= moments.usage_from_at)
+        )
+where moments.moment_state <> 'finalized' and news.is_correction and not news.is_late_version

@@ -141,8 +141,8 @@ metered as (
             and moments.next_plan_code = next_metrics.plan_code
             and moments.next_plan_effective_at = next_metrics.effective_at
             and charges.billable_metric_code = next_metrics.billable_metric_code
-    {# what is paid in advance was billed event by event #}
-    where moments.moment_state not in ('restated', 'noted') or not coalesce(charges.is_pay_in_advance, false)
+    {# what is paid in advance was billed event by event: a note about a draft leaves it alone #}
+    where moments.moment_state <> 'noted' or not coalesce(charges.is_pay_in_advance, false)
 
 )
 

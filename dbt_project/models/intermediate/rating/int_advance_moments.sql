@@ -2,10 +2,8 @@ with
 
 advance as (
 
-    select
-        advance.*,
-        {{ advance_event_id('advance') }} as advance_id
-    from {{ ref('int_advance_events') }} as advance
+    select * from {{ ref('int_advance_events') }}
+    where is_charged
 
 ),
 
@@ -32,9 +30,9 @@ finalized_moments as (
 billed as (
 
     select
-        advance.advance_id as moment_id,
+        advance.advance_event_id as moment_id,
         advance.transaction_id,
-        advance.moment_id as period_moment_id,
+        advance.period_moment_id,
         moments.organization_id,
         moments.external_customer_id,
         moments.external_subscription_id,
@@ -43,13 +41,13 @@ billed as (
         moments.base_plan_code,
         moments.subscription_name,
         moments.purchase_order_number,
-        greatest(advance.event_at, advance.received_at) as billing_at,
+        advance.charged_at as billing_at,
         advance.event_date as billing_date,
         {# events of one instant are invoiced one after the other, in their order #}
         row_number() over (
             partition by
                 moments.organization_id, moments.external_customer_id,
-                greatest(advance.event_at, advance.received_at)
+                advance.charged_at
             order by
                 {{ binary_order('moments.external_subscription_id') }},
                 advance.event_at,
@@ -67,7 +65,7 @@ billed as (
             advance.moment_id = charge_windows.moment_id
             and advance.charge_code = charge_windows.charge_code
     inner join moments
-        on advance.moment_id = moments.moment_id
+        on advance.period_moment_id = moments.moment_id
 
 )
 

@@ -2,10 +2,7 @@ with
 
 advance as (
 
-    select
-        advance.*,
-        {{ advance_event_id('advance') }} as advance_id
-    from {{ ref('int_advance_events') }} as advance
+    select * from {{ ref('int_advance_events') }}
 
 ),
 
@@ -114,9 +111,9 @@ charged as (
             and charge_windows.usage_from_at >= pricing_units.valid_from_at
             and charge_windows.usage_from_at < pricing_units.valid_to_at
     left join priced as priced_with
-        on advance.advance_id || ' with' = priced_with.point_id
+        on advance.charging_id || ' with' = priced_with.point_id
     left join priced as priced_without
-        on advance.advance_id || ' without' = priced_without.point_id
+        on advance.charging_id || ' without' = priced_without.point_id
     left join allowances
         on
             advance.moment_id = allowances.moment_id
@@ -125,6 +122,7 @@ charged as (
             and advance.group_values = allowances.group_values
             and advance.sequence_number = allowances.sequence_number
             and advance.list_number = allowances.list_number
+    where advance.is_charged or charge_windows.moment_state = 'restated'
 
 ),
 
@@ -141,9 +139,12 @@ converted as (
 )
 
 select
-    {{ surrogate_key(['converted.advance_id', "'charge'"]) }} as fee_id,
-    converted.advance_id as moment_id,
-    converted.moment_id as period_moment_id,
+    {{ surrogate_key(['converted.charging_id', "'charge'"]) }} as fee_id,
+    converted.charging_id as moment_id,
+    converted.is_charged,
+    {# the fee that charges the event, or would #}
+    {{ surrogate_key(['converted.advance_event_id', "'charge'"]) }} as charged_fee_id,
+    converted.period_moment_id,
     converted.transaction_id,
     converted.plan_code,
     converted.plan_effective_at,

@@ -2,6 +2,7 @@
 
 {%- set columns = [
     'moment_id', 'moment_state', 'organization_id', 'external_subscription_id', 'subscription_created_at', 'base_plan_code',
+    'usage_from_at',
     'plan_code', 'plan_effective_at', 'commitment_plan_code', 'commitment_plan_effective_at', 'commitment_from_date',
     'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count',
 ] -%}
@@ -69,6 +70,7 @@ committed as (
         moments.organization_id,
         moments.external_subscription_id,
         moments.subscription_created_at,
+        moments.usage_from_at,
         moments.base_plan_code,
         moments.commitment_plan_code as plan_code,
         moments.commitment_plan_effective_at as plan_effective_at,
@@ -158,6 +160,8 @@ row_fees as (
         open_fees.to_date,
         open_fees.amount_cents,
         open_fees.moment_id = open_fees.billing_moment_id as is_of_billing_moment,
+        case when open_fees.moment_id <> open_fees.billing_moment_id then billing_moments.usage_from_at end
+            as charged_from_at,
         billing_moments.organization_id,
         billing_moments.external_subscription_id,
         billing_moments.subscription_created_at,
@@ -182,6 +186,8 @@ row_fees as (
           regrouped has been made before.
         #}
         finalized_moments.reason <> 'advance_charge' as is_of_billing_moment,
+        case when finalized_moments.reason = 'advance_charge' then finalized_moments.usage_from_at end
+            as charged_from_at,
         finalized_moments.organization_id,
         finalized_moments.external_subscription_id,
         finalized_moments.subscription_created_at,
@@ -203,6 +209,8 @@ row_fees as (
         standalone_fees.to_date,
         standalone_fees.amount_cents,
         standalone_fees.reason <> 'advance_charge' as is_of_billing_moment,
+        case when standalone_fees.reason = 'advance_charge' then standalone_fees.usage_from_at end
+            as charged_from_at,
         standalone_fees.organization_id,
         standalone_fees.external_subscription_id,
         standalone_fees.subscription_created_at,
@@ -229,8 +237,7 @@ counted as (
                 then {{ add_days('row_fees.to_date', 1) }}
             else row_fees.from_date
         end as counts_for_date,
-        row_fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')
-        and not coalesce(charges.is_pay_in_advance, false) as is_restatable,
+        row_fees.charged_from_at,
         row_fees.amount_cents
     from row_fees
     left join charges
@@ -258,15 +265,17 @@ settled as (
             and committed.subscription_created_at = counted.subscription_created_at
             and committed.commitment_from_date <= counted.counts_for_date
             and committed.commitment_to_date >= counted.counts_for_date
-            {# usage that is paid in advance is not restated #}
+            {# a period that is restated counts its fees, and its events paid in advance, as they are restated #}
             and (
                 committed.moment_id = counted.moment_id
                 or (
                     counted.period_moment_id is null
                     and (
                         committed.period_moment_id is null
-                        or committed.period_moment_id <> counted.moment_id
-                        or not counted.is_restatable
+                        or (
+                            committed.period_moment_id <> counted.moment_id
+                            and coalesce(committed.usage_from_at <> counted.charged_from_at, true)
+                        )
                     )
                 )
             )

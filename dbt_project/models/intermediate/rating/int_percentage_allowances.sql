@@ -84,8 +84,19 @@ lists as (
             and advance.filter_position = events.filter_position
             and advance.group_values = events.group_values
             and advance.sequence_number >= events.sequence_number
-            and greatest(advance.event_at, advance.received_at) >= greatest(events.event_at, events.received_at)
-    where advance.list_number > 0
+    left join {{ ref('int_advance_events') }} as earlier
+        on
+            events.moment_id = earlier.moment_id
+            and events.charge_code = earlier.charge_code
+            and events.filter_position = earlier.filter_position
+            and events.group_values = earlier.group_values
+            and events.sequence_number = earlier.sequence_number
+    where
+        advance.list_number > 0
+        and coalesce(
+            advance.charge_number >= earlier.charge_number,
+            greatest(advance.event_at, advance.received_at) >= greatest(events.event_at, events.received_at)
+        )
 
 ),
 

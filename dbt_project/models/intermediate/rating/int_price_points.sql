@@ -89,7 +89,6 @@ advance as (
 
     select
         advance.*,
-        {{ advance_event_id('advance') }} as advance_id,
         advance.running_total - advance.billed_units as total_without,
         {# the events of a unique count are its units (semantics/rating.md section 3) #}
         case
@@ -106,6 +105,7 @@ advance as (
         on
             advance.moment_id = charge_windows.moment_id
             and advance.charge_code = charge_windows.charge_code
+    where advance.is_charged or charge_windows.moment_state = 'restated'
 
 ),
 
@@ -183,7 +183,7 @@ points as (
         union all
 
         select
-            advance.advance_id || ' {{ side }}' as point_id,
+            advance.charging_id || ' {{ side }}' as point_id,
             cast(null as varchar) as usage_id,
             advance.moment_id,
             advance.charge_code,

@@ -1,15 +1,16 @@
 {#
   What later knowledge changes of billed periods, line by line: what the line comes to, less what was billed of it and
-  what earlier restatements found. What the period's differences come to decides what happens to them.
+  what earlier restatements found. What the period's differences come to decides what happens to them. Of a charge in
+  advance each event is a line.
 #}
 {%- set columns = [
     'fee_id', 'moment_id', 'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position',
     'billable_metric_code', 'charge_model', 'filter_values', 'group_values', 'from_date', 'to_date', 'units',
-    'events_count', 'currency', 'currency_exponent', 'amount_cents',
+    'events_count', 'currency', 'currency_exponent', 'amount_cents', 'transaction_id',
 ] -%}
 {%- set described = [
     'fee_type', 'fee_code', 'fee_name', 'fee_position', 'filter_position', 'billable_metric_code', 'charge_model',
-    'filter_values', 'group_values', 'from_date', 'to_date', 'currency', 'currency_exponent',
+    'filter_values', 'group_values', 'from_date', 'to_date', 'currency', 'currency_exponent', 'transaction_id',
 ] -%}
 with
 
@@ -26,16 +27,37 @@ plan_versions as (
 
 ),
 
-usage_fees as (
-
-    select * from {{ ref('int_fees_from_usage') }}
-    where is_invoiceable
-
-),
-
 charges as (
 
     select * from {{ ref('stg_book__charges') }}
+
+),
+
+{# of events paid in advance: what this close charges, and what periods that are restated come to #}
+advance_fees as (
+
+    select * from {{ ref('int_fees_from_advance_charges') }}
+
+),
+
+ledger_fees as (
+
+    select
+        fees.*,
+        moments.usage_from_at,
+        case when moments.reason = 'advance_charge' then moments.request_id end as transaction_id
+    from {{ ref('stg_ledger__fees') }} as fees
+    left join {{ ref('stg_ledger__moments') }} as moments
+        on fees.moment_id = moments.moment_id
+
+),
+
+standalone_fees as (
+
+    select
+        fees.*,
+        'charge' as fee_type
+    from {{ ref('stg_ledger__standalone_fees') }} as fees
 
 ),
 
@@ -43,19 +65,87 @@ charges as (
 open_fees as (
 
     {% for source in [
-        ref('int_fees_from_plans'), 'usage_fees', ref('int_fees_from_true_ups'), ref('int_fees_from_fixed_charges'),
-        ref('int_fees_from_commitments'),
+        ref('int_fees_from_plans'), ref('int_fees_from_usage'), ref('int_fees_from_true_ups'),
+        ref('int_fees_from_fixed_charges'), ref('int_fees_from_commitments'),
     ] -%}
         select
-            {% for column in columns -%}
-                sources.{{ column }}{% if not loop.last %},{% endif %}
-            {% endfor %}
+            {% for column in columns[:-1] -%}
+                sources.{{ column }},
+            {% endfor -%}
+            cast(null as varchar) as transaction_id
         from {{ source }} as sources
         {% if not loop.last %}
 
             union all
         {% endif %}
     {%- endfor %}
+
+),
+
+periods as (
+
+    select distinct
+        restated_moments.period_moment_id,
+        restated_moments.organization_id,
+        restated_moments.external_subscription_id,
+        restated_moments.usage_from_at,
+        {# of a period that is not billed yet, only what was billed as it came can differ #}
+        coalesce(restated_moments.period_state not in ('running', 'draft'), true) as is_billed
+    from restated_moments
+
+),
+
+{# the events of these periods as they were charged; the billing of a period knows them by its first instant #}
+charged as (
+
+    select
+        periods.period_moment_id,
+        fees.moment_id as billed_moment_id,
+        {% for column in columns if column != 'moment_id' -%}
+            {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from ledger_fees as fees
+    inner join periods
+        on
+            fees.organization_id = periods.organization_id
+            and fees.external_subscription_id = periods.external_subscription_id
+            and fees.usage_from_at = periods.usage_from_at
+    where fees.transaction_id is not null
+
+    union all
+
+    select
+        periods.period_moment_id,
+        cast(null as varchar) as billed_moment_id,
+        {% for column in columns if column != 'moment_id' -%}
+            {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from standalone_fees as fees
+    inner join periods
+        on
+            fees.organization_id = periods.organization_id
+            and fees.external_subscription_id = periods.external_subscription_id
+            and fees.usage_from_at = periods.usage_from_at
+    where fees.reason = 'advance_charge'
+
+    union all
+
+    select
+        fees.period_moment_id,
+        case when fees.is_invoiceable then fees.moment_id end as billed_moment_id,
+        {% for column in columns if column != 'moment_id' -%}
+            fees.{{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from advance_fees as fees
+    inner join periods
+        on fees.period_moment_id = periods.period_moment_id
+    left join ledger_fees
+        on fees.fee_id = ledger_fees.fee_id
+    left join standalone_fees
+        on fees.fee_id = standalone_fees.fee_id
+    where fees.is_charged and ledger_fees.fee_id is null and standalone_fees.fee_id is null
 
 ),
 
@@ -75,10 +165,41 @@ restated_fees as (
             else {{ surrogate_key(['restated_moments.period_moment_id', 'fees.fee_type']) }}
         end as period_fee_id,
         restated_moments.period_moment_id,
-        fees.*
+        {% for column in columns -%}
+            fees.{{ column }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from open_fees as fees
     inner join restated_moments
         on fees.moment_id = restated_moments.moment_id
+    inner join periods
+        on
+            restated_moments.period_moment_id = periods.period_moment_id
+            and periods.is_billed
+
+    union all
+
+    {# the line that charged the event; another one where it lies in another bucket, or was never charged #}
+    select
+        coalesce(charged.fee_id, {{ surrogate_key([
+            'restated_moments.period_moment_id', 'fees.charged_fee_id', 'fees.filter_position',
+            "coalesce(fees.group_values, '')",
+        ]) }}) as period_fee_id,
+        restated_moments.period_moment_id,
+        {% for column in columns -%}
+            {{ 'restated_moments.moment_id' if column == 'moment_id' else 'fees.' ~ column }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from advance_fees as fees
+    inner join restated_moments
+        on
+            fees.period_moment_id = restated_moments.moment_id
+            and not fees.is_charged
+    left join charged
+        on
+            restated_moments.period_moment_id = charged.period_moment_id
+            and fees.charged_fee_id = charged.fee_id
+            and coalesce(fees.filter_values, '') = coalesce(charged.filter_values, '')
+            and coalesce(fees.group_values, '') = coalesce(charged.group_values, '')
 
 ),
 
@@ -91,22 +212,12 @@ unpriced as (
 
 ),
 
-periods as (
-
-    select distinct
-        restated_moments.period_moment_id,
-        restated_moments.organization_id,
-        restated_moments.plan_code,
-        restated_moments.plan_effective_at
-    from restated_moments
-
-),
-
 billed_fees as (
 
     select
         fees.fee_id as period_fee_id,
         fees.moment_id as period_moment_id,
+        fees.moment_id as billed_moment_id,
         {% for column in described -%}
             fees.{{ column }},
         {% endfor -%}
@@ -115,33 +226,57 @@ billed_fees as (
         fees.amount_cents
     from open_fees as fees
     inner join periods
-        on fees.moment_id = periods.period_moment_id
+        on
+            fees.moment_id = periods.period_moment_id
+            and periods.is_billed
 
     union all
 
-    {# what a recurring charge in advance renewed is not restated #}
     select
         fees.fee_id as period_fee_id,
         fees.moment_id as period_moment_id,
+        fees.moment_id as billed_moment_id,
         {% for column in described -%}
-            {% if column.endswith('_position') %}0 as {{ column }},{% else %}fees.{{ column }},{% endif %}
+            {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %},
         {% endfor -%}
         fees.units,
         fees.events_count,
         fees.amount_cents
-    from {{ ref('stg_ledger__fees') }} as fees
+    from ledger_fees as fees
     inner join periods
         on fees.moment_id = periods.period_moment_id
-    left join charges
-        on
-            fees.fee_type = 'charge'
-            and periods.organization_id = charges.organization_id
-            and periods.plan_code = charges.plan_code
-            and periods.plan_effective_at = charges.effective_at
-            and fees.fee_code = charges.charge_code
-    where
-        fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge', 'commitment')
-        and not coalesce(charges.is_pay_in_advance, false)
+    where fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge', 'commitment')
+
+    union all
+
+    select
+        fees.fee_id as period_fee_id,
+        fees.period_moment_id,
+        cast(null as varchar) as billed_moment_id,
+        {% for column in described -%}
+            {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %},
+        {% endfor -%}
+        fees.units,
+        fees.events_count,
+        fees.amount_cents
+    from standalone_fees as fees
+    inner join periods
+        on fees.period_moment_id = periods.period_moment_id
+    where fees.reason <> 'advance_charge'
+
+    union all
+
+    select
+        charged.fee_id as period_fee_id,
+        charged.period_moment_id,
+        charged.billed_moment_id,
+        {% for column in described -%}
+            charged.{{ column }},
+        {% endfor -%}
+        charged.units,
+        charged.events_count,
+        charged.amount_cents
+    from charged
 
 ),
 
@@ -151,7 +286,8 @@ found_before as (
         restatements.fee_id as period_fee_id,
         sum(restatements.units_difference) as units,
         sum(restatements.events_count_difference) as events_count,
-        sum(restatements.difference_amount_cents) as amount_cents
+        sum(restatements.difference_amount_cents) as amount_cents,
+        min(case when restatements.settled_amount_cents > 0 then restatements.next_moment_id end) as adjusted_moment_id
     from {{ ref('stg_ledger__restatements') }} as restatements
     inner join periods
         on restatements.moment_id = periods.period_moment_id
@@ -176,11 +312,22 @@ lines as (
                     fees.{{ column }}{% if not loop.last %},{% endif %}
                 {% endfor %}
             from {{ source }} as fees
-            {% if not loop.last %}
 
-                union all
-            {% endif %}
-        {%- endfor %}
+            union all
+
+        {% endfor -%}
+        {# found before, and gone again #}
+        select
+            restatements.moment_id as period_moment_id,
+            restatements.fee_id as period_fee_id,
+            {% for column in described -%}
+                {% if column.endswith('_position') %}0 as {{ column }}
+                {%- elif column == 'charge_model' %}cast(null as varchar) as {{ column }}
+                {%- else %}restatements.{{ column }}{% endif %}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        from {{ ref('stg_ledger__restatements') }} as restatements
+        inner join periods
+            on restatements.moment_id = periods.period_moment_id
     ) as named
     group by named.period_moment_id, named.period_fee_id
 
@@ -201,6 +348,10 @@ compared as (
         restated_moments.plan_code,
         restated_moments.plan_effective_at,
         lines.*,
+        {# a fee that no invoice carries is not settled by one either #}
+        coalesce(charges.is_invoiceable, true) as is_settled,
+        billed_fees.billed_moment_id,
+        found_before.adjusted_moment_id,
         coalesce(billed_fees.amount_cents, 0) as billed_amount_cents,
         {% for column in ['units', 'events_count', 'amount_cents'] -%}
             coalesce(restated_fees.{{ column }}, 0) as restated_{{ column }},
@@ -220,6 +371,13 @@ compared as (
         on lines.period_fee_id = billed_fees.period_fee_id
     left join found_before
         on lines.period_fee_id = found_before.period_fee_id
+    left join charges
+        on
+            lines.fee_type = 'charge'
+            and restated_moments.organization_id = charges.organization_id
+            and restated_moments.plan_code = charges.plan_code
+            and restated_moments.plan_effective_at = charges.effective_at
+            and lines.fee_code = charges.charge_code
     where unpriced.moment_id is null
 
 ),
@@ -248,9 +406,9 @@ netted as (
         customers.late_usage,
         customers.late_usage_limit_cents,
         next_plans.amount_currency as next_currency,
-        sum(chained.difference_amount_cents) over (partition by chained.restated_moment_id) as net_cents,
-        sum(greatest(chained.difference_amount_cents, 0)) over (partition by chained.restated_moment_id) as more_cents,
-        sum(greatest(-chained.difference_amount_cents, 0)) over (partition by chained.restated_moment_id) as less_cents,
+        sum(chained.difference_amount_cents) over period_lines as net_cents,
+        sum(greatest(chained.difference_amount_cents, 0)) over period_lines as more_cents,
+        sum(greatest(-chained.difference_amount_cents, 0)) over period_lines as less_cents,
         sum(greatest(chained.difference_amount_cents, 0)) over lines_of_period as more_up_to_cents,
         sum(greatest(-chained.difference_amount_cents, 0)) over lines_of_period as less_up_to_cents
     from chained
@@ -265,8 +423,10 @@ netted as (
             next_moments.organization_id = next_plans.organization_id
             and next_moments.plan_code = next_plans.plan_code
             and next_moments.plan_effective_at = next_plans.effective_at
-    window lines_of_period as (
-        partition by chained.restated_moment_id
+    window period_lines as (
+        partition by chained.restated_moment_id, chained.is_settled
+    ), lines_of_period as (
+        partition by chained.restated_moment_id, chained.is_settled
         order by {{ binary_order('chained.fee_code') }}, chained.period_fee_id
         rows between unbounded preceding and current row
     )
@@ -280,7 +440,9 @@ judged as (
         case
             when netted.is_rerated then 'reported'
             when netted.next_moment_id is null then 'pending'
-            when netted.late_usage = 'report' or netted.next_currency <> netted.currency then 'reported'
+            when
+                netted.late_usage = 'report' or netted.next_currency <> netted.currency or not netted.is_settled
+                then 'reported'
             when netted.net_cents = 0 then 'balanced'
             when abs(netted.net_cents) < netted.late_usage_limit_cents then 'absorbed'
             when netted.net_cents > 0 then 'adjusted'
@@ -288,50 +450,90 @@ judged as (
         end as outcome
     from netted
 
-)
+),
 
 {# what is less on one line and more on another of the period is set off before anything is billed or credited #}
+settled as (
+
+    select
+        {{ surrogate_key(['judged.restated_moment_id', 'judged.period_fee_id']) }} as restatement_id,
+        judged.restated_moment_id,
+        judged.period_moment_id as moment_id,
+        judged.next_moment_id,
+        judged.next_billing_at,
+        judged.organization_id,
+        judged.external_customer_id,
+        judged.external_subscription_id,
+        judged.period_fee_id as fee_id,
+        judged.plan_code,
+        judged.plan_effective_at,
+        {% for column in described -%}
+            judged.{{ column }},
+        {% endfor -%}
+        judged.cause,
+        judged.is_rerated,
+        judged.outcome,
+        cast(judged.difference_units as decimal(38, 12)) as units_difference,
+        cast(judged.difference_events_count as bigint) as events_count_difference,
+        cast(judged.billed_amount_cents as bigint) as billed_amount_cents,
+        cast(judged.restated_amount_cents as bigint) as restated_amount_cents,
+        cast(judged.difference_amount_cents as bigint) as difference_amount_cents,
+        cast(
+            case
+                when judged.outcome = 'adjusted' and judged.difference_amount_cents > 0
+                    then judged.difference_amount_cents - least(
+                        judged.difference_amount_cents,
+                        greatest(judged.less_cents - (judged.more_up_to_cents - judged.difference_amount_cents), 0)
+                    )
+                when judged.outcome = 'credited' and judged.difference_amount_cents < 0
+                    then judged.difference_amount_cents + least(
+                        -judged.difference_amount_cents,
+                        greatest(judged.more_cents - (judged.less_up_to_cents + judged.difference_amount_cents), 0)
+                    )
+                else 0
+            end as bigint
+        ) as settled_amount_cents,
+        judged.close_id,
+        judged.billed_moment_id,
+        judged.adjusted_moment_id
+    from judged
+    where
+        judged.difference_amount_cents <> 0
+        or judged.difference_units <> 0
+        or judged.difference_events_count <> 0
+
+),
+
+{# a line that was never billed is credited where it was adjusted #}
+traced as (
+
+    select
+        settled.*,
+        least(
+            settled.adjusted_moment_id,
+            min(case when settled.settled_amount_cents > 0 then settled.next_moment_id end) over (
+                partition by settled.fee_id
+                order by settled.next_billing_at asc nulls last
+                rows between unbounded preceding and 1 preceding
+            )
+        ) as adjusting_moment_id
+    from settled
+
+)
+
 select
-    {{ surrogate_key(['judged.restated_moment_id', 'judged.period_fee_id']) }} as restatement_id,
-    judged.restated_moment_id,
-    judged.period_moment_id as moment_id,
-    judged.next_moment_id,
-    judged.next_billing_at,
-    judged.organization_id,
-    judged.external_customer_id,
-    judged.external_subscription_id,
-    judged.period_fee_id as fee_id,
-    judged.plan_code,
-    judged.plan_effective_at,
-    {% for column in described -%}
-        judged.{{ column }},
+    {% for column in [
+        'restatement_id', 'restated_moment_id', 'moment_id', 'next_moment_id', 'next_billing_at', 'organization_id',
+        'external_customer_id', 'external_subscription_id', 'fee_id', 'plan_code', 'plan_effective_at',
+    ] + described + [
+        'cause', 'is_rerated', 'outcome', 'units_difference', 'events_count_difference', 'billed_amount_cents',
+        'restated_amount_cents', 'difference_amount_cents', 'settled_amount_cents', 'close_id',
+    ] -%}
+        traced.{{ column }},
     {% endfor -%}
-    judged.cause,
-    judged.is_rerated,
-    judged.outcome,
-    cast(judged.difference_units as decimal(38, 12)) as units_difference,
-    cast(judged.difference_events_count as bigint) as events_count_difference,
-    cast(judged.billed_amount_cents as bigint) as billed_amount_cents,
-    cast(judged.restated_amount_cents as bigint) as restated_amount_cents,
-    cast(judged.difference_amount_cents as bigint) as difference_amount_cents,
-    cast(
-        case
-            when judged.outcome = 'adjusted' and judged.difference_amount_cents > 0
-                then judged.difference_amount_cents - least(
-                    judged.difference_amount_cents,
-                    greatest(judged.less_cents - (judged.more_up_to_cents - judged.difference_amount_cents), 0)
-                )
-            when judged.outcome = 'credited' and judged.difference_amount_cents < 0
-                then judged.difference_amount_cents + least(
-                    -judged.difference_amount_cents,
-                    greatest(judged.more_cents - (judged.less_up_to_cents + judged.difference_amount_cents), 0)
-                )
-            else 0
-        end as bigint
-    ) as settled_amount_cents,
-    judged.close_id
-from judged
-where
-    judged.difference_amount_cents <> 0
-    or judged.difference_units <> 0
-    or judged.difference_events_count <> 0
+    coalesce(traced.billed_moment_id, traced.adjusting_moment_id) as credited_moment_id,
+    case
+        when traced.billed_moment_id is not null then traced.fee_id
+        else {{ surrogate_key(['traced.adjusting_moment_id', "'adjustment'", 'traced.fee_id']) }}
+    end as credited_fee_id
+from traced

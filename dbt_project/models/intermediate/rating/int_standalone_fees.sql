@@ -38,12 +38,12 @@ fees as (
         {% endfor %}
         advance_fees.period_moment_id,
         advance_fees.transaction_id,
-        greatest(advance.event_at, advance.received_at) as made_at,
+        advance.charged_at as made_at,
         advance.event_date as billing_date
     from {{ ref('int_fees_from_advance_charges') }} as advance_fees
     inner join {{ ref('int_advance_events') }} as advance
-        on advance_fees.moment_id = {{ advance_event_id('advance') }}
-    where not advance_fees.is_invoiceable
+        on advance_fees.moment_id = advance.charging_id
+    where advance_fees.is_charged and not advance_fees.is_invoiceable
 
     union all
 

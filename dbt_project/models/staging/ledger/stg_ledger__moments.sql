@@ -43,6 +43,7 @@
         'usage_to_at': 'timestamp',
         'usage_from_date': 'date',
         'usage_to_date': 'date',
+        'usage_full_to_date': 'date',
         'usage_full_days_count': 'integer',
         'usage_days_count': 'integer',
         'request_id': 'varchar',

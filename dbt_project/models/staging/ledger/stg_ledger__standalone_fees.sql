@@ -33,6 +33,7 @@
         'subscription_name': 'varchar',
         'made_at': 'timestamp',
         'billing_date': 'date',
+        'usage_from_at': 'timestamp',
         'is_regrouped_when_paid': 'boolean',
         'taxes_rate': 'decimal(21,12)',
         'taxes_amount_cents': 'bigint',

@@ -48,4 +48,4 @@ where
     taken.amount_cents < 0
     or taken.balance_cents < 0
     or taken.amount_cents > taken.fees_amount_cents
-    or taken.taken_cents > greatest(taken.opening_cents, coupons.amount_cents)
+    or (coupons.source_id is not null and taken.taken_cents > greatest(taken.opening_cents, coupons.amount_cents))

@@ -1,5 +1,6 @@
 """Sources in other shapes: mapped files, Parquet, relations of the warehouse, the events of cases."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -154,7 +155,8 @@ def test_columns_of_expressions_are_found() -> None:
     assert set(expression.columns) == {"a", "b c", "usage.kind", "file_name"}
 
 
-def test_parquet_with_the_names_of_events(lander: Lander) -> None:
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_parquet_with_the_names_of_events(lander: Lander, unit: str) -> None:
     moments = [datetime(2024, 3, 5, 12, 0, 0, 123456, tzinfo=UTC), datetime(2024, 3, 5, 12)]
     path = _parquet(
         lander,
@@ -164,9 +166,10 @@ def test_parquet_with_the_names_of_events(lander: Lander) -> None:
             "external_subscription_id": [1, 2, 3],
             "code": ["api"] * 3,
             "timestamp": pa.array([1709640000123456789, 1709640000999999999, 0], pa.timestamp("ns")),
-            "received_at": pa.array([moments[0], None, None], pa.timestamp("us", tz="Europe/Paris")),
+            "received_at": pa.array([moments[0], None, None], pa.timestamp(unit, tz="Europe/Paris")),
             "properties": [{"n": 1, "s": None}, {"n": 2, "s": "x"}, None],
             "size": [Decimal("12345678901234567890.123"), None, Decimal(1)],
+            "share": [0.00001, 0.5, 0.0],
             "precise_total_amount_cents": [Decimal("1.5"), None, None],
         },
     )
@@ -182,9 +185,9 @@ def test_parquet_with_the_names_of_events(lander: Lander) -> None:
             "1",
             "2024-03-05 12:00:00.123456",
             "2024-03-05 12:00:00.123456",
-            '{"size":"12345678901234567890.123","n":1,"s":null}',
+            '{"size":"12345678901234567890.123","share":0.00001,"n":1,"s":null}',
         ),
-        ("t2", "2", "2024-03-05 12:00:00.999999", None, '{"n":2,"s":"x"}'),
+        ("t2", "2", "2024-03-05 12:00:00.999999", None, '{"share":"0.5","n":2,"s":"x"}'),
     ]
 
 
@@ -288,6 +291,21 @@ def test_a_relation_is_read_where_it_lies_and_only_what_is_new_is_taken(lander: 
     [last] = lander.land(source)
     assert counts(last) == (0, 0, 0, 0, 0)
     assert lander.rows("file_path, lines_count", "landed_files") == [("analytics.usage", 4), ("analytics.usage", 2)]
+
+
+def test_a_small_double_of_a_relation_is_a_quantity(lander: Lander) -> None:
+    _usage_table(lander, USAGE[:1], names=("id", "who", "metric", "happened_at", "seen_at", "details"))
+    with lander.warehouse.connect() as session:
+        session.execute("alter table analytics.usage add column n double precision")
+        session.execute("update analytics.usage set n = 0.00001")
+        session.execute(
+            "create view analytics.plain as select id as transaction_id, who as external_subscription_id, "
+            "metric as code, happened_at as timestamp, n from analytics.usage"
+        )
+    [landed] = lander.land(EventSource("relation", organization_id="acme", relation="analytics.plain"))
+    assert counts(landed) == (1, 1, 0, 0, 0)
+    [(properties,)] = lander.rows("properties")
+    assert Decimal(json.loads(properties, parse_float=str)["n"]) == Decimal("0.00001")
 
 
 def test_a_relation_with_the_names_of_events_needs_no_mapping(lander: Lander) -> None:
