@@ -42,6 +42,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -62,7 +63,7 @@ def load_invoice(data: Mapping[str, Any]) -> Invoice:
         InvoiceTotalsError: the totals do not follow from the lines and from each other.
     """
     label = f"invoice {_printable(str(data.get('number', 'without a number')))}"
-    plain = _with_tax_rounding(_plain(data, where=label))
+    plain = _with_tax_rounding(_plain(data, (label,)))
     try:
         invoice = _READER.validate_json(json.dumps(plain))
     except ValidationError as error:
@@ -79,34 +80,49 @@ def to_mapping(invoice: Invoice) -> dict[str, Any]:
     Exact numbers come out in one spelling (no exponent, no trailing zeros), keys of filters and
     groups in order, so that equal invoices have equal mappings.
     """
-    mapping: dict[str, Any] = _plain(invoice, where=f"invoice {invoice.number}")
+    mapping: dict[str, Any] = _plain(invoice, (f"invoice {invoice.number}",))
     return mapping
 
 
-def _plain(value: Any, *, where: str) -> Any:
-    """Turn a value into what JSON has words for; a binary fraction is refused by its path."""
-    if is_dataclass(value):
-        return {
-            field.name: _plain(getattr(value, field.name), where=f"{where}, {field.name}") for field in fields(value)
-        }
+def _plain(value: Any, where: tuple[str | int, ...]) -> Any:
+    """Turn a value into what JSON has words for; a binary fraction is refused by its path.
+
+    An invoice has hundreds of values: the common kinds come first, and a path becomes words only when it is told.
+    """
+    kind: Any = type(value)
+    if (kind is str and value.isascii()) or kind is int or value is None:
+        return value
+    if kind is Decimal:
+        return _exact_text(value, where)
+    if names := _field_names(kind):
+        return {name: _plain(getattr(value, name), (*where, name)) for name in names}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, where=f"{where}, {key}") for key, item in sorted(value.items())}
+        return {str(key): _plain(item, (*where, str(key))) for key, item in sorted(value.items())}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(item, where=f"{where} [{position}]") for position, item in enumerate(value, 1)]
+        return [_plain(item, (*where, position)) for position, item in enumerate(value, 1)]
     if isinstance(value, Decimal):
-        return _exact_text(value, where=where)
+        return _exact_text(value, where)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):
         return logo_data_uri(value)
     if isinstance(value, str) and value != _printable(value):
-        raise InvoiceDataError(f"{where}: {value!a} is not valid Unicode text.")
-    if value is None or isinstance(value, str | int):
+        raise InvoiceDataError(f"{_told(where)}: {value!a} is not valid Unicode text.")
+    if isinstance(value, str | int):
         return value
     raise InvoiceDataError(
-        f"{where}: got {value!r} ({type(value).__name__}); amounts in minor units are whole "
+        f"{_told(where)}: got {value!r} ({kind.__name__}); amounts in minor units are whole "
         'numbers, and exact numbers are given as text, such as "0.000003".'
     )
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
+
+def _told(where: tuple[str | int, ...]) -> str:
+    return str(where[0]) + "".join(f" [{step}]" if isinstance(step, int) else f", {step}" for step in where[1:])
 
 
 def _printable(text: str) -> str:
@@ -114,9 +130,9 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _exact_text(value: Decimal, *, where: str) -> str:
+def _exact_text(value: Decimal, where: tuple[str | int, ...]) -> str:
     if not value.is_finite():
-        raise InvoiceDataError(f"{where}: {value} is not a number that can be billed.")
+        raise InvoiceDataError(f"{_told(where)}: {value} is not a number that can be billed.")
     # Not Decimal.normalize: that rounds to the precision of the thread's decimal context.
     text = format(value, "f")
     if "." in text:

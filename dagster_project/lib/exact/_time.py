@@ -1,7 +1,7 @@
 """Days and periods in local time: semantics/lifecycle.md section 1, rating.md section 4.1."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -76,6 +76,12 @@ class Period:
     days: int
     first_day: date
     last_day: date
+    is_upgraded: bool = field(default=False, kw_only=True)
+
+    @property
+    def last_weighed_day(self) -> date:
+        """The last day of proration: that of an upgrade belongs to the new subscription row (lifecycle.md 6.2)."""
+        return self.last_day - timedelta(days=1) if self.is_upgraded else self.last_day
 
     @property
     def begin(self) -> datetime:

@@ -214,7 +214,8 @@ def stays(readings: Sequence[Reading], period: Period) -> list[tuple[Reading, Fr
         for i, (reading, day) in enumerate(kept):
             begin = max(day, period.first_day)
             following = kept[i + 1] if i + 1 < len(kept) else None
-            end = (following[1] if following else period.last_day) + timedelta(days=1)
+            last = min(following[1], period.last_weighed_day) if following else period.last_weighed_day
+            end = last + timedelta(days=1)
             gone = following is not None and following[0].event.at < period.begin
             weight = Fraction(0) if gone or not reading.adds else Fraction((end - begin).days, period.full_days)
             found.append((reading, weight))
@@ -279,7 +280,7 @@ class Aggregator:
         steps = [(before, Fraction(period.days, period.full_days))] if before else []
         for reading in readings:
             if reading.event.at >= period.begin:
-                left = (period.last_day - local_date(reading.event.at, period.zone)).days + 1
+                left = (period.last_weighed_day - local_date(reading.event.at, period.zone)).days + 1
                 steps.append((reading.value, Fraction(left, period.full_days)))
         prorated = up(sum((change * weight for change, weight in steps), Fraction(0)), 5)
         return Quantity(total, prorated, len(values), values, precise, steps if self._walks else ())

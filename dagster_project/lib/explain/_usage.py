@@ -227,6 +227,7 @@ def _period(moment: Row, fee: Row) -> Period:
         days=full_days if in_advance else int(moment["usage_days_count"]),
         first_day=moment["usage_from_date"],
         last_day=fee["to_date"] if in_advance else moment["usage_to_date"],
+        is_upgraded=moment["ended_by"] == "upgrade",
     )
 
 

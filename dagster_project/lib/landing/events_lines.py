@@ -41,15 +41,16 @@ def cut_pieces(source: FileBytes) -> Iterator[memoryview | RefusedLine]:
     skipped: int | None = None
     for block in source.blocks():
         start = 0
-        if skipped is not None or carry:
+        if carry:
+            # the line that the block before has begun
             start = block.find(b"\n") + 1
             if skipped is not None:
                 skipped += start - 1 if start else len(block)
-            elif start:
+            if not start:
+                carry += block if skipped is None else b""
+            elif skipped is None:
                 yield memoryview(carry + block[:start])
             else:
-                carry += block
-            if start and skipped is not None:
                 yield RefusedLine(carry, f"line_too_long|{skipped}")
                 skipped = None
         if start or not carry:

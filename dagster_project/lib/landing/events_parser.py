@@ -179,8 +179,8 @@ class EventParser:
         [(count,)] = self.connection.execute(f"select count(*) from {self._events}").fetchall()
         if self._known is None or not self._known.has_room(count + _ROOM_ROWS):
             self._known, self._noted_file_id = KnownIds(2 * (count + _ROOM_ROWS)), 0
-        known = f"select key_hash from {self._events} where file_id >= {self._noted_file_id}"
-        for batch in self.connection.sql(known).to_arrow_reader():
+        since = f"where file_id >= {self._noted_file_id}" if self._noted_file_id else ""
+        for batch in self.connection.sql(f"select key_hash from {self._events} {since}").to_arrow_reader():
             self._known.note(batch.column(0).to_numpy())
         self._noted_file_id = next_file_id
 

@@ -107,7 +107,8 @@ class PlainLines:
         self._names: bytes = b""
         self._name_views: Mapping[str, npt.NDArray[np.uint64]] = {}
         self._data = np.empty(_BYTES + scanner.PADDING, dtype=np.uint8)
-        self._text = np.empty(_BYTES, dtype=np.uint8)
+        # memory that is not written costs nothing
+        self._text = np.empty(2 * _BYTES, dtype=np.uint8)
         self._numbers, self._moments, self._layout_ids, self._file_ids = np.empty((4, _ROWS), dtype=np.int64)
         self._views = np.empty((6, _ROWS, 2), dtype=np.uint64)
         self._organizations = np.empty((_ROWS, 2), dtype=np.uint64)

@@ -7,6 +7,7 @@
 {%- set from_at = bounds.from_at if bounds else none -%}
 {%- set recorded_batch = bounds.batch if bounds else none -%}
 {%- set measuring = "'sum_agg', 'max_agg', 'latest_agg', 'weighted_sum_agg'" -%}
+{%- set value_text = json_at('read_now.read_text', 'read_now.measured_path') -%}
 {%- set columns = [
     'organization_id', 'external_subscription_id', 'transaction_id', 'code', 'event_at', 'received_at', 'properties',
     'precise_total_amount_cents', 'batch_id', 'file_id', 'line_number',
@@ -34,7 +35,7 @@ corrected_subscriptions as (
   what may still change is read, so that a close does not grow with its history.
 #}
 {% if from_at is none -%}
-known_events as (
+known_events as not materialized (
 
     select * from {{ ref('stg_events__usage_events') }}
 
@@ -78,7 +79,7 @@ kept_spans as (
 
 ),
 
-known_events as (
+known_events as not materialized (
 
     select usage_events.*
     from {{ ref('stg_events__usage_events') }} as usage_events
@@ -105,74 +106,6 @@ known_events as (
 
 ),
 {%- endif %}
-
-usage_events as (
-    {% if has_corrections() %}
-
-        {# only subscriptions with corrections pay for them #}
-        select
-            {% for column in columns + extracted %}
-                usage_events.{{ column }},
-            {% endfor %}
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-        left join corrected_subscriptions
-            on
-                usage_events.organization_id = corrected_subscriptions.organization_id
-                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-        where corrected_subscriptions.organization_id is null
-
-        union all
-
-        select
-            {% for column in columns + extracted %}
-                usage_events.{{ column }},
-            {% endfor %}
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-        inner join corrected_subscriptions
-            on
-                usage_events.organization_id = corrected_subscriptions.organization_id
-                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-        left join versions
-            on
-                usage_events.organization_id = versions.organization_id
-                and usage_events.external_subscription_id = versions.external_subscription_id
-                and usage_events.transaction_id = versions.transaction_id
-                and versions.is_billed_version
-        where versions.organization_id is null
-
-        union all
-
-        select
-            {% for column in columns %}
-                versions.{{ column }},
-            {% endfor %}
-            null as layout_id,
-            null as quantity,
-            null as item,
-            null as is_remove,
-            null as facets,
-            versions.known_at,
-            true as is_corrected,
-            versions.is_cancelled
-        from versions
-        where versions.is_billed_version
-    {% else %}
-
-        select
-            usage_events.*,
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-    {% endif %}
-
-),
 
 close_scope as (
 
@@ -204,25 +137,6 @@ numbered_moments as (
 
 ),
 
-moments as (
-
-    select
-        moments.*,
-        max(moments.usage_to_at) over (
-            partition by moments.organization_id, moments.external_subscription_id
-            order by moments.usage_from_at
-            rows between unbounded preceding and 1 preceding
-        ) as previous_to_at,
-        max(moments.usage_to_at) over (
-            partition by moments.organization_id, moments.external_subscription_id
-        ) as last_to_at,
-        restated.period_moment_id is not null as is_restated
-    from numbered_moments as moments
-    left join restated
-        on moments.moment_id = restated.period_moment_id
-
-),
-
 subscription_spans as (
 
     select
@@ -231,6 +145,40 @@ subscription_spans as (
         min(subscriptions.started_at) as first_started_at
     from {{ ref('int_subscriptions_started') }} as subscriptions
     group by subscriptions.organization_id, subscriptions.external_subscription_id
+
+),
+
+{# the usage of every billing moment and, as an empty span, the end of time; each with the end of what lies before it #}
+spans as (
+
+    select
+        spans.*,
+        coalesce(
+            max(spans.to_at) over (
+                partition by spans.organization_id, spans.external_subscription_id
+                order by spans.from_at
+                rows between unbounded preceding and 1 preceding
+            ), {{ beginning_of_time() }}
+        ) as previous_to_at
+    from (
+        select
+            moments.organization_id,
+            moments.external_subscription_id,
+            moments.usage_from_at as from_at,
+            moments.usage_to_at as to_at,
+            moments.moment_number
+        from numbered_moments as moments
+
+        union all
+
+        select
+            subscription_spans.organization_id,
+            subscription_spans.external_subscription_id,
+            {{ end_of_time() }} + interval '1 day' as from_at,
+            {{ end_of_time() }} + interval '1 day' as to_at,
+            null as moment_number
+        from subscription_spans
+    ) as spans
 
 ),
 
@@ -248,66 +196,48 @@ places as (
         moments.moment_id,
         moments.moment_number,
         moments.moment_state,
-        moments.is_restated,
-        {{ level_end('moments.usage_to_at') }} as level_ends_at,
-        case when moments.moment_state = 'finalized' then moments.known_batch_id end as recorded_batch_id,
+        restated.period_moment_id is not null as is_restated,
+        case when moments.moment_state = 'finalized' then moments.known_batch_id end as finalized_batch_id,
+        case
+            when moments.moment_state = 'finalized'
+                then greatest(moments.known_batch_id, recorded_batches.known_batch_id)
+        end as recorded_batch_id,
         case
             when moments.moment_state = 'due' then greatest(moments.finalizes_at, moments.usage_to_at)
-        end as late_from_at,
+            when moments.moment_state <> 'finalized' then close_scope.as_of + interval '1 microsecond'
+        end as taken_to_at,
         cast(null as timestamp) as first_started_at
-    from moments
+    from numbered_moments as moments
+    inner join close_scope
+        on moments.organization_id = close_scope.organization_id
+    left join recorded_batches
+        on moments.organization_id = recorded_batches.organization_id
+    left join restated
+        on moments.moment_id = restated.period_moment_id
 
     union all
 
-    {% for from_at, to_at, condition in [
-        (
-            'coalesce(moments.previous_to_at, ' ~ beginning_of_time() ~ ')', 'moments.usage_from_at',
-            'moments.previous_to_at is null or moments.previous_to_at < moments.usage_from_at'
-        ),
-        ('moments.last_to_at', end_of_time() ~ " + interval '1 day'", 'moments.usage_to_at = moments.last_to_at'),
-    ] -%}
-        select
-            moments.organization_id,
-            moments.external_subscription_id,
-            {{ from_at }} as from_at,
-            {{ to_at }} as to_at,
-            null as moment_id,
-            null as moment_number,
-            'none' as moment_state,
-            false as is_restated,
-            null as level_ends_at,
-            null as recorded_batch_id,
-            null as late_from_at,
-            subscription_spans.first_started_at
-        from moments
-        inner join subscription_spans
-            on
-                moments.organization_id = subscription_spans.organization_id
-                and moments.external_subscription_id = subscription_spans.external_subscription_id
-        where {{ condition }}
-
-        union all
-
-    {% endfor -%}
     select
-        subscription_spans.organization_id,
-        subscription_spans.external_subscription_id,
-        {{ beginning_of_time() }} as from_at,
-        {{ end_of_time() }} + interval '1 day' as to_at,
+        spans.organization_id,
+        spans.external_subscription_id,
+        spans.previous_to_at as from_at,
+        spans.from_at as to_at,
         null as moment_id,
         null as moment_number,
         'none' as moment_state,
         false as is_restated,
-        null as level_ends_at,
+        null as finalized_batch_id,
         null as recorded_batch_id,
-        null as late_from_at,
+        close_scope.as_of + interval '1 microsecond' as taken_to_at,
         subscription_spans.first_started_at
-    from subscription_spans
-    left join moments
+    from spans
+    inner join close_scope
+        on spans.organization_id = close_scope.organization_id
+    inner join subscription_spans
         on
-            subscription_spans.organization_id = moments.organization_id
-            and subscription_spans.external_subscription_id = moments.external_subscription_id
-    where moments.organization_id is null
+            spans.organization_id = subscription_spans.organization_id
+            and spans.external_subscription_id = subscription_spans.external_subscription_id
+    where spans.previous_to_at < spans.from_at
 
 ),
 
@@ -380,11 +310,11 @@ metered_codes as (
         read_codes.is_measured,
         read_codes.is_unique_counted,
         read_codes.is_latest_read,
-        read_codes.is_weighted,
+        case when read_codes.is_weighted then {{ level_end('moments.usage_to_at') }} end as level_ends_at,
         fitting_layouts.layout_id,
         {{ json_path('read_codes.measured_field') }} as measured_path
     from read_codes
-    inner join moments
+    inner join numbered_moments as moments
         on read_codes.moment_id = moments.moment_id
     left join fitting_layouts
         on
@@ -466,73 +396,142 @@ metric_codes as (
 
 ),
 
+{#
+  Layouts of which not all was taken out that is read now: of their events, and of those without a layout, the text is
+  read. The others' texts, the greatest part of what is stored, are not even touched.
+#}
+reread_layouts as (
+
+    select layouts.layout_id
+    from {{ ref('stg_events__event_layouts') }} as layouts
+    inner join {{ ref('int_metered_charges') }} as metered_charges
+        on
+            layouts.organization_id = metered_charges.organization_id
+            and layouts.event_code = metered_charges.event_code
+    left join fitting_layouts
+        on
+            metered_charges.moment_id = fitting_layouts.moment_id
+            and metered_charges.event_code = fitting_layouts.event_code
+    where
+        coalesce(fitting_layouts.layout_id <> layouts.layout_id, true)
+        or metered_charges.moment_state in ('restated', 'noted')
+
+    union distinct
+
+    select layouts.layout_id
+    from {{ ref('stg_events__event_layouts') }} as layouts
+    inner join recurring_codes
+        on
+            layouts.organization_id = recurring_codes.organization_id
+            and layouts.event_code = recurring_codes.event_code
+
+),
+
+usage_events as (
+
+    {# only subscriptions with corrections pay for them #}
+    {%- set corrected = has_corrections() %}
+    {% for text, layouts, condition in [
+        ('cast(null as varchar)', 'left', 'reread_layouts.layout_id is null and usage_events.layout_id is not null'),
+        ('usage_events.properties', 'inner', 'true'),
+        ('usage_events.properties', none, 'usage_events.layout_id is null'),
+    ] -%}
+        select
+            {% for column in columns + extracted %}
+                usage_events.{{ column }},
+            {% endfor %}
+            {{ text }} as read_text,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from known_events as usage_events
+        {% if layouts %}
+            {{ layouts }} join reread_layouts
+                on usage_events.layout_id = reread_layouts.layout_id
+        {% endif %}
+        {% if corrected %}
+            left join corrected_subscriptions
+                on
+                    usage_events.organization_id = corrected_subscriptions.organization_id
+                    and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        {% endif %}
+        where {{ condition }}{% if corrected %} and corrected_subscriptions.organization_id is null{% endif %}
+
+        {% if not loop.last or corrected %}union all{% endif %}
+    {% endfor %}
+    {% if corrected %}
+
+        select
+            {% for column in columns + extracted %}
+                usage_events.{{ column }},
+            {% endfor %}
+            usage_events.properties as read_text,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            false as is_corrected,
+            false as is_cancelled
+        from known_events as usage_events
+        inner join corrected_subscriptions
+            on
+                usage_events.organization_id = corrected_subscriptions.organization_id
+                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        left join versions
+            on
+                usage_events.organization_id = versions.organization_id
+                and usage_events.external_subscription_id = versions.external_subscription_id
+                and usage_events.transaction_id = versions.transaction_id
+                and versions.is_billed_version
+        where versions.organization_id is null
+
+        union all
+
+        select
+            {% for column in columns %}
+                versions.{{ column }},
+            {% endfor %}
+            null as layout_id,
+            null as quantity,
+            null as item,
+            null as is_remove,
+            null as facets,
+            versions.properties as read_text,
+            versions.known_at,
+            true as is_corrected,
+            versions.is_cancelled
+        from versions
+        where versions.is_billed_version
+    {% endif %}
+
+),
+
+{#
+  Each event at its place. Nearly all events are billed as they come: what decides that is numbers and flags, and every
+  case below asks it first, so that the engine hands such events through without looking at the rest.
+#}
 placed as (
 
     select
-        usage_events.organization_id,
-        usage_events.external_subscription_id,
-        usage_events.transaction_id,
-        usage_events.code,
-        usage_events.event_at,
-        coalesce(usage_events.received_at, usage_events.event_at) as received_at,
-        usage_events.properties,
-        usage_events.precise_total_amount_cents,
-        usage_events.quantity,
-        usage_events.item,
-        usage_events.is_remove,
-        usage_events.facets,
-        coalesce(usage_events.layout_id = metered_codes.layout_id, false) as is_extracted,
-        metric_codes.facet_paths,
-        metered_codes.measured_path,
-        coalesce(metered_codes.is_measured, false) as is_measured,
-        coalesce(metered_codes.is_unique_counted, false) as is_unique_counted,
-        coalesce(metered_codes.is_latest_read, false) as is_latest_read,
-        case when metered_codes.is_weighted then places.level_ends_at end as level_ends_at,
-        coalesce(
-            usage_events.event_at >= recurring_codes.history_from_at
-            and usage_events.event_at < recurring_codes.usage_to_at, false
-        ) as is_carried,
-        usage_events.batch_id,
-        usage_events.file_id,
-        usage_events.line_number,
-        usage_events.is_corrected,
-        usage_events.is_cancelled,
-        coalesce(
-            usage_events.batch_id <= greatest(places.recorded_batch_id, recorded_batches.known_batch_id)
-            and places.recorded_batch_id is not null, false
-        ) as is_recorded,
+        usage_events.*,
         places.moment_id,
         places.moment_number,
-        coalesce(places.is_restated, false) as is_restated,
-        {#
-          What is in a finalised period and was known then keeps the fate that its close recorded
-          (ledger_moment_fates). Late is what became known at or after its billing moment, or was landed after it.
-        #}
-        case
-            when usage_events.batch_id <= places.recorded_batch_id then 'finalized'
-            when usage_events.is_cancelled then 'cancelled'
-            when metric_codes.event_code is null then 'no_metric'
-            when places.moment_state is null then 'no_subscription'
-            when usage_events.event_at < places.first_started_at and coalesce(recurring_codes.is_levelled, false)
-                then 'carried'
-            when usage_events.event_at < places.first_started_at then 'before_subscription'
-            when
-                places.moment_state in ('none', 'running', 'draft')
-                and greatest(usage_events.event_at, usage_events.known_at) > close_scope.as_of
-                then 'pending'
-            when places.moment_state = 'none' then 'outside_billed_periods'
-            when places.moment_state = 'finalized' then 'late'
-            when metered_codes.event_code is null then 'no_charge'
-            when usage_events.known_at >= places.late_from_at then 'late'
-            else places.moment_state
-        end as fate
+        places.moment_state,
+        places.first_started_at,
+        places.is_restated,
+        places.finalized_batch_id,
+        places.recorded_batch_id,
+        {# what becomes known later is late for a due period; for another one it is pending #}
+        greatest(usage_events.event_at, usage_events.known_at) >= places.taken_to_at as is_after,
+        metered_codes.event_code is not null as is_metered,
+        metered_codes.measured_path,
+        metered_codes.is_measured,
+        metered_codes.is_unique_counted,
+        metered_codes.is_latest_read,
+        metered_codes.level_ends_at,
+        usage_events.layout_id = metered_codes.layout_id as is_extracted
     from usage_events
     inner join close_scope
         on
             usage_events.organization_id = close_scope.organization_id
             and usage_events.batch_id <= close_scope.known_batch_id
-    left join recorded_batches
-        on usage_events.organization_id = recorded_batches.organization_id
     left join places
         on
             usage_events.organization_id = places.organization_id
@@ -543,15 +542,57 @@ placed as (
         on
             places.moment_number = metered_codes.moment_number
             and usage_events.code = metered_codes.event_code
+
+),
+
+known_codes as (
+
+    select
+        placed.*,
+        placed.is_metered and not (placed.is_after or placed.is_cancelled) as is_billed,
+        metric_codes.event_code as metric_code,
+        metric_codes.facet_paths,
+        coalesce(recurring_codes.is_levelled, false) as is_levelled,
+        coalesce(
+            placed.event_at >= recurring_codes.history_from_at and placed.event_at < recurring_codes.usage_to_at, false
+        ) as is_carried
+    from placed
+    {# of an event that is extracted nothing is asked of its metric #}
     left join metric_codes
         on
-            usage_events.organization_id = metric_codes.organization_id
-            and usage_events.code = metric_codes.event_code
+            placed.organization_id = metric_codes.organization_id
+            and case when placed.is_extracted then null else placed.code end = metric_codes.event_code
     left join recurring_codes
         on
-            usage_events.organization_id = recurring_codes.organization_id
-            and usage_events.external_subscription_id = recurring_codes.external_subscription_id
-            and usage_events.code = recurring_codes.event_code
+            placed.organization_id = recurring_codes.organization_id
+            and placed.external_subscription_id = recurring_codes.external_subscription_id
+            and placed.code = recurring_codes.event_code
+
+),
+
+fated as (
+
+    select
+        known_codes.*,
+        {#
+          What is in a finalised period and was known then keeps the fate that its close recorded
+          (ledger_moment_fates). Late is what became known at or after its billing moment, or was landed after it.
+        #}
+        case
+            when known_codes.is_billed then known_codes.moment_state
+            when known_codes.batch_id <= known_codes.finalized_batch_id then 'finalized'
+            when known_codes.is_cancelled then 'cancelled'
+            when known_codes.metric_code is null and not known_codes.is_metered then 'no_metric'
+            when known_codes.moment_state is null then 'no_subscription'
+            when known_codes.event_at < known_codes.first_started_at and known_codes.is_levelled then 'carried'
+            when known_codes.event_at < known_codes.first_started_at then 'before_subscription'
+            when known_codes.is_after and known_codes.moment_state in ('none', 'running', 'draft') then 'pending'
+            when known_codes.moment_state = 'none' then 'outside_billed_periods'
+            when known_codes.moment_state = 'finalized' then 'late'
+            when not known_codes.is_metered then 'no_charge'
+            else 'late'
+        end as fate
+    from known_codes
 
 ),
 
@@ -559,71 +600,64 @@ placed as (
 read_now as (
 
     select
-        placed.*,
-        not placed.is_cancelled
-        and (
-            placed.fate in ('due', 'draft', 'running')
-            or (placed.is_carried and placed.fate <> 'pending')
-            or (placed.is_restated and placed.fate in ('finalized', 'late'))
-        ) as is_read
-    from placed
-
-),
-
-valued as (
-
-    select
-        read_now.*,
+        fated.*,
         case
-            when read_now.is_read and not read_now.is_extracted and read_now.measured_path is not null
-                then {{ json_at('read_now.properties', 'read_now.measured_path') }}
-        end as value_text
-    from read_now
+            when fated.is_billed then true
+            when fated.is_cancelled then false
+            else
+                (fated.is_carried and fated.fate <> 'pending')
+                or (coalesce(fated.is_restated, false) and fated.fate in ('finalized', 'late'))
+        end as is_read
+    from fated
 
 )
 
 select
-    valued.organization_id,
-    valued.external_subscription_id,
-    valued.transaction_id,
-    valued.code,
-    valued.event_at,
-    valued.received_at,
-    case when valued.is_read then valued.properties end as properties,
+    read_now.organization_id,
+    read_now.external_subscription_id,
+    read_now.transaction_id,
+    read_now.code,
+    read_now.event_at,
+    coalesce(read_now.received_at, read_now.event_at) as received_at,
+    case when read_now.is_read then read_now.properties end as properties,
     case
-        when valued.is_extracted then valued.facets
-        when valued.is_read and valued.facet_paths is not null
-            then {{ json_pick('valued.properties', 'valued.facet_paths') }}
+        when read_now.is_extracted then read_now.facets
+        when read_now.is_read and read_now.facet_paths is not null
+            then {{ json_pick('read_now.read_text', 'read_now.facet_paths') }}
     end as facets,
-    case when valued.is_read then valued.precise_total_amount_cents end as precise_total_amount_cents,
-    valued.batch_id,
-    valued.file_id,
-    valued.line_number,
-    valued.moment_id,
-    valued.moment_number,
-    valued.level_ends_at,
-    valued.is_latest_read,
-    valued.is_corrected,
-    valued.is_cancelled,
-    valued.is_recorded,
-    valued.is_read,
-    valued.is_measured,
+    case when read_now.is_read then read_now.precise_total_amount_cents end as precise_total_amount_cents,
+    read_now.batch_id,
+    read_now.file_id,
+    read_now.line_number,
+    read_now.moment_id,
+    read_now.moment_number,
+    read_now.level_ends_at,
+    coalesce(read_now.is_latest_read, false) as is_latest_read,
+    read_now.is_corrected,
+    read_now.is_cancelled,
     case
-        when valued.is_extracted then valued.quantity
-        else {{ parse_quantity('valued.value_text') }}
+        when read_now.is_billed then false
+        else coalesce(read_now.batch_id <= read_now.recorded_batch_id, false)
+    end as is_recorded,
+    read_now.is_read,
+    coalesce(read_now.is_measured, false) as is_measured,
+    case
+        when read_now.is_extracted then read_now.quantity
+        when read_now.is_read and read_now.measured_path is not null then {{ parse_quantity(value_text) }}
     end as quantity,
     case
-        when not valued.is_unique_counted then null
-        when valued.is_extracted then valued.item
-        when valued.is_read then {{ counted_item('valued.value_text') }}
+        when read_now.is_extracted and (read_now.is_unique_counted or read_now.item is null) then read_now.item
+        when read_now.is_extracted then null
+        when read_now.is_read and read_now.is_unique_counted
+            then {{ counted_item(value_text) }}
     end as item,
-    case
-        when not valued.is_unique_counted then false
-        when valued.is_extracted then valued.is_remove
-        when valued.is_read
-            then coalesce({{ json_text('valued.properties', "'operation_type'") }} = 'remove', false)
-        else false
-    end as is_remove,
-    valued.fate
-from valued
+    coalesce(
+        case
+            when read_now.is_extracted then read_now.is_remove
+            when read_now.is_read and read_now.is_unique_counted
+                then {{ json_text('read_now.read_text', "'operation_type'") }} = 'remove'
+        end, false
+    ) as is_remove,
+    read_now.fate
+from read_now
 {%- endmacro %}

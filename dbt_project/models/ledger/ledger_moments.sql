@@ -89,7 +89,7 @@ select
     billing.full_from_date,
     cast(billing.full_days_count as integer) as full_days_count,
     coalesce(billing.usage_from_at, periods.usage_from_at) as usage_from_at,
-    coalesce(billing.usage_to_at, running.usage_to_at) as usage_to_at,
+    coalesce(billing.usage_to_at, running.usage_full_to_at) as usage_to_at,
     scheduled.known_batch_id,
     moments.base_plan_code,
     moments.purchase_order_number,
@@ -106,9 +106,14 @@ select
     cast(billing.days_count as integer) as days_count,
     coalesce(billing.full_started_at, periods.full_started_at) as full_started_at,
     coalesce(billing.usage_from_date, periods.usage_from_date) as usage_from_date,
-    coalesce(billing.usage_to_date, running.usage_to_date) as usage_to_date,
+    coalesce(billing.usage_to_date, running.usage_full_to_date) as usage_to_date,
     cast(coalesce(billing.usage_full_days_count, periods.usage_full_days_count) as integer) as usage_full_days_count,
-    cast(coalesce(billing.usage_days_count, running.usage_days_count) as integer) as usage_days_count,
+    cast(
+        coalesce(
+            billing.usage_days_count,
+            {{ days_between('running.usage_from_date', 'running.usage_full_to_date') }} + 1
+        ) as integer
+    ) as usage_days_count,
     billing.fee_plan_code,
     billing.fee_plan_effective_at,
     billing.closed_date,
@@ -142,7 +147,7 @@ left join billing as periods
     on
         coalesce(progressive.period_moment_id, advance.period_moment_id, regrouped.billing_moment_id)
         = periods.moment_id
-{# an event paid in advance does not know how its period will end #}
+{# at a threshold nothing is known of how the period will end #}
 left join billing as running
     on progressive.period_moment_id = running.moment_id
 left join requests

@@ -49,7 +49,6 @@ select
     totals.whole_microseconds,
     totals.fraction_microseconds,
     totals.latest_event_at,
-    totals.latest_received_at,
     totals.latest_highest_value,
     totals.latest_lowest_value,
     totals.last_added_at,

@@ -6,6 +6,15 @@
     'pricing_unit_conversion_rate', 'billable_metric_code', 'metric_effective_at', 'event_code', 'aggregation_type',
     'field_name', 'is_recurring', 'rounding_function', 'rounding_precision', 'history_from_at', 'is_carried_over',
 ] -%}
+{#- at an instant of the period so far nothing is known of an end that comes before the period's -#}
+{%- set so_far = {
+    'usage_to_at': 'windows.usage_to_at',
+    'usage_to_date': 'metered_charges.usage_full_to_date',
+    'usage_days_count': 'cast('
+        ~ days_between('metered_charges.usage_from_date', 'metered_charges.usage_full_to_date') ~ ' + 1 as integer)',
+    'ended_by': 'cast(null as varchar)',
+    'is_carried_over': 'false',
+} -%}
 with
 
 metered_charges as (
@@ -89,8 +98,11 @@ select
     and corrected_codes.event_code is null as is_charging,
     cast(null as timestamp) as charging_from_at,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        metered_charges.{{ column }},
     {% endfor %}
+    {# the day of an upgrade belongs to the new row: semantics/lifecycle.md section 6.2 #}
+    {{ add_days('metered_charges.usage_to_date', "case when metered_charges.ended_by = 'upgrade' then -1 else 0 end") }}
+        as prorated_to_date
 from metered_charges
 left join totalled_codes
     on
@@ -112,8 +124,9 @@ select
     false as is_charging,
     cast(null as timestamp) as charging_from_at,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        {{ so_far.get(column, 'metered_charges.' ~ column) }} as {{ column }},
     {% endfor %}
+    metered_charges.usage_full_to_date as prorated_to_date
 from metered_charges
 inner join windows
     on metered_charges.moment_id = windows.period_moment_id
@@ -130,8 +143,9 @@ select
     true as is_charging,
     advance_windows.known_from_at as charging_from_at,
     {% for column in columns %}
-        metered_charges.{{ column }}{% if not loop.last %},{% endif %}
+        metered_charges.{{ column }},
     {% endfor %}
+    metered_charges.usage_full_to_date as prorated_to_date
 from metered_charges
 inner join advance_windows
     on

@@ -11,6 +11,9 @@ located as (
 
     select
         located.*,
+        {# a moment says whose it is: numbers are grouped at half the price of texts #}
+        case when located.moment_number is null then located.organization_id end as unplaced_organization_id,
+        case when located.moment_number is null then located.external_subscription_id end as unplaced_subscription_id,
         {# what an earlier close recorded of a finalised period (ledger_moment_fates) is counted there #}
         case when located.is_recorded then 'finalized' else located.fate end as counted_fate
     from {{ ref('int_events_located') }} as located
@@ -26,10 +29,10 @@ numbered_moments as (
 totals as (
 
     select
-        located.organization_id,
-        located.external_subscription_id,
-        located.code,
         located.moment_number,
+        located.unplaced_organization_id,
+        located.unplaced_subscription_id,
+        located.code,
         located.counted_fate as fate,
         located.facets,
         located.item,
@@ -46,22 +49,21 @@ totals as (
         ) as fraction_microseconds,
         {# the last instant at which a quantity was told, and the least and the greatest one of that instant #}
         max(case when {{ is_told }} then located.event_at end) as latest_event_at,
-        {% for name, column, keys in [
-            ('latest_received_at', 'received_at', ['event_at', 'received_at']),
-            ('latest_highest_value', 'quantity', ['event_at', 'received_at', 'quantity']),
-            ('latest_lowest_value', 'quantity', ['event_at', 'received_at', '-quantity']),
+        {% for name, keys in [
+            ('latest_highest_value', ['event_at', 'quantity']),
+            ('latest_lowest_value', ['event_at', '-quantity']),
         ] -%}
-            {{ last_by('located.' ~ column, keys, is_told) }} as {{ name }},
+            {{ last_by('located.quantity', keys, is_told) }} as {{ name }},
         {% endfor -%}
         {# when an item was last added and last removed #}
         max(case when located.item is not null and not located.is_remove then located.event_at end) as last_added_at,
         max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at
     from located
     group by
-        located.organization_id,
-        located.external_subscription_id,
-        located.code,
         located.moment_number,
+        located.unplaced_organization_id,
+        located.unplaced_subscription_id,
+        located.code,
         located.counted_fate,
         located.facets,
         located.item
@@ -69,8 +71,10 @@ totals as (
 )
 
 select
-    totals.organization_id,
-    totals.external_subscription_id,
+    coalesce(numbered_moments.organization_id, totals.unplaced_organization_id) as organization_id,
+    coalesce(
+        numbered_moments.external_subscription_id, totals.unplaced_subscription_id
+    ) as external_subscription_id,
     totals.code,
     numbered_moments.moment_id,
     totals.fate,
@@ -83,7 +87,6 @@ select
     totals.whole_microseconds,
     totals.fraction_microseconds,
     totals.latest_event_at,
-    totals.latest_received_at,
     totals.latest_highest_value,
     totals.latest_lowest_value,
     totals.last_added_at,

@@ -14,7 +14,7 @@ last_totals as (
         totals.*,
         dense_rank() over (
             partition by totals.moment_id, totals.charge_code, totals.filter_position, totals.group_values
-            order by totals.latest_event_at desc, totals.latest_received_at desc
+            order by totals.latest_event_at desc
         ) as recency
     from {{ ref('int_charge_totals') }} as totals
     where totals.aggregation_type = 'latest_agg' and totals.latest_event_at is not null
@@ -78,7 +78,6 @@ competing as (
             totals.moment_id = located.moment_id
             and totals.event_code = located.code
             and totals.latest_event_at = located.event_at
-            and totals.latest_received_at = located.received_at
             and coalesce(totals.facets, '') = coalesce(located.facets, '')
     where
         totals.recency = 1

@@ -98,7 +98,7 @@ select
         when remaining.is_remove or remaining.next_event_at < charge_windows.usage_from_at then 0
         else {{ days_between(
             'greatest(remaining.event_date, charge_windows.usage_from_date)',
-            'coalesce(remaining.next_event_date, charge_windows.usage_to_date)'
+            'least(coalesce(remaining.next_event_date, charge_windows.prorated_to_date), charge_windows.prorated_to_date)'
         ) }} + 1
     end as days_count
 from remaining

@@ -25,7 +25,7 @@ readings as (
     select
         readings.*,
         charge_windows.aggregation_type,
-        case when charge_windows.is_prorated then charge_windows.usage_to_date end as prorated_to_date,
+        case when charge_windows.is_prorated then charge_windows.prorated_to_date end as prorated_to_date,
         timezone_offsets.utc_offset_seconds
     from {{ ref('int_event_readings') }} as readings
     inner join charge_windows
@@ -59,6 +59,7 @@ event_sums as (
         sum(
             case
                 when readings.is_in_period and readings.prorated_to_date is not null
+                    {# an event of the day of an upgrade, a day after that date, weighs nothing #}
                     then readings.quantity * cast(
                         {{ days_between(
                             to_local_date('readings.event_at', 'readings.utc_offset_seconds'),

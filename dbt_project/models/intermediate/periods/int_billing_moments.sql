@@ -387,6 +387,7 @@ measured as (
         case when counted.has_usage then counted.full_usage_days_count else 1 end as usage_full_days_count,
         case when counted.has_usage then counted.full_usage_to_date else counted.billing_date end
             as usage_full_to_date,
+        case when counted.has_usage then counted.full_usage_ended_at else counted.billing_at end as usage_full_to_at,
         case
             when not counted.has_usage then 0
             {# whole local days, unless the row starts and ends inside of the period #}
@@ -454,6 +455,7 @@ select
             else {{ add_days('finalized_moments.usage_from_date', 'finalized_moments.usage_full_days_count - 1') }}
         end
     ) as usage_full_to_date,
+    finalized_moments.usage_to_at as usage_full_to_at,
     {# matters only while the moment's place among those of its instant is open #}
     false as is_ended_by_end_date,
     'finalized' as moment_state,
@@ -472,6 +474,7 @@ select
         versioned.{{ column }},
     {% endfor -%}
     versioned.usage_full_to_date,
+    versioned.usage_full_to_at,
     versioned.reason = 'termination' and coalesce(versioned.is_ended_by_end_date, false) as is_ended_by_end_date,
     case
         when versioned.finalizes_at <= versioned.as_of then 'due'

@@ -35,7 +35,7 @@ sums as (
         sequenced.change,
         sequenced.running_total,
         sequenced.is_in_period,
-        {{ days_between('sequenced.event_date', 'charge_windows.usage_to_date') }} + 1 as days_count,
+        {{ days_between('sequenced.event_date', 'charge_windows.prorated_to_date') }} + 1 as days_count,
         charge_windows.usage_days_count,
         charge_windows.usage_full_days_count
     from {{ ref('int_usage_sequenced') }} as sequenced
