@@ -315,6 +315,10 @@ def test_the_audit_names_the_first_wrong_row(story: Story) -> None:
     [wrong] = checked(story).wrong
     assert (wrong.close_id, wrong.organization_id, wrong.relation) == (1, "clean", "ledger_fees")
     assert (wrong.row_key, wrong.finding) == (f"fee_id={fee_id}|", "was changed")
+    for table in ("ledger_parties", "ledger_row_hashes"):
+        change(story.warehouse, f"drop table {{ledger}}.{table} cascade")
+        wrong = checked(story).wrong[0]
+        assert (wrong.relation, wrong.finding) == (table, "the table is missing")
 
 
 def change(warehouse: Warehouse, sql: str) -> None:

@@ -1,14 +1,16 @@
 """Random books about money (coupons, taxes, credit notes, wallets in any order) and what the oracle makes of them."""
 
+import heapq
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import floor
 from typing import Any
 
-from tests.invoicing.oracle import Coupon, Customer, Fee, Invoice, Wallet, half_away
+from tests.invoicing.oracle import Coupon, Customer, Fee, Invoice, Wallet, half_away, thresholds_reached
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MONTHS = 5
@@ -38,36 +40,54 @@ class Line:
     value: Any
 
 
-def books(seed: int, count: int) -> list[dict[str, Any]]:
-    """Cases that the oracle has worked out."""
-    return [_book(f"money_{seed}_{number}", random.Random(f"{seed} {number}")) for number in range(count)]
+def books(seed: int, count: int, *, is_plain: bool = False) -> list[dict[str, Any]]:
+    """Cases that the oracle has worked out; `is_plain`: without usage thresholds and top-ups."""
+    return [_book(f"money_{seed}_{number}", random.Random(f"{seed} {number}"), is_plain) for number in range(count)]
 
 
-def _book(name: str, draw: random.Random) -> dict[str, Any]:
-    given = _catalog(draw)
-    story: list[Line] = [*_invoices(draw, given), *_one_offs(draw, given)]
+def _book(name: str, draw: random.Random, is_plain: bool) -> dict[str, Any]:
+    trigger = None if is_plain else draw.choice((None, None, None, "interval", "threshold"))
+    grace = 0 if trigger == "threshold" else draw.choice((0, 0, GRACE_DAYS))
+    given = _catalog(draw, grace=grace, has_thresholds=not is_plain and draw.random() < 0.4)
     customer = Customer()
+    crossings: list[tuple[str, Invoice]] = []
+    story: list[Line] = [*_invoices(draw, given, crossings, trigger), *_one_offs(draw, given)]
     story += _coupons(draw, given, customer)
-    story += _wallets(draw, given, customer)
+    story += _wallets(draw, given, customer, trigger)
     story += [
         Line(START + timedelta(days=draw.randrange(33, 150), hours=2 + place), 8, "credit_note", place)
         for place in range(draw.choice((0, 0, 1, 2, 4)))
     ]
-    for line in sorted(story, key=lambda line: (line.at, line.rank)):
-        if line.at > AS_OF:
-            break
+    if trigger == "threshold":
+        story += _looks(given)
+    waiting = [(line.at, line.rank, place, line) for place, line in enumerate(story)]
+    heapq.heapify(waiting)
+    count = len(story)
+    while waiting and waiting[0][0] <= AS_OF:
+        *_, line = heapq.heappop(waiting)
+        before = [wallet.balance for wallet in customer.wallets]
+        more: list[Line] = []
         if line.kind == "invoice":
-            customer.settle(Invoice(line.at, *line.value))
+            customer.settle(line.value)
         elif line.kind in ("wallet", "fact"):
             line.value()
         elif line.kind == "credit_note":
             _credit(draw, given, customer, line)
         elif line.kind == "draft_note":
             customer.credit_of_draft(*line.value)
+        elif line.kind == "top_up":
+            more = _top_up(draw, given, customer, line.at, *line.value)
+        elif line.kind == "look":
+            more = _top_up_below(draw, given, customer, line.at, crossings)
+        if trigger == "threshold" and line.kind != "look" and before != [wallet.balance for wallet in customer.wallets]:
+            more = [Line(line.at, 10, "look", None)]
+        for found in more:
+            count += 1
+            heapq.heappush(waiting, (found.at, found.rank, count, found))
     return {"case": name, "about": "drawn", "as_of": stamp(AS_OF), "given": given, "expect": _expectation(customer)}
 
 
-def _catalog(draw: random.Random) -> dict[str, Any]:
+def _catalog(draw: random.Random, *, grace: int, has_thresholds: bool) -> dict[str, Any]:
     taxes = [
         {"code": f"t{place}", "name": f"T{place}", "rate": rate, "applied_to_organization": place == 0}
         for place, rate in enumerate(draw.sample(RATES, 3))
@@ -84,6 +104,7 @@ def _catalog(draw: random.Random) -> dict[str, Any]:
             "amount_cents": draw.choice((0, 999, 5000, 12345)),
             "amount_currency": "EUR",
             "tax_codes": draw.choice(([], [], ["t1"])),
+            "usage_thresholds": _thresholds(draw) if has_thresholds else [],
             "charges": [
                 {
                     "code": f"c{place}{metric}",
@@ -119,7 +140,7 @@ def _catalog(draw: random.Random) -> dict[str, Any]:
                 "external_id": "cust",
                 "name": "Cust",
                 "currency": "EUR",
-                "invoice_grace_period": draw.choice((0, 0, GRACE_DAYS)),
+                "invoice_grace_period": grace,
             }
         ],
         "subscriptions": subscriptions,
@@ -135,40 +156,128 @@ def _catalog(draw: random.Random) -> dict[str, Any]:
     }
 
 
+def _thresholds(draw: random.Random) -> list[dict[str, Any]]:
+    fixed = draw.choice(([], [500], [500, 700, 30000], [100000]))
+    recurring = draw.choice(([], [1000], [50000])) if fixed else [draw.choice((1000, 50000))]
+    return [
+        *({"amount_cents": amount, "recurring": False} for amount in fixed),
+        *({"amount_cents": amount, "recurring": True} for amount in recurring),
+    ]
+
+
 def _rate(given: dict[str, Any], *levels: list[str]) -> Fraction:
     rates = {tax["code"]: Fraction(tax["rate"]) for tax in given["taxes"]}
     codes = next((codes for codes in levels if codes), ["t0"])
     return sum((rates[code] for code in codes), Fraction(0))
 
 
-def _invoices(draw: random.Random, given: dict[str, Any]) -> Iterator[Line]:
+def _invoices(
+    draw: random.Random, given: dict[str, Any], crossings: list[tuple[str, Invoice]], trigger: str | None
+) -> Iterator[Line]:
+    """The invoices of the periods and, among them, of thresholds, which `crossings` gets by subscription."""
     plans = {plan["code"]: plan for plan in given["plans"]}
     grace = timedelta(days=given["customers"][0]["invoice_grace_period"])
+    before = dict.fromkeys((subscription["external_id"] for subscription in given["subscriptions"]), 0)
     for number in range(MONTHS):
-        fees = []
+        final_at = month(number + 1) + grace
+        invoice = Invoice(final_at, "subscription", [])
         draft: list[tuple[Fee, int]] = []
+        # usage comes in hours of its own, after all that is done by hand
+        hours = [24 * day + hour for day in range(2, 26) for hour in range(8, 24)]
+        draw.shuffle(hours)
         for subscription in given["subscriptions"]:
-            plan = plans[subscription["plan_code"]]
+            plan, name = plans[subscription["plan_code"]], subscription["external_id"]
             amount = plan["amount_cents"]
             rate = _rate(given, plan["tax_codes"])
-            fees.append(Fee("subscription", plan["code"], None, plan["code"], amount, Fraction(amount), rate))
-            draft.append((fees[-1], amount))
+            invoice.fees.append(Fee("subscription", plan["code"], None, plan["code"], amount, Fraction(amount), rate))
+            draft.append((invoice.fees[-1], amount))
+            if plan["usage_thresholds"]:
+                moments = sorted(
+                    month(number) + timedelta(hours=hours.pop(), seconds=draw.randrange(1, 3600))
+                    for _ in range(draw.choice((0, 2, 4, 8)))
+                )
+                # what is cancelled leaves a wallet's rule no usage to have seen
+                is_cancelling = trigger != "threshold" and bool(moments) and draw.random() < 0.3
+                crossed, used = _used_over_a_month(draw, given, name, plan, moments, before[name], is_cancelling)
+                yield from (Line(crossing.issued_at, 6, "invoice", crossing) for crossing in crossed)
+                crossings += ((name, crossing) for crossing in crossed)
+                usage = {code: (units, units) for code, units in used.items()}
+            else:
+                crossed = []
+                usage = {}
+                for charge in plan["charges"]:
+                    known = draw.choice((0, 1, 3, 77, 1250))
+                    usage[charge["code"]] = known, _used(draw, given, name, charge, (number, known))
+            fees = []
             for charge in plan["charges"]:
-                known = draw.choice((0, 1, 3, 77, 1250))
-                units = _used(draw, given, subscription["external_id"], charge, (number, known))
-                price = Fraction(charge["properties"]["amount"]) * 100
-                rate = _rate(given, charge["tax_codes"], plan["tax_codes"])
-                fee = Fee(
-                    "charge", charge["code"], charge["billable_metric_code"], plan["code"], half_away(units * price),
-                    units * price, rate,
-                )  # fmt: skip
+                known, units = usage[charge["code"]]
+                fee = _charge_fee(given, plan, charge, units)
                 if units:
                     fees.append(fee)
-                draft.append((fee, half_away(known * price)))
-        final_at = month(number + 1) + grace
-        yield Line(final_at, 3, "invoice", ("subscription", fees))
+                draft.append((fee, _charge_fee(given, plan, charge, known).amount))
+            invoice.fees += fees
+            before[name] += sum(fee.amount for fee in fees)
+            if crossed:
+                invoice.links.append((crossed[-1], fees))
+        yield Line(final_at, 3, "invoice", invoice)
         if grace and draw.random() < 0.5:
             yield from _draft_notes(draw, given, draft, number)
+
+
+def _charge_fee(given: dict[str, Any], plan: dict[str, Any], charge: dict[str, Any], units: int) -> Fee:
+    precise = units * Fraction(charge["properties"]["amount"]) * 100
+    rate = _rate(given, charge["tax_codes"], plan["tax_codes"])
+    return Fee(
+        "charge", charge["code"], charge["billable_metric_code"], plan["code"], half_away(precise), precise, rate
+    )
+
+
+def _used_over_a_month(
+    draw: random.Random,
+    given: dict[str, Any],
+    subscription: str,
+    plan: dict[str, Any],
+    moments: list[datetime],
+    before: int,
+    is_cancelling: bool,
+) -> tuple[list[Invoice], dict[str, int]]:
+    """Events of a month one by one: the invoices of the thresholds that they reach, and the units by charge at the end.
+
+    `is_cancelling`: the last event turns out to be none, when all are there. `before` is what earlier months' charges came to.
+    """
+    fixed = [row["amount_cents"] for row in plan["usage_thresholds"] if not row["recurring"]]
+    recurring = next((row["amount_cents"] for row in plan["usage_thresholds"] if row["recurring"]), None)
+    used = {charge["code"]: 0 for charge in plan["charges"]}
+    crossings: list[Invoice] = []
+    for at in moments:
+        charge, units = draw.choice(plan["charges"]), draw.choice((1, 77, 1250, 20000))
+        event = {
+            "transaction_id": f"e{len(given['events'])}",
+            "external_subscription_id": subscription,
+            "code": charge["billable_metric_code"],
+            "timestamp": stamp(at),
+            "properties": {"n": str(units)},
+        }
+        given["events"].append(event)
+        used[charge["code"]] += units
+        fees = [_charge_fee(given, plan, charge, used[charge["code"]]) for charge in plan["charges"]]
+        billed = crossings[-1].fees_amount if crossings else 0
+        current = sum(fee.amount for fee in fees)
+        if thresholds_reached(fixed, recurring, invoiced=before, billed=billed, current=current):
+            fees = [fee for fee in fees if used[fee.code]]
+            links = [(crossings[-1], fees)] if crossings else []
+            crossings.append(Invoice(at, "progressive_billing", fees, links))
+    if is_cancelling:
+        given["event_corrections"].append(
+            {
+                "transaction_id": event["transaction_id"],
+                "external_subscription_id": subscription,
+                "action": "cancel",
+                "created_at": stamp(at.replace(day=28)),
+            }
+        )
+        used[charge["code"]] -= units
+    return crossings, used
 
 
 def _used(
@@ -254,7 +363,7 @@ def _one_offs(draw: random.Random, given: dict[str, Any]) -> Iterator[Line]:
             at,
             4,
             "invoice",
-            ("one_off", [Fee("add_on", "a", None, None, half_away(precise), precise, _rate(given, ["t2"]))]),
+            Invoice(at, "one_off", [Fee("add_on", "a", None, None, half_away(precise), precise, _rate(given, ["t2"]))]),
         )
 
 
@@ -320,12 +429,16 @@ def _conflict(given: dict[str, Any], coupon: Coupon, other: Coupon) -> bool:
     )
 
 
-def _wallets(draw: random.Random, given: dict[str, Any], customer: Customer) -> Iterator[Line]:
-    for place in range(draw.choice((0, 1, 1, 2, 3))):
+def _wallets(draw: random.Random, given: dict[str, Any], customer: Customer, trigger: str | None) -> Iterator[Line]:
+    """Wallets and what is put into them; the first has the rule, a `threshold` of it is that of an only wallet for all."""
+    counts = {None: (0, 1, 1, 2, 3), "interval": (1, 2, 3), "threshold": (1,)}
+    for place in range(draw.choice(counts[trigger])):
         rate = draw.choice(("1.0", "0.5", "2", "0.3"))
         priority = draw.choice((1, 49, 50))
         fee_types = draw.choice(([], [], ["charge"], ["subscription"]))
         metrics = draw.choice(([], [], [], ["m0"], ["m1", "m2"]))
+        if trigger == "threshold":
+            fee_types, metrics = [], []
         created_at = START + timedelta(hours=place)
         ended_at = START + timedelta(days=draw.randrange(40, 140), hours=1) if draw.random() < 0.3 else None
         wallet = Wallet(
@@ -344,6 +457,12 @@ def _wallets(draw: random.Random, given: dict[str, Any], customer: Customer) -> 
                 "applies_to": {"fee_types": fee_types, "billable_metric_codes": metrics},
             }
         )
+        if trigger and place == 0:
+            given["wallets"][-1] |= _rule(draw, trigger, created_at)
+            if trigger == "interval":
+                yield from _interval_dates(given["wallets"][-1], ended_at)
+            else:
+                yield Line(created_at, 10, "look", None)
         if ended_at:
 
             def end(wallet: Wallet = wallet) -> None:
@@ -376,9 +495,132 @@ def _wallets(draw: random.Random, given: dict[str, Any], customer: Customer) -> 
             yield Line(at, 2, "wallet", move)
 
 
+def _rule(draw: random.Random, trigger: str, created_at: datetime) -> dict[str, Any]:
+    paid, granted = draw.choice((("20", None), (None, "7.5"), ("33.33333", "10"), ("150", "1")))
+    rule = {"trigger": trigger, "paid_credits": paid, "granted_credits": granted}
+    # a close takes a pass for each top-up: few are enough
+    days = 22 if trigger == "threshold" else draw.choice((35, 50))
+    rule["expiration_at"] = stamp(created_at + timedelta(days=days, hours=3))
+    if trigger == "interval":
+        started_at = created_at + timedelta(days=draw.choice((0, 9, 30)), hours=4)
+        interval = draw.choice(("weekly", "monthly", "monthly"))
+        return {"recurring_transaction_rules": [rule | {"interval": interval, "started_at": stamp(started_at)}]}
+    return {
+        "recurring_transaction_rules": [rule | {"threshold_credits": draw.choice(("0", "10", "200"))}],
+        "paid_top_up_max_amount_cents": draw.choice((None, None, 9000)),
+    }
+
+
+def _interval_dates(wallet: dict[str, Any], ended_at: datetime | None) -> Iterator[Line]:
+    """The instant of the start, then the first one of its weekday or its day of the month."""
+    [rule] = wallet["recurring_transaction_rules"]
+    started_at = datetime.fromisoformat(rule["started_at"])
+    days = [started_at.replace(hour=0) + timedelta(days=number) for number in range(1, 160)]
+    if rule["interval"] == "weekly":
+        days = [day for day in days if (day - started_at.replace(hour=0)).days % 7 == 0]
+    else:
+        days = [
+            day
+            for day in days
+            if day.day
+            == min(
+                started_at.day,
+                (day.replace(day=28) + timedelta(days=4)).replace(day=1).toordinal() - day.replace(day=1).toordinal(),
+            )
+        ]
+    expires_at = datetime.fromisoformat(rule["expiration_at"])
+    for at in (started_at, *days):
+        if at < min(expires_at, ended_at or expires_at):
+            yield Line(at, 2, "top_up", (rule["granted_credits"], rule["paid_credits"]))
+
+
+def _looks(given: dict[str, Any]) -> Iterator[Line]:
+    """The end of each hour in which usage came in."""
+    for event in given["events"]:
+        hour = datetime.fromisoformat(event["timestamp"]).replace(minute=0, second=0)
+        yield Line(hour + timedelta(hours=1), 10, "look", None)
+
+
+def _top_up_below(
+    draw: random.Random, given: dict[str, Any], customer: Customer, at: datetime, crossings: list[tuple[str, Invoice]]
+) -> list[Line]:
+    """What the rule of the only wallet does, last of what happens at an instant (section 7.3)."""
+    [wallet], [row] = customer.wallets, given["wallets"]
+    [rule] = row["recurring_transaction_rules"]
+    if wallet.is_ended or wallet.topped_up_at == at or at >= datetime.fromisoformat(rule["expiration_at"]):
+        return []
+    ongoing = (wallet.balance - _unbilled(given, at, crossings)) / 100 / wallet.rate
+    threshold = Fraction(rule["threshold_credits"])
+    if ongoing + wallet.pending > threshold:
+        return []
+    wallet.topped_up_at = at
+    asked = None
+    if rule["paid_credits"]:
+        paid = Fraction(rule["paid_credits"])
+        gap = threshold - ongoing - Fraction(rule["granted_credits"] or 0) - wallet.pending
+        credits = paid if gap < paid else paid * (floor(gap / paid) + 1)
+        if row["paid_top_up_max_amount_cents"]:
+            credits = min(credits, Fraction(row["paid_top_up_max_amount_cents"], 100) / wallet.rate)
+        asked = credits
+    return _top_up(draw, given, customer, at, rule["granted_credits"], asked)
+
+
+def _unbilled(given: dict[str, Any], at: datetime, crossings: list[tuple[str, Invoice]]) -> Fraction:
+    """Usage of the running month with tax, less what threshold invoices took of it."""
+    plans = {plan["code"]: plan for plan in given["plans"]}
+    begin = at.replace(day=1, hour=0, minute=0, second=0)
+    found = Fraction(0)
+    for subscription in given["subscriptions"]:
+        name, plan = subscription["external_id"], plans[subscription["plan_code"]]
+        newest = [invoice for owner, invoice in crossings if owner == name and begin <= invoice.issued_at <= at][-1:]
+        taken = {fee.code: fee.amount for invoice in newest for fee in invoice.fees}
+        for charge in plan["charges"]:
+            units = sum(
+                int(event["properties"]["n"])
+                for event in given["events"]
+                if (event["external_subscription_id"], event["code"]) == (name, charge["billable_metric_code"])
+                and begin <= datetime.fromisoformat(event["timestamp"]) <= at
+            )
+            fee = _charge_fee(given, plan, charge, units)
+            fee.share = Fraction(taken.get(fee.code, 0))
+            found += fee.left + fee.exact_tax
+    return found
+
+
+def _top_up(
+    draw: random.Random,
+    given: dict[str, Any],
+    customer: Customer,
+    at: datetime,
+    granted: str | None,
+    paid: str | Fraction | None,
+) -> list[Line]:
+    """What is granted comes in at once; what is bought is invoiced, and comes in when it is paid, if ever."""
+    wallet = customer.wallets[0]
+    if granted:
+        wallet.add(Fraction(granted))
+    if not paid:
+        return []
+    credits = Fraction(paid)
+    amount = wallet.value(credits)
+    customer.settle(Invoice(at, "credit", [Fee("credit", "w0", None, None, amount, Fraction(amount), Fraction(0))]))
+    wallet.pending += credits
+    paid_at = (at + timedelta(days=draw.randrange(1, 20))).replace(hour=4, minute=7, second=0)
+    if draw.random() < 0.4 or (wallet.ended_at and paid_at >= wallet.ended_at):
+        return []
+    reference = {**_match(customer, customer.invoices[-1]), "invoice_type": "credit"}
+    given["payments"].append({"invoice": reference, "amount_cents": amount, "created_at": stamp(paid_at)})
+
+    def settle() -> None:
+        wallet.pending -= credits
+        wallet.add(credits)
+
+    return [Line(paid_at, 2, "wallet", settle)]
+
+
 def _credit(draw: random.Random, given: dict[str, Any], customer: Customer, line: Line) -> None:
     """A note about a part of some lines, or all that is left, of an earlier invoice."""
-    invoices = [invoice for invoice in customer.invoices if invoice.fees_amount > 0]
+    invoices = [invoice for invoice in customer.invoices if invoice.fees_amount > 0 and invoice.kind != "credit"]
     if not invoices:
         return
     invoice = draw.choice(invoices)
@@ -409,10 +651,9 @@ def _credit(draw: random.Random, given: dict[str, Any], customer: Customer, line
     if draw.random() < 0.3:
         refund = draw.randrange(0, asked + 1)
     code = f"n{line.value}"
-    reference = {"customer": "cust", "issuing_date": invoice.issued_at.date().isoformat()}
+    reference = {**_match(customer, invoice), "invoice_type": invoice.kind}
     if invoice.kind == "subscription":
-        reference = {"subscription": "s0", **reference}
-        del reference["customer"]
+        reference = {"subscription": "s0", "issuing_date": reference["issuing_date"], "invoice_type": invoice.kind}
     if refund:
         given["payments"].append(
             {"invoice": reference, "amount_cents": refund, "created_at": stamp(line.at - timedelta(hours=1))}
@@ -433,14 +674,27 @@ def _credit(draw: random.Random, given: dict[str, Any], customer: Customer, line
     customer.credit(code, invoice, items, (asked - refund, refund))
 
 
+def _match(customer: Customer, invoice: Invoice) -> dict[str, Any]:
+    """Names an invoice among those of its day and type."""
+    alike = [
+        other
+        for other in customer.invoices
+        if other.kind == invoice.kind and other.issued_at.date() == invoice.issued_at.date()
+    ]
+    alike.sort(key=lambda other: other.issued_at)
+    nth = next(number for number, other in enumerate(alike, start=1) if other is invoice)
+    return {"customer": "cust", "issuing_date": invoice.issued_at.date().isoformat(), "nth": nth}
+
+
 def _expectation(customer: Customer) -> dict[str, Any]:
     invoices = []
     for invoice in sorted(customer.invoices, key=lambda invoice: invoice.issued_at):
         invoices.append(
             {
-                "match": {"customer": "cust", "issuing_date": invoice.issued_at.date().isoformat()},
+                "match": _match(customer, invoice),
                 "invoice_type": invoice.kind,
                 "fees_amount_cents": invoice.fees_amount,
+                "progressive_billing_credit_amount_cents": invoice.progressive,
                 "coupons_amount_cents": invoice.coupons,
                 "sub_total_excluding_taxes_amount_cents": invoice.subtotal,
                 "taxes_amount_cents": invoice.taxes,
@@ -471,7 +725,12 @@ def _expectation(customer: Customer) -> dict[str, Any]:
         for wallet in customer.wallets
         if not wallet.is_ended
     ]
-    return {"invoices": invoices, "credit_notes": notes, "wallets": wallets}
+    return {
+        "invoices": invoices,
+        "invoice_count": len(invoices),
+        "credit_notes": notes,
+        "wallets": wallets,
+    }
 
 
 def _decimal(value: Fraction) -> Decimal:

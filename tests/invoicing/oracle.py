@@ -109,6 +109,8 @@ class Wallet:
     balance: int = 0
     credits: Fraction = Fraction(0)
     consumed: Fraction = Fraction(0)
+    pending: Fraction = Fraction(0)
+    topped_up_at: datetime | None = None
     is_ended: bool = False
 
     def value(self, credits: Fraction) -> int:
@@ -142,6 +144,10 @@ class Invoice:
     issued_at: datetime
     kind: str
     fees: list[Fee]
+    # the newest threshold invoice of each subscription's period, with the lines of that subscription
+    links: list[tuple["Invoice", list[Fee]]] = field(default_factory=list)
+    progressive: int = 0
+    given: int = 0
     coupons: int = 0
     taxes: int = 0
     credit_notes: int = 0
@@ -155,8 +161,8 @@ class Invoice:
 
     @property
     def subtotal(self) -> int:
-        """Fees less coupons."""
-        return self.fees_amount - self.coupons
+        """Fees less what was charged progressively and coupons."""
+        return self.fees_amount - self.progressive - self.coupons
 
     @property
     def total(self) -> int:
@@ -174,9 +180,11 @@ class Customer:
     invoices: list[Invoice] = field(default_factory=list)
 
     def settle(self, invoice: Invoice) -> None:
-        """Coupons, taxes, credit notes, wallets."""
+        """Progressive credit, coupons, taxes, credit notes, wallets."""
         self.invoices.append(invoice)
-        discountable = invoice.kind == "subscription"
+        discountable = invoice.kind in ("subscription", "progressive_billing")
+        for charged, fees in invoice.links:
+            self._credit_progressive(invoice, charged, fees)
         if discountable and invoice.fees_amount > 0:
             self._use_coupons(invoice)
         for fee in invoice.fees:
@@ -185,6 +193,34 @@ class Customer:
         if discountable:
             self._use_notes(invoice)
             self._use_wallets(invoice)
+
+    def _credit_progressive(self, invoice: Invoice, charged: Invoice, fees: list[Fee]) -> None:
+        """What a threshold invoice charged, up to the lines of its charges; the excess is a note on it (section 3.3, 3.4)."""
+        noted = sum(note.credit for note in charged.notes)
+        open_amount = max(0, charged.fees_amount - charged.coupons - charged.given - noted)
+        own = {fee.code: fee for fee in fees}
+        limit = sum(own[fee.code].amount for fee in charged.fees if fee.code in own)
+        credit = min(open_amount, limit)
+        if open_amount > credit:
+            self._credit_excess(charged, open_amount - credit)
+        invoice.progressive += credit
+        charged.given += credit
+        for fee in charged.fees:
+            if fee.code in own:
+                line = own[fee.code]
+                line.share = min(line.share + fee.amount, Fraction(line.amount))
+
+    def _credit_excess(self, charged: Invoice, excess: int) -> None:
+        items = []
+        for fee in sorted(charged.fees, key=lambda fee: (-fee.amount, fee.share)):
+            amount = min(Fraction(excess), fee.amount - fee.credited)
+            if amount > 0:
+                items.append((fee, amount))
+                excess -= amount
+        if items:
+            net, tax, *_ = self.estimate(charged, items)
+            if net + tax > 0:
+                self.credit(f"excess {len(self.notes)}", charged, items, (net + tax, 0))
 
     def _use_coupons(self, invoice: Invoice) -> None:
         for coupon in sorted(self.coupons, key=lambda coupon: coupon.place):
@@ -309,3 +345,23 @@ class Customer:
         net, tax, _, exact = self.estimate(invoice, rescaled)
         if net + tax > 0:
             self.credit(code, invoice, rescaled, (exact, 0))
+
+
+def thresholds_reached(
+    fixed: Sequence[int], recurring: int | None, *, invoiced: int, billed: int, current: int
+) -> bool:
+    """Whether usage of `current` reaches a threshold (section 3.1); `billed` of it is on the period's last invoice of its kind.
+
+    `invoiced` are the charges of the periods before.
+    """
+    invoiced += billed
+    new = current - billed
+    if new < 0:
+        return False
+    total = invoiced + new
+    largest = max(fixed, default=0)
+    if invoiced < largest:
+        return any(invoiced < amount <= total for amount in fixed) or (
+            recurring is not None and total - largest >= recurring
+        )
+    return recurring is not None and new + invoiced % recurring >= recurring

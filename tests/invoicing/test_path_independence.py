@@ -91,7 +91,7 @@ def test_many_closes_give_what_one_gives(warehouse: Warehouse, tmp_path: Path) -
     folder = tmp_path / "books"
     folder.mkdir()
     cases = []
-    for case in books(3, 8):
+    for case in books(3, 8, is_plain=True):
         path = folder / f"{case['case']}.json"
         path.write_text(json.dumps(case))
         cases.append(read_case(path, organization_id=case["case"]))

@@ -16,7 +16,7 @@ from dagster_project.lib.verify import VerifyRequest, verify_cases
 from dagster_project.lib.warehouse import Warehouse
 from tests.invoicing.books import books
 
-COUNT = int(os.environ.get("METERHOUSE_MONEY_BOOKS", "60"))
+COUNT = int(os.environ.get("METERHOUSE_MONEY_BOOKS", "40"))
 SEED = int(os.environ.get("METERHOUSE_MONEY_SEED", "1"))
 KEPT = Path(__file__).resolve().parents[2] / "build" / "invoicing"
 

@@ -68,10 +68,16 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
     """Verify ledger, chain, totals and documents. Nothing is written; the caller holds the warehouse's lock."""
     wrong: list[WrongRow] = []
     with warehouse.connect(read_only=True) as session:
+        there = _there(session)
+        if there & set(_SEALS[1:]) and not there >= set(_SEALS):
+            # nothing can be proved without them
+            return AuditReport(0, 0, 0, 0, tuple(_gone(table) for table in _SEALS if table not in there))
         closes = _sealed_closes(session)
         [(all_closes,)] = session.rows(f"select count(*) from {session.schema('ledger')}.closes")
         sealed = {row["close_id"] for row in closes}
         tables = _tables(session) if closes else {}
+        if closes:
+            wrong += _missing_tables(session, tables)
         rows_count = 0
         for number, (table, columns) in enumerate(tables.items(), start=1):
             count, differing = _check_rows(session, table, columns)
@@ -112,6 +118,26 @@ def _sealed_closes(session: Session) -> list[dict[str, Any]]:
         "order by close_id, organization_id",
         columns,
     )
+
+
+def _there(session: Session) -> set[str]:
+    """The tables of the ledger that there are."""
+    rows = session.rows(
+        "select table_name from information_schema.tables where table_schema = ?", [session.schema("ledger")]
+    )
+    return {table for (table,) in rows}
+
+
+def _gone(table: str, close_id: int | None = None) -> WrongRow:
+    return WrongRow(close_id, "", table, "", "the table is missing")
+
+
+def _missing_tables(session: Session, tables: Mapping[str, Sequence[str]]) -> list[WrongRow]:
+    """Tables in which a close wrote rows and which are there no more."""
+    rows = session.rows(
+        f"select table_name, min(close_id) from {session.schema('ledger')}.ledger_row_hashes group by 1 order by 2, 1"
+    )
+    return [_gone(table, close_id) for table, close_id in rows if table not in tables]
 
 
 def _tables(session: Session) -> dict[str, list[str]]:

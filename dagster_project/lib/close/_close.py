@@ -214,27 +214,29 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
             scope = run.open()
         with steps.step("rate"):
             run.rate()
-        with steps.step("gate"):
-            gate = run.judge()
-            if gate.blocking:
-                raise BillingError(gate.blocking_message())
-        with steps.step("finalize"):
-            run.finalize()
-            figures = close_figures(request.warehouse, scope.close_id)
-            steps.count("finalize", sum(count for _, count, _, _ in figures["invoices"]))
-        record_steps(request.warehouse, scope.close_id, steps.times)
-        with steps.step("marts"):
-            failed_tests = run.marts()
-        with steps.step("publish"):
-            published = run.publish()
-        with steps.step("documents"):
-            documents_count = run.documents()
-            steps.count("documents", documents_count)
-        with steps.step("outbox"):
-            messages_count = run.queue()
-            steps.count("outbox", messages_count)
-        record_steps(request.warehouse, scope.close_id, steps.times)
-        report = write_report(request.warehouse, scope.close_id, reports_dir=request.home / "reports")
+        # landing and rating take the memory that they are given, and leave it
+        with request.warehouse.kept_open():
+            with steps.step("gate"):
+                gate = run.judge()
+                if gate.blocking:
+                    raise BillingError(gate.blocking_message())
+            with steps.step("finalize"):
+                run.finalize()
+                figures = close_figures(request.warehouse, scope.close_id)
+                steps.count("finalize", sum(count for _, count, _, _ in figures["invoices"]))
+            record_steps(request.warehouse, scope.close_id, steps.times)
+            with steps.step("marts"):
+                failed_tests = run.marts()
+            with steps.step("publish"):
+                published = run.publish()
+            with steps.step("documents"):
+                documents_count = run.documents()
+                steps.count("documents", documents_count)
+            with steps.step("outbox"):
+                messages_count = run.queue()
+                steps.count("outbox", messages_count)
+            record_steps(request.warehouse, scope.close_id, steps.times)
+            report = write_report(request.warehouse, scope.close_id, reports_dir=request.home / "reports")
     return CloseReport(
         scope=scope,
         landing=landing,

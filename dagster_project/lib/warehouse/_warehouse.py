@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
 _SHOWN = 5
+# files that a connection of this process holds open
+_KEPT_OPEN: set[Path] = set()
 # of events: ids hardly compress; properties are read again only where what landing took out of them is not what is asked
 _COMPRESSION = {
     "transaction_id": "uncompressed",
@@ -43,6 +45,10 @@ class Warehouse(ABC):
     @abstractmethod
     def connect(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
         """Open a session; closed at the end of the `with` block. Open late and close early."""
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Within the block opening a session costs little, where it would cost a part of every step."""
+        return nullcontext()
 
     @abstractmethod
     def lock(
@@ -132,11 +138,24 @@ class DuckDBWarehouse(Warehouse):
     def connect(self, *, read_only: bool = False) -> Iterator[Session]:
         """See Warehouse. Times are UTC; no extension is ever downloaded."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = self._opened(read_only=read_only)
+        # DuckDB opens a file in one way at a time in a process
+        connection = self._opened(read_only=read_only and self.path.resolve() not in _KEPT_OPEN)
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield DuckDBSession(connection, self.schema)
         finally:
+            connection.close()
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """See Warehouse. Reading and checking a file's catalogue takes longer than most of what is asked of it."""
+        path = self.path.resolve()
+        connection = self._opened(read_only=False)
+        _KEPT_OPEN.add(path)
+        try:
+            yield
+        finally:
+            _KEPT_OPEN.discard(path)
             connection.close()
 
     def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -352,7 +352,11 @@ issue_fees as (
                             - credited.ledger_items_e5 - coalesce(earlier_items.item_e5, 0)
                         ) over (
                             partition by issues.credit_note_id
-                            order by credited.amount_cents desc, credited.fee_id asc
+                            order by
+                                credited.amount_cents desc,
+                                {# of lines of one amount the one with most left to give back #}
+                                coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) asc,
+                                credited.fee_id asc
                             rows between unbounded preceding and current row
                         )
                         - (

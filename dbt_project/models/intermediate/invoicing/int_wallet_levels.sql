@@ -71,6 +71,8 @@ candidates as (
         on
             customers.organization_id = threshold_customers.organization_id
             and customers.payer_external_customer_id = threshold_customers.external_customer_id
+    {# the instants of a plan's usage thresholds are none of a wallet's #}
+    where windows.is_hour_end
 
     union
 

@@ -83,7 +83,7 @@ changes as (
 
 instants as (
 
-    select distinct
+    select
         looked_at.moment_id as period_moment_id,
         {{ surrogate_key([
             'looked_at.organization_id', 'looked_at.external_subscription_id',
@@ -95,7 +95,8 @@ instants as (
             when looked_at.is_hourly then date_trunc('hour', changes.changed_at) + interval '1 hour'
             else changes.changed_at
         end as window_at,
-        looked_at.usage_full_to_at
+        looked_at.usage_full_to_at,
+        case when looked_at.is_hourly then 1 else 0 end as hour_ends
     from looked_at_moments as looked_at
     inner join changes
         on looked_at.moment_id = changes.moment_id
@@ -117,5 +118,9 @@ select
     instants.external_subscription_id,
     instants.window_at,
     {# an end that comes inside of the period was not known then #}
-    instants.usage_full_to_at as usage_to_at
+    instants.usage_full_to_at as usage_to_at,
+    max(instants.hour_ends) = 1 as is_hour_end
 from instants
+group by
+    instants.period_id, instants.period_moment_id, instants.organization_id, instants.external_subscription_id,
+    instants.window_at, instants.usage_full_to_at
