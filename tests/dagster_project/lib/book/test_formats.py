@@ -268,10 +268,10 @@ _LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
         ("add_ons.json", b"[" * 100_000 + b"]" * 100_000, r"add_ons\.json.*valid JSON"),
         (
             "wallets.jsonl.gz",
-            gzip.compress(b" " * 2**26),
+            gzip.compress(b" " * 2**26, mtime=0),
             r"wallets\.jsonl\.gz.*unpacks to more than 250 times its size",
         ),
-        ("wallets.jsonl.gz", gzip.compress(b"{}")[:-9] + b"\xff" * 9, r"wallets\.jsonl\.gz.*compressed data"),
+        ("wallets.jsonl.gz", gzip.compress(b"{}", mtime=0)[:-9] + b"\xff" * 9, r"wallets\.jsonl\.gz.*compressed data"),
         ("wallets.zip", b"PK", r"wallets\.zip.*another kind of file"),
     ],
 )
