@@ -48,7 +48,8 @@ def rows_without_what_they_come_from(session: Session, manifest: Any) -> dict[st
     counts = {}
     for node in manifest.nodes.values():
         names = set(node.config.meta.get("rows_only_with", ()))
-        if not names or not getattr(node, "compiled_code", None):
+        # verify builds no marts; a close before it in this process may have compiled them
+        if not names or not getattr(node, "compiled_code", None) or node.fqn[1] == "marts":
             continue
         parents = [manifest.nodes.get(key) or manifest.sources[key] for key in node.depends_on.nodes]
         sql = node.compiled_code
