@@ -98,40 +98,28 @@ periods as (
 {# the events of these periods as they were charged; the billing of a period knows them by its first instant #}
 charged as (
 
-    select
-        periods.period_moment_id,
-        fees.moment_id as billed_moment_id,
-        {% for column in columns if column != 'moment_id' -%}
-            {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %}
-            {%- if not loop.last %},{% endif %}
-        {% endfor %}
-    from ledger_fees as fees
-    inner join periods
-        on
-            fees.organization_id = periods.organization_id
-            and fees.external_subscription_id = periods.external_subscription_id
-            and fees.usage_from_at = periods.usage_from_at
-    where fees.transaction_id is not null
+    {% for source, billed_moment_id, condition in [
+        ('ledger_fees', 'fees.moment_id', 'fees.transaction_id is not null'),
+        ('standalone_fees', 'cast(null as varchar)', "fees.reason = 'advance_charge'"),
+    ] -%}
+        select
+            periods.period_moment_id,
+            {{ billed_moment_id }} as billed_moment_id,
+            {% for column in columns if column != 'moment_id' -%}
+                {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %}
+                {%- if not loop.last %},{% endif %}
+            {% endfor %}
+        from {{ source }} as fees
+        inner join periods
+            on
+                fees.organization_id = periods.organization_id
+                and fees.external_subscription_id = periods.external_subscription_id
+                and fees.usage_from_at = periods.usage_from_at
+        where {{ condition }}
 
-    union all
+        union all
 
-    select
-        periods.period_moment_id,
-        cast(null as varchar) as billed_moment_id,
-        {% for column in columns if column != 'moment_id' -%}
-            {% if column.endswith('_position') %}0 as {{ column }}{% else %}fees.{{ column }}{% endif %}
-            {%- if not loop.last %},{% endif %}
-        {% endfor %}
-    from standalone_fees as fees
-    inner join periods
-        on
-            fees.organization_id = periods.organization_id
-            and fees.external_subscription_id = periods.external_subscription_id
-            and fees.usage_from_at = periods.usage_from_at
-    where fees.reason = 'advance_charge'
-
-    union all
-
+    {% endfor -%}
     select
         fees.period_moment_id,
         case when fees.is_invoiceable then fees.moment_id end as billed_moment_id,
