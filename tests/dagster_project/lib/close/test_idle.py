@@ -96,7 +96,7 @@ def _idle(run: CloseRun) -> Mapping[str, set[str]]:
 
 
 def _declared(run: CloseRun) -> Mapping[str, set[str]]:
-    """The models of each stage that say what their rows come from; each can be followed to tables."""
+    """The models of each stage that say what their rows come from, each followed to tables; a view is never left out."""
     manifest = run.runs.manifest()
     declared = [
         node
@@ -104,4 +104,5 @@ def _declared(run: CloseRun) -> Mapping[str, set[str]]:
         if str(node.resource_type) == "model" and node.config.meta.get("rows_only_with")
     ]
     assert all(list(tables_behind(manifest, node)) for node in declared)
-    return {stage: {node.name for node in declared if node.fqn[1] in folders} for stage, folders in STAGES.items()}
+    left_out = [node for node in declared if node.config.materialized != "view"]
+    return {stage: {node.name for node in left_out if node.fqn[1] in folders} for stage, folders in STAGES.items()}
