@@ -11,25 +11,19 @@ located as (
 
     select
         located.*,
-        {# a moment says whose it is: numbers are grouped at half the price of texts #}
-        case when located.moment_number is null then located.organization_id end as unplaced_organization_id,
-        case when located.moment_number is null then located.external_subscription_id end as unplaced_subscription_id,
+        {# a place says whose it is: numbers are grouped at half the price of texts #}
+        case when located.place_number is null then located.organization_id end as unplaced_organization_id,
+        case when located.place_number is null then located.external_subscription_id end as unplaced_subscription_id,
         {# what an earlier close recorded of a finalised period (ledger_moment_fates) is counted there #}
         case when located.is_recorded then 'finalized' else located.fate end as counted_fate
     from {{ ref('int_events_located') }} as located
 
 ),
 
-numbered_moments as (
-
-    {{ numbered_moments() }}
-
-),
-
 totals as (
 
     select
-        located.moment_number,
+        located.place_number,
         located.unplaced_organization_id,
         located.unplaced_subscription_id,
         located.code,
@@ -60,7 +54,7 @@ totals as (
         max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at
     from located
     group by
-        located.moment_number,
+        located.place_number,
         located.unplaced_organization_id,
         located.unplaced_subscription_id,
         located.code,
@@ -71,12 +65,11 @@ totals as (
 )
 
 select
-    coalesce(numbered_moments.organization_id, totals.unplaced_organization_id) as organization_id,
-    coalesce(
-        numbered_moments.external_subscription_id, totals.unplaced_subscription_id
-    ) as external_subscription_id,
+    coalesce(places.organization_id, totals.unplaced_organization_id) as organization_id,
+    coalesce(places.external_subscription_id, totals.unplaced_subscription_id) as external_subscription_id,
+    totals.place_number,
+    places.moment_id,
     totals.code,
-    numbered_moments.moment_id,
     totals.fate,
     totals.facets,
     totals.item,
@@ -92,5 +85,5 @@ select
     totals.last_added_at,
     totals.last_removed_at
 from totals
-left join numbered_moments
-    on totals.moment_number = numbered_moments.moment_number
+left join {{ ref('int_event_places') }} as places
+    on totals.place_number = places.place_number
