@@ -14,7 +14,8 @@
     'precise_total_amount_cents', 'batch_id', 'file_id', 'line_number',
 ] -%}
 {%- set kinds = ['landed', 'reread'] -%}
-{%- set extracted = ['layout_id', 'quantity', 'item', 'is_remove', 'facets'] -%}
+{%- set corrected = has_corrections() -%}
+{%- set extracted = ['quantity', 'item', 'is_remove', 'facets'] -%}
 with
 
 versions as (
@@ -154,10 +155,7 @@ metric_codes as (
 
 ),
 
-{#
-  Layouts of which not all was taken out that is read now: of their events, and of those without a layout, the text is
-  read. The others' texts, the greatest part of what is stored, are not even touched.
-#}
+{# layouts of which not all was taken out that is read now #}
 reread_layouts as (
 
     select layouts.layout_id
@@ -189,35 +187,76 @@ reread_layouts as (
 
 ),
 
-{%- set corrected = has_corrections() %}
+{#
+  The others: of their events the texts, the greatest part of what is stored, are not even touched. A layout knows the code
+  of its events.
+#}
+kept_layouts as (
 
-{# what landing took out of the properties is what is read now: the texts are not even fetched #}
+    select
+        layouts.layout_id,
+        metric_codes.event_code as metric_code
+    from {{ ref('stg_events__event_layouts') }} as layouts
+    left join reread_layouts
+        on layouts.layout_id = reread_layouts.layout_id
+    left join metric_codes
+        on
+            layouts.organization_id = metric_codes.organization_id
+            and layouts.event_code = metric_codes.event_code
+    where reread_layouts.layout_id is null
+
+),
+
+{# as they were landed; only subscriptions with corrections pay for leaving out what was corrected #}
+uncorrected_events as not materialized (
+
+    {% if corrected %}
+        select usage_events.*
+        from known_events as usage_events
+        left join corrected_subscriptions
+            on
+                usage_events.organization_id = corrected_subscriptions.organization_id
+                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        where corrected_subscriptions.organization_id is null
+
+        union all
+
+        select usage_events.*
+        from known_events as usage_events
+        inner join corrected_subscriptions
+            on
+                usage_events.organization_id = corrected_subscriptions.organization_id
+                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
+        left join versions
+            on
+                usage_events.organization_id = versions.organization_id
+                and usage_events.external_subscription_id = versions.external_subscription_id
+                and usage_events.transaction_id = versions.transaction_id
+                and versions.is_billed_version
+        where versions.organization_id is null
+    {% else %}
+        select * from known_events
+    {% endif %}
+
+),
+
 landed_events as (
 
     select
         {% for column in columns + extracted %}
             usage_events.{{ column }},
         {% endfor %}
+        kept_layouts.metric_code,
         coalesce(usage_events.received_at, usage_events.event_at) as known_at,
         false as is_corrected,
         false as is_cancelled
-    from known_events as usage_events
-    left join reread_layouts
-        on usage_events.layout_id = reread_layouts.layout_id
-    {% if corrected %}
-        left join corrected_subscriptions
-            on
-                usage_events.organization_id = corrected_subscriptions.organization_id
-                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-    {% endif %}
-    where
-        usage_events.layout_id is not null
-        and reread_layouts.layout_id is null
-        {% if corrected %}and corrected_subscriptions.organization_id is null{% endif %}
+    from uncorrected_events as usage_events
+    inner join kept_layouts
+        on usage_events.layout_id = kept_layouts.layout_id
 
 ),
 
-{# the others: landed when the catalogue asked for something else, or corrected; only subscriptions with corrections pay for them #}
+{# landed when the catalogue asked for something else, or for nothing, and the billed versions of corrected ones #}
 reread_events as (
 
     {% for join, condition in [
@@ -231,52 +270,22 @@ reread_events as (
             coalesce(usage_events.received_at, usage_events.event_at) as known_at,
             false as is_corrected,
             false as is_cancelled
-        from known_events as usage_events
+        from uncorrected_events as usage_events
         {{ join }}
-        {% if corrected %}
-            left join corrected_subscriptions
-                on
-                    usage_events.organization_id = corrected_subscriptions.organization_id
-                    and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-        {% endif %}
-        where {{ condition }}{% if corrected %} and corrected_subscriptions.organization_id is null{% endif %}
-
-        {% if not loop.last or corrected %}union all{% endif %}
-    {% endfor %}
-    {% if corrected %}
-
-        select
-            {% for column in columns %}
-                usage_events.{{ column }},
-            {% endfor %}
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            false as is_corrected,
-            false as is_cancelled
-        from known_events as usage_events
-        inner join corrected_subscriptions
-            on
-                usage_events.organization_id = corrected_subscriptions.organization_id
-                and usage_events.external_subscription_id = corrected_subscriptions.external_subscription_id
-        left join versions
-            on
-                usage_events.organization_id = versions.organization_id
-                and usage_events.external_subscription_id = versions.external_subscription_id
-                and usage_events.transaction_id = versions.transaction_id
-                and versions.is_billed_version
-        where versions.organization_id is null
+        where {{ condition }}
 
         union all
 
-        select
-            {% for column in columns %}
-                versions.{{ column }},
-            {% endfor %}
-            versions.known_at,
-            true as is_corrected,
-            versions.is_cancelled
-        from versions
-        where versions.is_billed_version
-    {% endif %}
+    {% endfor %}
+    select
+        {% for column in columns %}
+            versions.{{ column }},
+        {% endfor %}
+        versions.known_at,
+        true as is_corrected,
+        versions.is_cancelled
+    from versions
+    where versions.is_billed_version
 
 ),
 
@@ -326,18 +335,21 @@ reread_events as (
         select
             placed.*,
             placed.is_metered and not (placed.is_after or placed.is_cancelled) as is_billed,
-            metric_codes.event_code as metric_code,
-            metric_codes.facet_paths,
+            {% if kind == 'reread' %}
+                metric_codes.event_code as metric_code,
+                metric_codes.facet_paths,
+            {% endif %}
             coalesce(recurring_codes.is_levelled, false) as is_levelled,
             coalesce(
                 placed.event_at >= recurring_codes.history_from_at and placed.event_at < recurring_codes.usage_to_at, false
             ) as is_carried
         from {{ kind }}_placed as placed
-        left join metric_codes
-            on
-                placed.organization_id = metric_codes.organization_id
-                {# of an event that is metered as it was landed nothing is asked of its metric #}
-                and {% if kind == 'landed' %}case when not placed.is_metered then placed.code end{% else %}placed.code{% endif %} = metric_codes.event_code
+        {% if kind == 'reread' %}
+            left join metric_codes
+                on
+                    placed.organization_id = metric_codes.organization_id
+                    and placed.code = metric_codes.event_code
+        {% endif %}
         left join recurring_codes
             on
                 placed.organization_id = recurring_codes.organization_id
