@@ -78,5 +78,7 @@ entries as (
 
 select
     cast({{ current_round() }} as integer) as round_no,
-    rows_left.*
+    {% for column, type, nothing in settlement_columns() -%}
+        cast(rows_left.{{ column }} as {{ type }}) as {{ column }}{% if not loop.last %},{% endif %}
+    {% endfor %}
 from rows_left
