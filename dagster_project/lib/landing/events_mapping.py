@@ -142,7 +142,7 @@ def event_line(texts: Mapping[str, str]) -> str:
 
 
 def native_line(fields: Mapping[str, str], properties: str, extra: Mapping[str, str]) -> str:
-    """The SQL of an event's JSON text, from a source with the names of BOOK.md.
+    """The SQL of an event's JSON text, from a source with the names of docs/book.md.
 
     `fields` has the JSON value of each field, `properties` a JSON object as text or null, `extra` the
     JSON value of each further column, which is a property under its own name.
