@@ -16,7 +16,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dagster_project.lib.errors import InputError
-from dagster_project.lib.landing.events_judge import FIELDS
+from dagster_project.lib.event_judge import FIELDS
 
 _TIMES = ("timestamp", "received_at")
 _FORBIDDEN = (
