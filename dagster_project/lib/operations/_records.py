@@ -51,8 +51,9 @@ class Message:
 
     `sequence` is the version of the object, counted from 1 over all types of message: receivers
     get the messages of an object in that order, and find it as `data.version`. `data` is the full
-    object, its values plain or `JsonText`; amounts are integers of cents, exact numbers are text. `occurred_at` is aware; with no
-    `organization_id` only endpoints that listen to all organizations get the message.
+    object, its values plain or `JsonText`; amounts are integers of cents, exact numbers are text.
+    `occurred_at` is aware; with no `organization_id` only endpoints that listen to all
+    organizations get the message.
 
     Raises BillingError when the message can not be sent as it is.
     """
@@ -239,6 +240,24 @@ class LandingTotal:
     files_count: int
     lines_count: int
     landed_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentTotal:
+    """The rows that one landing batch left in one table of `raw`, in any order: how many, and the sum of their hashes.
+
+    `source` is the file of the book that records came from, or the file_id of events; `month` (YYYY-MM) is that of the events,
+    else empty. `columns` (a JSON array) are those hashed, by `method`.
+    """
+
+    table_name: str
+    batch_id: int
+    source: str
+    month: str
+    method: str
+    columns: str
+    rows_count: int
+    checksum: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
