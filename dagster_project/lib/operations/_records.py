@@ -227,6 +227,24 @@ class LandingTotal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContentTotal:
+    """The rows that one landing batch left in one table of `raw`, in any order: how many, and the sum of their hashes.
+
+    `source` is the file of the book that records came from, or the file_id of events; `month` (YYYY-MM) is that of the events,
+    else empty. `columns` (a JSON array) are those hashed, by `method`.
+    """
+
+    table_name: str
+    batch_id: int
+    source: str
+    month: str
+    method: str
+    columns: str
+    rows_count: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseSeal:
     """The hash that seals a committed close of an organisation and all its closes before."""
 

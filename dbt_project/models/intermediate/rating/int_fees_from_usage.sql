@@ -44,7 +44,8 @@ currencies as (
 
 {#
   On the invoice of a period: charges in arrears, and of those in advance the renewal of recurring ones, unless the
-  subscription ends (semantics/rating.md section 7). Units that the row after an upgrade bills are left out (4.3).
+  subscription ends or is upgraded (semantics/rating.md section 7): a downgrade comes when a period ends, and the units of
+  the next are still to be paid. Units that the row after an upgrade bills are left out (4.3).
 #}
 billed as (
 
@@ -71,7 +72,7 @@ billed as (
         not charge_windows.is_carried_over
         and (
             not charge_windows.is_pay_in_advance
-            or (charge_windows.is_recurring and charge_windows.ended_by is null)
+            or (charge_windows.is_recurring and coalesce(charge_windows.ended_by, 'downgrade') = 'downgrade')
         )
 
 ),
