@@ -23,7 +23,7 @@ DBT_PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
 BUILD = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious")
 BUILD_LAST = ("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "eager")
 
-# the models that a close runs, in the order of the close (BLUEPRINT: build, gate, append, commit, marts)
+# the models that a close runs, in the order of the close: build, gate, append, commit, marts
 RATING_SELECTION = (
     "path:models/staging/ledger",
     "path:models/staging/events",

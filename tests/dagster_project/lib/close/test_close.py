@@ -1,5 +1,6 @@
 """The whole close on both engines: the demonstration book, the real trace, twice, in pieces, killed."""
 
+import json
 import os
 import random
 import signal
@@ -15,10 +16,14 @@ from typing import Any
 
 import pytest
 
+from dagster_project.lib.canonical_json import canonical_json, canonical_object
 from dagster_project.lib.close import CloseReport, CloseRequest, close, published_path
+from dagster_project.lib.close._outbox import _message
 from dagster_project.lib.dbt_runs import MARTS_SELECTION, DbtRuns
+from dagster_project.lib.ledger import issued_invoice_ids, issued_invoices
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Session, Warehouse
+from invoice_renderer import load_invoice, to_mapping
 
 ROOT = Path(__file__).resolve().parents[4]
 DEMO = ROOT / "seeds" / "demo"
@@ -124,6 +129,47 @@ def test_the_ledgers_of_both_engines_are_equal_row_by_row(
     ours = ledger(duckdb_warehouse)
     assert len(ours["ledger_invoices"]) > 30
     assert ours == ledger(postgres_warehouse)
+
+
+def messages(warehouse: Warehouse) -> dict[str, str]:
+    """The body of the message about each invoice, by its id."""
+    with warehouse.connect(read_only=True) as session:
+        issued = issued_invoices(session, issued_invoice_ids(session))
+    for invoice in issued:
+        mapping = to_mapping(load_invoice(invoice.document))
+        assert mapping["seller"].pop("logo") == invoice.logo
+        mapping["customer"].pop("logo")
+        assert canonical_json(mapping) == canonical_object(invoice.fields)
+    return {invoice.invoice_id: _message(invoice, []).payload() for invoice in issued}
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_message_says_what_the_ledger_and_the_document_say(
+    two_warehouses: tuple[Warehouse, Warehouse, Path],
+) -> None:
+    """The engines write the same bytes, canonical JSON as Python writes it, of the rows in the ledger."""
+    duckdb_warehouse, postgres_warehouse, _ = two_warehouses
+    bodies = messages(duckdb_warehouse)
+    assert bodies == messages(postgres_warehouse)
+    invoices = {key: json.loads(body)["data"]["invoice"] for key, body in bodies.items()}
+    assert all(canonical_json(json.loads(body)) == body for body in bodies.values())
+    with duckdb_warehouse.connect(read_only=True) as session:
+        fees = session.rows(
+            "select invoice_id, fee_name, units, amount_cents, precise_amount_cents, filter_values, group_values "
+            "from ledger.ledger_fees order by invoice_id, line_number"
+        )
+    said = [
+        (key, line["name"], *(Decimal(line[name]) for name in ("units", "amount_cents", "precise_amount_cents")))
+        for key in sorted(invoices)
+        for line in invoices[key]["lines"] or ()
+    ]
+    whole = {key for key, invoice in invoices.items() if invoice["lines"] is not None}
+    assert said == [row[:5] for row in fees if row[0] in whole]
+    assert all(invoice["lines_count"] == sum(row[0] == key for row in fees) for key, invoice in invoices.items())
+    shown = {canonical_json([line["filter"], line["group"]]) for key in whole for line in invoices[key]["lines"]}
+    written = {(row[5], row[6]) for row in fees if row[0] in whole}
+    assert shown == {canonical_json([json.loads(text) if text else None for text in pair]) for pair in written}
 
 
 @pytest.mark.slow
