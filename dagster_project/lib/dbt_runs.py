@@ -83,9 +83,11 @@ class DbtRuns:
         arguments = [*BUILD, "--select", *selection]
         return self._checked([*arguments, "--exclude", *exclude] if exclude else arguments)
 
-    def run(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
-        """The models of a selection, without tests."""
-        arguments = ["run", "--select", *selection]
+    def run(
+        self, selection: Sequence[str], *, exclude: Sequence[str] = (), full_refresh: bool = False
+    ) -> list[NodeResult]:
+        """The models of a selection, without tests; `full_refresh`: what others add to is made anew, but never the ledger."""
+        arguments = ["run", *(["--full-refresh"] if full_refresh else []), "--select", *selection]
         return self._checked([*arguments, "--exclude", *exclude] if exclude else arguments)
 
     def seed(self) -> list[NodeResult]:
