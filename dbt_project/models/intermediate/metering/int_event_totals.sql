@@ -43,6 +43,7 @@ totals as (
         sum(
             case when located.level_ends_at is not null then {{ fraction_over_time('located.quantity', time_left) }} end
         ) as fraction_microseconds,
+        min(located.event_at) as first_event_at,
         max(located.event_at) as last_event_at,
         {# of the last instant at which a quantity was told the greatest and the least one #}
         {% for name, keys in [
@@ -81,6 +82,7 @@ select
     totals.highest_value,
     totals.whole_microseconds,
     totals.fraction_microseconds,
+    totals.first_event_at,
     totals.last_event_at,
     totals.latest_highest_value,
     totals.latest_lowest_value
