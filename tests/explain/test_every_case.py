@@ -1,6 +1,7 @@
 """Every line and posting of the invoices of all billing cases is explained, and computed again to the same figures.
 
-So are those of random books, which have what no case has: filters alike, events at the very instant of an end, …
+So are those of random books, which have what no case has: filters alike, events at the very instant of an end, … In
+half of them subscriptions change their plans.
 """
 
 from itertools import islice
@@ -11,7 +12,7 @@ import pytest
 from dagster_project.lib.book import read_case
 from dagster_project.lib.explain import explain_invoice
 from dagster_project.lib.warehouse import Warehouse
-from tests.rating.books import books
+from tests.rating.books import books, with_plan_changes
 from tests.rating.runs import outcomes, write_cases
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -22,7 +23,8 @@ SEED, BOOKS = 7, 30
 @pytest.mark.slow
 def test_every_invoice_of_the_cases_agrees(warehouse: Warehouse, tmp_path: Path) -> None:
     cases = [read_case(path, organization_id=str(path.relative_to(TESTS).with_suffix(""))) for path in PATHS]
-    write_cases(islice(books(SEED), BOOKS), tmp_path / "books")
+    drawn = enumerate(islice(books(SEED), BOOKS))
+    write_cases((with_plan_changes(book) if number % 2 else book for number, book in drawn), tmp_path / "books")
     cases += [read_case(path, organization_id=path.stem) for path in sorted((tmp_path / "books").iterdir())]
     outcomes(cases, warehouse, tmp_path)
     wrong, kinds, lines_count = [], set(), 0
