@@ -3,7 +3,6 @@
 A parse takes as long as a close of a small book, and the tests use a dozen names of schemas on PostgreSQL.
 """
 
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ Names = tuple[str, ...]
 @contextmanager
 def one_parse_for_all_names() -> Iterator[None]:
     """Within it, dbt parses the project once for each engine, except where a manifest.json is asked for."""
-    parsed: dict[str, tuple[Names, bytes]] = {}
+    parsed: dict[str, tuple[Any, Names]] = {}
     run_dbt = DbtRuns._run_dbt
 
     def parse_once(runs: DbtRuns, arguments: list[str], *, manifest: Any) -> Any:
@@ -29,22 +28,20 @@ def one_parse_for_all_names() -> Iterator[None]:
         names = runs._names()
         engine = names[0]
         if engine not in parsed:
-            outcome = run_dbt(runs, arguments, manifest=manifest)
-            parsed[engine] = names, pickle.dumps(outcome.result)
-            return outcome
-        former, content = parsed[engine]
-        return SimpleNamespace(result=renamed(content, former, names))
+            parsed[engine] = run_dbt(runs, arguments, manifest=manifest).result, names
+        # runs write into the manifest that they are given
+        return SimpleNamespace(result=renamed(*parsed[engine], names))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DbtRuns, "_run_dbt", parse_once)
         yield
 
 
-def renamed(pickled: bytes, former: Names, names: Names) -> Any:
-    """A manifest of one engine, database and default schema as that of others."""
-    manifest = pickle.loads(pickled)
+def renamed(manifest: Any, former: Names, names: Names) -> Any:
+    """A copy of the manifest of one engine, database and default schema for others."""
+    copy = manifest.deepcopy()
     (_, old_database, old_prefix), (_, database, prefix) = former, names
-    for node in (*manifest.nodes.values(), *manifest.sources.values(), *manifest.unit_tests.values()):
+    for node in (*copy.nodes.values(), *copy.sources.values(), *copy.unit_tests.values()):
         old_schema = node.schema
         if old_schema == old_prefix:
             node.schema = prefix
@@ -56,4 +53,5 @@ def renamed(pickled: bytes, former: Names, names: Names) -> Any:
         if getattr(node, "relation_name", None):
             old = f'"{old_database}"."{old_schema}".'
             node.relation_name = node.relation_name.replace(old, f'"{database}"."{node.schema}".', 1)
-    return manifest
+    copy.build_flat_graph()
+    return copy
