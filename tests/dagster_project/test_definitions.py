@@ -23,8 +23,7 @@ job = defs.resolve_job_def("close_period")
 with dg.DagsterInstance.ephemeral() as instance:
     result = job.execute_in_process(
         instance=instance,
-        # any month that has begun, whatever the date of the machine: as_of says up to when to bill
-        partition_key="2020-01-01",
+        partition_key="2026-09-01",
         run_config={"ops": {"raw__close_scope": {"config": {"as_of": "2026-10-15T06:00:00Z"}}}},
         raise_on_error=True,
     )
