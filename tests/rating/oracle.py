@@ -32,9 +32,11 @@ from dagster_project.lib.exact import (
     bucket_list,
     check_settled,
     days_between,
+    event_amounts,
     event_code,
     full_period,
     half_away,
+    has_limits,
     instant,
     level_quantity,
     level_steps,
@@ -322,7 +324,7 @@ class _Subscription:
 class _Advance:
     """A charge paid in advance over one period: rating.md 7."""
 
-    def __init__(self, subscription: _Subscription, charge: Charge, period: Period) -> None:
+    def __init__(self, subscription: _Subscription, charge: Charge, period: BilledPeriod) -> None:
         self.subscription, self.charge, self.period = subscription, charge, period
         self.billed: dict[tuple[int, Group], list[AdvanceFee]] = {}
         if charge.model == "volume" or (charge.prorated and charge.model != "standard"):
@@ -368,7 +370,9 @@ class _Advance:
         if self.charge.metric.get("rounding_function"):
             raise UnsettledError("metric rounding of a renewal")
         found = []
-        for key, readings in self._grouped().items():
+        for key, all_readings in self._grouped().items():
+            # an event from before the subscription may become known when the period is over
+            readings = [reading for reading in all_readings if self.period.knows(reading.event.known_at)]
             level = sum(level_steps(self.charge, readings), Fraction(0))
             bucket = self.charge.buckets[key[0]]
             exact = self._model(bucket, level_quantity(self.charge, max(Fraction(0), level), readings))
@@ -401,6 +405,9 @@ class _Advance:
                 exact = (up(carried * weight, 5) + billed) * number(bucket.properties, "amount")
             elif self.charge.model == "dynamic":
                 exact = sum((r.event.precise_cents for r in readings), Fraction(0)) / 10**self.subscription.exponent
+            elif self.charge.model == "percentage" and has_limits(bucket.properties):
+                # event by event, removals and repeats of an item included
+                exact = sum(event_amounts(bucket.properties, [r.value for r in readings]), Fraction(0))
             else:
                 exact = self._model(
                     bucket, replace(level_quantity(self.charge, level, readings), priced=highest, units=highest)

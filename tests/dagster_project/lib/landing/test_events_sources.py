@@ -359,6 +359,15 @@ QUANTITIES = (
     ("4111111111111111x", True),
 )
 
+NUMBERS = (
+    "1234567890.123456",
+    "123456789012345.123456789012",
+    "0.30000000000000004",
+    "1e-13",
+    "1e15",
+    "1234567890123456",
+)
+
 
 def test_quantities_beyond_the_sizes_of_the_book_are_refused_where_a_metric_reads_them(lander: Lander) -> None:
     with lander.warehouse.connect() as session:
@@ -375,9 +384,12 @@ def test_quantities_beyond_the_sizes_of_the_book_are_refused_where_a_metric_read
         )
     lines = [line(f"t{i}", properties={"n": text, "user": "9" * 30}) for i, (text, _) in enumerate(QUANTITIES)]
     unread = [line(f"u{i}", code="unread", properties={"n": text}) for i, (text, _) in enumerate(QUANTITIES)]
-    lander.land_lines(*lines, *unread)
+    # the same of numbers that are no texts
+    numbers = [(sent, line(f"n{i}").replace('"10"', sent)) for i, sent in enumerate(NUMBERS)]
+    lander.land_lines(*lines, *unread, *(text for _, text in numbers))
     kept = [f"t{i}" for i, (_, fits) in enumerate(QUANTITIES) if fits]
-    assert [name for (name,) in lander.rows("transaction_id")] == kept + [f"u{i}" for i in range(len(QUANTITIES))]
+    kept += [f"u{i}" for i in range(len(QUANTITIES))]
+    assert [name for (name,) in lander.rows("transaction_id")] == [*kept, "n0", "n1"]
     assert {code for _, code in lander.reasons()} == {"quantity_out_of_range"}
 
 

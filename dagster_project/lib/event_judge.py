@@ -2,7 +2,8 @@
 
 The bulk SQL (events_parse.sql) takes a line only when nothing about it is in doubt. All others come
 here one by one: a line is either written again in the plainest form, for the same SQL to take, or it
-is refused with a reason code and a sentence that says what to do.
+is refused with a reason code and a sentence that says what to do. The event that a correction puts in place of another is
+judged here, too.
 
 The rules:
 
@@ -11,8 +12,9 @@ The rules:
   engine, the others of at most 65,536.
 - `timestamp` and `received_at` are RFC 3339 with an offset, or epoch seconds, between 1970 and 2200;
   what is finer than a microsecond is cut.
-- `properties` is an object. Its numbers keep their text on every engine: up to 15 significant digits
-  (whole numbers up to 18), exponents written out; smaller than 0.000001 they are kept as texts.
+- `properties` is an object. Its numbers keep their value on every engine: exponents are written out, and what has more
+  than 15 significant digits (whole numbers: 18) or is smaller than 0.000001 is kept as a text. Whether a metric can
+  read it is another question: a quantity has up to 15 digits before and 12 after the point.
 - `precise_total_amount_cents` has up to 15 digits before and 12 after the point.
 """
 
@@ -151,6 +153,8 @@ class EventJudge:
     def _check_quantities(self, organization_id: str, code: str, properties: _Object) -> None:
         for metric, name in self.quantities.get((organization_id, code), ()):
             value = properties.get(name)
+            if isinstance(value, _Number):
+                value = _written_out(value)
             if not isinstance(value, str) or not _NUMERIC.fullmatch(value):
                 continue
             found = _QUANTITY.fullmatch(value)
@@ -304,35 +308,35 @@ def _compact(value: Any) -> str:
 
 
 def _plain_number(token: str) -> str:
+    """A number as JSON: as a number where every engine writes it again like that, else as a text."""
+    text = _written_out(token)
+    whole, _, fraction = text.lstrip("-").partition(".")
+    if fraction:
+        # engines write smaller numbers with an exponent
+        is_small = whole == "0" and fraction.startswith("000000")
+        is_kept = len((whole + fraction).lstrip("0")) <= 15 and not is_small
+    else:
+        is_kept = len(whole) <= (18 if text == token else 15)
+    return text if is_kept else json.dumps(text)
+
+
+def _written_out(token: str) -> str:
+    """A number without exponent and without zeros at the end of its fraction."""
     if len(token) > _MAX_TOKEN:
-        raise _inexact(token)
+        raise _too_large(token)
     number = Decimal(token)
     if not number:
         return "0"
-    exponent = number.adjusted()
-    if not -_MAX_TOKEN < exponent < 18:
-        raise _inexact(token)
-    text = format(number, "f")
-    whole, _, fraction = text.lstrip("-").partition(".")
-    fraction = fraction.rstrip("0")
-    if "e" in token.lower() and (len(whole) > 15 or len(fraction) > 12):
-        raise _inexact(token)
-    if not fraction:
-        if len(whole) > (18 if text == token else 15):
-            raise _inexact(token)
-        return text.partition(".")[0]
-    if len((whole + fraction).lstrip("0")) > 15:
-        raise _inexact(token)
-    plain = f"{'-' if number < 0 else ''}{whole}.{fraction}"
-    # engines write smaller numbers with an exponent again; a text is the same everywhere
-    return plain if exponent >= -6 else json.dumps(plain)
+    if not -_MAX_TOKEN < number.adjusted() < _MAX_TOKEN:
+        raise _too_large(token)
+    whole, point, fraction = format(number, "f").partition(".")
+    return f"{whole}{point}{fraction}".rstrip("0").rstrip(".") if point else whole
 
 
-def _inexact(token: str) -> Refusal:
+def _too_large(token: str) -> Refusal:
     return Refusal(
-        "number_not_exact",
-        f"the number {_short(token)} cannot be kept exactly as a JSON number: "
-        'send it as a string, as in "12345678901234567.89".',
+        "number_out_of_range",
+        f"the number {_short(token)} has more than {_MAX_TOKEN} digits before or after the point.",
     )
 
 
