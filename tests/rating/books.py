@@ -92,7 +92,7 @@ class Scale:
 
 SCALES = (
     *[Scale(20, 0, 50, 2, signed=False), Scale(20, 0, 50, 5, signed=True), Scale(300, 3, 9, 4, signed=True)] * 4,
-    # the limits of BOOK.md: 15 digits before and 12 after the point of a quantity, 9 and 12 of a price
+    # the limits of docs/book.md: 15 digits before and 12 after the point of a quantity, 9 and 12 of a price
     Scale(10**15 - 1, 0, 0, 6, signed=False),
     Scale(1000, 12, 99, 12, signed=True),
     Scale(3, 2, 10**9 - 1, 12, signed=False),
