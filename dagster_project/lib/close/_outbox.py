@@ -15,7 +15,6 @@ from dagster_project.lib.ledger import (
 )
 from dagster_project.lib.operations import Document, Message, OperationsStore, message_id
 from dagster_project.lib.warehouse import Warehouse
-from invoice_renderer import load_invoice, to_mapping
 
 INVOICE_FINALIZED = "invoice.finalized"
 INVOICE_VOIDED = "invoice.voided"
@@ -87,6 +86,8 @@ def _plain(decimal: str) -> str:
 
 
 def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
+    from invoice_renderer import load_invoice, to_mapping
+
     mapping: dict[str, Any] = to_mapping(load_invoice(invoice.document))
     for party in (mapping["seller"], mapping["customer"]):
         party.pop("logo")
