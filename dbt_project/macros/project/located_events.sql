@@ -43,26 +43,7 @@ known_events as not materialized (
 {%- else -%}
 kept_codes as (
 
-    select
-        unsettled.organization_id,
-        unsettled.external_subscription_id,
-        unsettled.code,
-        {{ beginning_of_time() }} as kept_from_at,
-        {{ end_of_time() }} + interval '1 day' as kept_to_at
-    from {{ ref('stg_ledger__unsettled_usage') }} as unsettled
-    where unsettled.is_newest and unsettled.code is not null
-
-    union all
-
-    {# what charges read of billed periods: recurring levels, restated periods #}
-    select
-        metered_charges.organization_id,
-        metered_charges.external_subscription_id,
-        metered_charges.event_code as code,
-        metered_charges.history_from_at as kept_from_at,
-        metered_charges.usage_to_at as kept_to_at
-    from {{ ref('int_metered_charges') }} as metered_charges
-    where metered_charges.history_from_at < timestamp '{{ from_at }}'
+    {{ kept_codes(from_at, ref('stg_ledger__unsettled_usage'), ref('int_metered_charges')) | indent(4) }}
 
 ),
 
@@ -90,19 +71,23 @@ known_events as not materialized (
     select usage_events.*
     from {{ ref('stg_events__usage_events') }} as usage_events
     where usage_events.event_at < timestamp '{{ from_at }}' and usage_events.batch_id > {{ recorded_batch }}
+    {% if bounds.kept_from_at %}
+        union all
 
-    union all
-
-    select usage_events.*
-    from {{ ref('stg_events__usage_events') }} as usage_events
-    inner join kept_spans
-        on
-            usage_events.organization_id = kept_spans.organization_id
-            and usage_events.external_subscription_id = kept_spans.external_subscription_id
-            and usage_events.code = kept_spans.code
-            and usage_events.event_at >= kept_spans.kept_from_at
-            and usage_events.event_at < kept_spans.kept_to_at
-    where usage_events.event_at < timestamp '{{ from_at }}' and usage_events.batch_id <= {{ recorded_batch }}
+        select usage_events.*
+        from {{ ref('stg_events__usage_events') }} as usage_events
+        inner join kept_spans
+            on
+                usage_events.organization_id = kept_spans.organization_id
+                and usage_events.external_subscription_id = kept_spans.external_subscription_id
+                and usage_events.code = kept_spans.code
+                and usage_events.event_at >= kept_spans.kept_from_at
+                and usage_events.event_at < kept_spans.kept_to_at
+        where
+            usage_events.event_at >= timestamp '{{ bounds.kept_from_at }}'
+            and usage_events.event_at < timestamp '{{ from_at }}'
+            and usage_events.batch_id <= {{ recorded_batch }}
+    {% endif %}
 
 ),
 {%- endif %}

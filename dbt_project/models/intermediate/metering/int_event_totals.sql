@@ -57,7 +57,10 @@ totals as (
         {% endfor -%}
         {# when an item was last added and last removed #}
         max(case when located.item is not null and not located.is_remove then located.event_at end) as last_added_at,
-        max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at
+        max(case when located.item is not null and located.is_remove then located.event_at end) as last_removed_at,
+        {# the span of what lies outside of every period #}
+        min(located.event_at) filter (where located.moment_number is null) as unplaced_from_at,
+        max(located.event_at) filter (where located.moment_number is null) as unplaced_to_at
     from located
     group by
         located.moment_number,
@@ -90,7 +93,9 @@ select
     totals.latest_highest_value,
     totals.latest_lowest_value,
     totals.last_added_at,
-    totals.last_removed_at
+    totals.last_removed_at,
+    totals.unplaced_from_at,
+    totals.unplaced_to_at
 from totals
 left join numbered_moments
     on totals.moment_number = numbered_moments.moment_number
