@@ -34,8 +34,8 @@ loose_codes as (
         totals.organization_id,
         totals.external_subscription_id,
         totals.code,
-        min(totals.unplaced_from_at) as open_from_at,
-        max(totals.unplaced_to_at) as open_to_at
+        min(totals.first_event_at) as open_from_at,
+        max(totals.last_event_at) as open_to_at
     from {{ ref('int_event_totals') }} as totals
     where totals.moment_id is null
     group by totals.organization_id, totals.external_subscription_id, totals.code
