@@ -28,10 +28,10 @@ demo: $(READY) ## bill the demonstration book of seeds/demo into build/demo
 		--warehouse build/demo/warehouse.duckdb --out build/demo/documents
 
 test: $(READY) ## run every test
-	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-fast: $(READY) ## run the tests that are not marked slow
-	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST_ARGS)
 
 bench: $(READY) ## measure speed and memory against the reference SQL
 	$(PY) tests/benchmarks/run.py $(BENCH_ARGS)

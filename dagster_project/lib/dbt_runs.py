@@ -23,7 +23,7 @@ DBT_PROJECT_DIR = Path(__file__).resolve().parents[2] / "dbt_project"
 BUILD = ("build", "--use-fast-test-edges", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious")
 BUILD_LAST = (*BUILD[:-1], "eager")
 
-# the models that a close runs, in the order of the close (BLUEPRINT: build, gate, append, commit, marts)
+# the models that a close runs, in the order of the close: build, gate, append, commit, marts
 RATING_SELECTION = (
     "path:models/staging/ledger",
     "path:models/staging/events",
@@ -83,9 +83,11 @@ class DbtRuns:
         arguments = [*BUILD, "--select", *selection]
         return self._checked([*arguments, "--exclude", *exclude] if exclude else arguments)
 
-    def run(self, selection: Sequence[str], *, exclude: Sequence[str] = ()) -> list[NodeResult]:
-        """The models of a selection, without tests."""
-        arguments = ["run", "--select", *selection]
+    def run(
+        self, selection: Sequence[str], *, exclude: Sequence[str] = (), full_refresh: bool = False
+    ) -> list[NodeResult]:
+        """The models of a selection, without tests; `full_refresh`: what others add to is made anew, but never the ledger."""
+        arguments = ["run", *(["--full-refresh"] if full_refresh else []), "--select", *selection]
         return self._checked([*arguments, "--exclude", *exclude] if exclude else arguments)
 
     def seed(self) -> list[NodeResult]:

@@ -1,10 +1,11 @@
-"""The book of the faults, written once for all of them."""
+"""What the faults share: a home, and a DuckDB warehouse that is rated once for all of them."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.faults.world import write_book
+from dagster_project.lib.warehouse import DuckDBWarehouse
+from tests.faults.world import Rated, rated
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +14,8 @@ def dbt_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
-    """A copy of the book that a test may change."""
-    return write_book(tmp_path / "book")
+@pytest.fixture(scope="session")
+def on_duckdb(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path) -> Rated:
+    """A DuckDB warehouse whose candidates are built and judged, to be copied."""
+    folder = tmp_path_factory.mktemp("duckdb")
+    return rated(DuckDBWarehouse(folder / "warehouse.duckdb"), dbt_home, folder)

@@ -22,18 +22,23 @@ from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
-from tests.faults.test_kills import Rated, rated, run_with
-from tests.faults.world import add_lines, die, events, failed, killed, query, request_of, run_of, seals, write_book
+from tests.faults.world import (
+    AS_OF,
+    Rated,
+    add_lines,
+    die,
+    events,
+    failed,
+    killed,
+    query,
+    request_of,
+    run_of,
+    run_with,
+    seals,
+    write_book,
+)
 
 pytestmark = pytest.mark.slow
-AS_OF = "2024-03-01T12:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path) -> Rated:
-    """A DuckDB warehouse whose candidates are built and judged."""
-    folder = tmp_path_factory.mktemp("ready")
-    return rated(DuckDBWarehouse(folder / "warehouse.duckdb"), dbt_home, folder)
 
 
 def limited(work: Callable[[], object], *, megabytes: float) -> Callable[[], object]:
@@ -67,10 +72,10 @@ def test_a_full_disk_while_landing_leaves_nothing_half_done(tmp_path: Path, dbt_
 
 
 def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_one_ends_it(
-    ready: Rated, tmp_path: Path
+    on_duckdb: Rated, tmp_path: Path
 ) -> None:
     """19: nothing is committed, or all of it is, and documents follow."""
-    own = ready.copy(tmp_path)
+    own = on_duckdb.copy(tmp_path)
     failed(limited(own.run.finalize, megabytes=0.02), words="file too large")
     assert query(own.warehouse, "select count(*) from {ledger}.closes") == [(0,)]
     own.run.finalize()
@@ -82,6 +87,16 @@ def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_
         assert store.documents() == []
     assert run.documents() == 3
     assert seals(own.warehouse) == sealed
+
+
+def test_a_full_disk_while_the_checks_are_written_down_is_one_error(
+    ready: Rated, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """19: Great Expectations would tell it page by page, with a traceback each, and go on."""
+    own = ready.copy(tmp_path)
+    failed(limited(own.run.judge, megabytes=0.0005), words="The pages about the checks could not be written")
+    assert "Traceback" not in "".join(capfd.readouterr())
+    assert not own.run.judge().blocking
 
 
 def test_a_full_disk_while_publishing_leaves_readers_the_old_copy_and_the_room_to_the_rest(tmp_path: Path) -> None:
@@ -152,9 +167,9 @@ def test_a_truncated_write_ahead_log_is_noticed_before_anything_is_billed(
     assert landing.batch_id is None
 
 
-def test_a_warehouse_from_an_old_backup_or_with_flipped_bytes_is_refused(ready: Rated, tmp_path: Path) -> None:
+def test_a_warehouse_from_an_old_backup_or_with_flipped_bytes_is_refused(on_duckdb: Rated, tmp_path: Path) -> None:
     """20: a close on record is missing in the backup; damage is told as damage, never billed from."""
-    own = ready.copy(tmp_path)
+    own = on_duckdb.copy(tmp_path)
     assert isinstance(own.warehouse, DuckDBWarehouse)
     backup = tmp_path / "backup.duckdb"
     shutil.copy(own.warehouse.path, backup)
@@ -246,10 +261,10 @@ def test_a_file_replaced_under_its_name_is_taken_by_its_content_and_one_that_van
     ],
 )
 def test_the_gate_stops_a_close_on_a_failing_suite_an_empty_table_and_a_missing_relation(
-    ready: Rated, tmp_path: Path, damage: str, words: str
+    on_duckdb: Rated, tmp_path: Path, damage: str, words: str
 ) -> None:
     """22: nothing is finalised in any of them."""
-    own = ready.copy(tmp_path)
+    own = on_duckdb.copy(tmp_path)
     with own.warehouse.connect() as session:
         session.execute(damage)
     if "usage_events" in damage:

@@ -37,57 +37,22 @@ from dagster_project.lib.warehouse import (
     require_lock,
     warehouse_lock,
 )
+from dagster_project.lib.warehouse import _warehouse as warehouse_module
 from tests.faults.world import (
+    AS_OF,
+    Rated,
     die,
     killed,
     numbers_have_no_gap,
     query,
+    rated,
     request_of,
-    run_of,
+    run_with,
     seals,
     write_book,
 )
 
 pytestmark = pytest.mark.slow
-AS_OF = "2024-03-01T12:00:00Z"
-
-
-@dataclass(slots=True)
-class Rated:
-    """A warehouse whose candidates are built and judged: only finalising is to come."""
-
-    warehouse: Warehouse
-    home: Path
-    run: CloseRun
-
-    def copy(self, folder: Path) -> "Rated":
-        """The same in files of its own (DuckDB)."""
-        assert isinstance(self.warehouse, DuckDBWarehouse)
-        # always the same name: dbt names the database after the file
-        own = DuckDBWarehouse(folder / "warehouse.duckdb")
-        shutil.copy(self.warehouse.path, own.path)
-        return Rated(own, self.home, run_with(own, self.home))
-
-
-def run_with(warehouse: Warehouse, home: Path, out: Path | None = None) -> CloseRun:
-    """The steps of the close."""
-    return run_of(warehouse, home, AS_OF, out=out)
-
-
-def rated(warehouse: Warehouse, home: Path, folder: Path) -> Rated:
-    run = run_of(warehouse, home, AS_OF, book=write_book(folder / "book"))
-    with warehouse_lock(warehouse, purpose="test"):
-        run.land()
-        run.open()
-        run.rate()
-        assert not run.judge().blocking
-    return Rated(warehouse, home, run)
-
-
-@pytest.fixture(scope="module")
-def on_duckdb(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path) -> Rated:
-    folder = tmp_path_factory.mktemp("duckdb")
-    return rated(DuckDBWarehouse(folder / "warehouse.duckdb"), dbt_home, folder)
 
 
 @pytest.fixture(scope="module")
@@ -341,13 +306,19 @@ def test_the_second_of_two_closes_is_told_who_holds_the_warehouse_or_waits(
     with pytest.raises(WarehouseBusyError, match="a long close"):
         close(replace(request_of(warehouse, dbt_home, AS_OF), lock_seconds=0), SilentProgress())
     told: list[str] = []
-    threading.Timer(1.0, release.set).start()
-    with warehouse_lock(warehouse, purpose="a patient close", timeout_seconds=30, waiting=told.append):
+
+    def waiting(text: str) -> None:
+        told.append(text)
+        release.set()
+
+    with warehouse_lock(warehouse, purpose="a patient close", timeout_seconds=30, waiting=waiting):
         assert any("a long close" in text for text in told)
     holder.join(10)
 
 
-def test_another_program_with_the_file_open_is_waited_for_and_then_named(tmp_path: Path) -> None:
+def test_another_program_with_the_file_open_is_waited_for_and_then_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """18: a program that knows nothing of our lock, such as a shell on the warehouse."""
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb")
     duckdb.connect(str(warehouse.path)).close()
@@ -364,10 +335,13 @@ def test_another_program_with_the_file_open_is_waited_for_and_then_named(tmp_pat
         assert process.stdout.readline() == b"open\n"
         return process
 
+    # on a busy machine the sleeper may take longer to wake than a user is made to wait
+    monkeypatch.setattr(warehouse_module, "_FOREIGN_SECONDS", 60.0)
     short = opened(1.0)
     with warehouse.connect() as session:
         assert session.rows("select 1") == [(1,)]
     short.communicate()
+    monkeypatch.setattr(warehouse_module, "_FOREIGN_SECONDS", 0.5)
     long = opened(60.0)
     try:
         with pytest.raises(WarehouseBusyError, match=str(long.pid)), warehouse.connect():

@@ -9,10 +9,12 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,9 @@ import yaml
 
 from dagster_project.lib.close import CloseRequest, CloseRun
 from dagster_project.lib.progress import SilentProgress
-from dagster_project.lib.warehouse import Warehouse
+from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse, warehouse_lock
 
+AS_OF = "2024-03-01T12:00:00Z"
 PLAN_CENTS, UNIT_CENTS = 1000, 50
 HOSTILE = "o'hara\"; drop schema raw cascade; -- /* {{ env_var('HOME') }} {% raw %} $HOME \\N é💥"
 
@@ -269,6 +272,38 @@ def run_of(
     return CloseRun(
         request_of(warehouse, home, as_of, book=book, override_reason=override_reason, out=out), SilentProgress()
     )
+
+
+@dataclass(slots=True)
+class Rated:
+    """A warehouse whose candidates are built and judged: only finalising is to come."""
+
+    warehouse: Warehouse
+    home: Path
+    run: CloseRun
+
+    def copy(self, folder: Path) -> "Rated":
+        """The same in files of its own (DuckDB)."""
+        assert isinstance(self.warehouse, DuckDBWarehouse)
+        # always the same name: dbt names the database after the file
+        own = DuckDBWarehouse(folder / "warehouse.duckdb")
+        shutil.copy(self.warehouse.path, own.path)
+        return Rated(own, self.home, run_with(own, self.home))
+
+
+def run_with(warehouse: Warehouse, home: Path, out: Path | None = None) -> CloseRun:
+    """The steps of the close."""
+    return run_of(warehouse, home, AS_OF, out=out)
+
+
+def rated(warehouse: Warehouse, home: Path, folder: Path) -> Rated:
+    run = run_of(warehouse, home, AS_OF, book=write_book(folder / "book"))
+    with warehouse_lock(warehouse, purpose="test"):
+        run.land()
+        run.open()
+        run.rate()
+        assert not run.judge().blocking
+    return Rated(warehouse, home, run)
 
 
 def request_of(

@@ -356,12 +356,6 @@ def long() -> Data:
 
 
 @pytest.fixture
-def make_long() -> Callable[[int], Data]:
-    """Invoices of as many lines as asked for."""
-    return long_invoice
-
-
-@pytest.fixture
 def make_invoice() -> Callable[..., Data]:
     """Invoices around given lines."""
     return invoice_of

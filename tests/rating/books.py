@@ -4,6 +4,7 @@ A charge that rests on something which the rules leave open (the oracle says so)
 a book is settled.
 """
 
+import copy
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +39,7 @@ ZONES = (
     "Africa/Cairo",
 )
 NO_NUMBERS = ("+5", "1e3", ".5", "5.", "", " ", "twelve", "5 ", "1,5", "0x10", "-", "--2", None)
-_TICK = timedelta(microseconds=1)
+_TICK, _DAY = timedelta(microseconds=1), timedelta(days=1)
 _RANGED = {"graduated": "graduated_ranges", "volume": "volume_ranges"}
 
 Row = dict[str, Any]
@@ -91,7 +92,7 @@ class Scale:
 
 SCALES = (
     *[Scale(20, 0, 50, 2, signed=False), Scale(20, 0, 50, 5, signed=True), Scale(300, 3, 9, 4, signed=True)] * 4,
-    # the limits of BOOK.md: 15 digits before and 12 after the point of a quantity, 9 and 12 of a price
+    # the limits of docs/book.md: 15 digits before and 12 after the point of a quantity, 9 and 12 of a price
     Scale(10**15 - 1, 0, 0, 6, signed=False),
     Scale(1000, 12, 99, 12, signed=True),
     Scale(3, 2, 10**9 - 1, 12, signed=False),
@@ -514,6 +515,34 @@ class _Charge:
         if rng.random() < 0.1:
             return None
         return decimal_text(Fraction(rng.randint(0, 10**6), 10 ** rng.choice((0, 1, 3, 6))))
+
+
+def with_plan_changes(case: Row) -> Row:
+    """The case with plan changes, ends and new starts under each subscription's id; what that must give is not worked out."""
+    rng, given, as_of = random.Random(case["case"]), copy.deepcopy(case["given"]), instant(case["as_of"])
+    plans = {plan["code"]: plan for plan in given["plans"]}
+    for row in list(given["subscriptions"]):
+        plan = plans[row["plan_code"]]
+        plan |= {"amount_cents": rng.choice((3000, 10000)), "pay_in_advance": rng.random() < 0.4}
+        at, last = instant(row["created_at"]), row
+        for number in range(rng.choice((1, 1, 2))):
+            at += ((as_of - at) * rng.uniform(0.05, 0.8)) // _DAY * _DAY + rng.choice((timedelta(), _DAY / 2))
+            if not instant(last["created_at"]) < at < as_of:
+                break
+            changed = copy.deepcopy(plan)
+            changed |= {"code": f"{plan['code']}-{number}", "amount_cents": rng.choice((500, 3000, 20000))}
+            changed["interval"] = rng.choice((plan["interval"], "monthly", "weekly"))
+            changed["charges"] = [charge for charge in changed["charges"] if rng.random() < 0.85]
+            for charge in changed["charges"]:
+                charge["code"] += f"-{number}"
+            given["plans"].append(changed)
+            ended, last["terminated_at"] = last["terminated_at"], written(at) if rng.random() < 0.15 else None
+            moment = {"created_at": written(at), "subscription_at": written(at)}
+            last = {**row, "plan_code": changed["code"], **moment, "terminated_at": None}
+            if ended and instant(ended) > at:
+                last["terminated_at"] = ended
+            given["subscriptions"].append(last)
+    return {**case, "case": f"{case['case']}_changed", "given": given, "expect": {}}
 
 
 def largest_total(added: Row) -> Fraction:

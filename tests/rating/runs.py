@@ -26,11 +26,12 @@ def write_cases(cases: Iterable[Mapping[str, Any]], folder: Path) -> None:
 
 def wrong_cases(folder: Path, warehouse: Warehouse, home: Path) -> dict[str, list[str]]:
     """The cases of a folder that do not give what they expect, by name; a case that is held is wrong as well."""
-    return {
-        result.path.stem: [*([result.problem] if result.problem else []), *map(str, result.differences)]
-        for result in verified(folder, warehouse, home)
-        if not result.passed
-    }
+    return {result.path.stem: wrongs(result) for result in verified(folder, warehouse, home) if not result.passed}
+
+
+def wrongs(result: CaseResult) -> list[str]:
+    """What is wrong with a case, in words."""
+    return [*([result.problem] if result.problem else []), *map(str, result.differences)]
 
 
 def verified(folder: Path, warehouse: Warehouse, home: Path) -> list[CaseResult]:

@@ -5,19 +5,19 @@ book is kept as a case in build/rating; `python -m tests.rating.shrink CASE` mak
 """
 
 import dataclasses
-import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from dagster_project.lib.exact import UnsettledError
-from dagster_project.lib.warehouse import Warehouse
+from dagster_project.lib.verify import CaseResult
+from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
 from tests.rating.books import KINDS, Kind, books, fees_count, with_expectation
 from tests.rating.oracle import event_code
-from tests.rating.runs import verified, write_cases, wrong_cases
+from tests.rating.runs import verified, write_cases, wrongs
 
 FEES = int(os.environ.get("METERHOUSE_RATED_FEES", "2000"))
 SEED = int(os.environ.get("METERHOUSE_RATING_SEED", "1"))
@@ -36,31 +36,38 @@ def drawn_books() -> list[dict]:
     raise AssertionError("books never end")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(0)
-def test_random_books_are_rated_as_the_oracle_rates_them(warehouse: Warehouse, tmp_path: Path) -> None:
-    cases = drawn_books()
-    write_cases(cases, tmp_path / "books")
-    wrong = wrong_cases(tmp_path / "books", warehouse, tmp_path / "home")
-    write_cases((case for case in cases if case["case"] in wrong), KEPT)
-    shown = {f"build/rating/{name}.json": differences[:3] for name, differences in wrong.items()}
-    assert shown == {}, f"{len(wrong)} of {len(cases)} books, on {warehouse.kind}"
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, CaseResult]:
+    """The drawn books and the giants, verified in one run: the result of each by its name."""
+    folder = tmp_path_factory.mktemp(request.param)
+    write_cases([*drawn_books(), *map(giant, KINDS_OF_VALUES)], folder / "books")
+    warehouse: Warehouse = (
+        DuckDBWarehouse(folder / "warehouse.duckdb")
+        if request.param == "duckdb"
+        else PostgresWarehouse(request.getfixturevalue("postgres_url"), "rating")
+    )
+    return {result.path.stem: result for result in verified(folder / "books", warehouse, folder / "home")}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-def test_totals_beyond_the_sizes_of_quantities_stop_no_other_customer(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_random_books_are_rated_as_the_oracle_rates_them(results: Mapping[str, CaseResult]) -> None:
+    """Beside giants, whose totals must stop no other customer."""
+    cases = {case["case"]: case for case in drawn_books()}
+    wrong = {name: wrongs(results[name])[:3] for name in cases if not results[name].passed}
+    write_cases((cases[name] for name in wrong), KEPT)
+    shown = {f"build/rating/{name}.json": differences for name, differences in wrong.items()}
+    assert shown == {}, f"{len(wrong)} of {len(cases)} books"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_totals_beyond_the_sizes_of_quantities_are_exact_or_held(results: Mapping[str, CaseResult]) -> None:
     """Each event is as large as a quantity may be; their sums are not bounded: billed exactly, or held alone."""
-    others = [{**case, "case": f"other_{number}"} for number, case in enumerate(itertools.islice(books(SEED), 5))]
-    write_cases([*others, *map(giant, KINDS_OF_VALUES)], tmp_path / "books")
-    results = {result.path.stem: result for result in verified(tmp_path / "books", warehouse, tmp_path / "home")}
-    assert {name for name, result in results.items() if name.startswith("other_") and not result.passed} == set()
-    assert [result.problem for result in results.values() if "not read" in (result.problem or "")] == []
-    wrong = {
-        name: list(map(str, result.differences[:3]))
-        for name, result in results.items()
-        if not result.passed and result.problem is None
-    }
+    giants = {name: result for name, result in results.items() if not name.startswith("book_")}
+    assert len(giants) == len(KINDS_OF_VALUES)
+    assert [result.problem for result in giants.values() if "not read" in (result.problem or "")] == []
+    wrong = {name: wrongs(row)[:3] for name, row in giants.items() if not row.passed and row.problem is None}
     assert wrong == {}
 
 

@@ -4,7 +4,8 @@
   ledger_row_hashes: a row that was changed, added or taken away is named;
 - outputs and chain: the hashes by table against the sorted hashes of their rows, each close's seal against its own
   content and the seal before it;
-- totals: the seals and landing batches that the operations store keeps outside of the warehouse;
+- totals: the seals and landing batches that the operations store keeps outside of the warehouse, with the sums over all rows
+  of `raw`;
 - documents: the sha256 of every file on record, and that each issued invoice has its files.
 """
 
@@ -92,7 +93,7 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
         issued = issued_invoice_ids(session) + void_document_ids(session) if with_documents else []
     wrong += [
         WrongRow(None, "", "control totals outside of the warehouse", "", text)
-        for text in lost_totals(warehouse, store)
+        for text in lost_totals(warehouse, store, everything=True)
     ]
     documents_count = 0
     if with_documents:

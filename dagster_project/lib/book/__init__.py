@@ -1,4 +1,4 @@
-"""The billing book: the input contract, read and validated as a whole (BOOK.md)."""
+"""The billing book: the input contract, read and validated as a whole (docs/book.md)."""
 
 from dagster_project.lib.book._book import Book, Case, EventSource, Record
 from dagster_project.lib.book._problems import BookError, Problem

@@ -1,4 +1,4 @@
-"""The accounts' rows, as written in a book: who buys (BOOK.md)."""
+"""The accounts' rows, as written in a book: who buys (docs/book.md)."""
 
 from decimal import Decimal
 from typing import Literal

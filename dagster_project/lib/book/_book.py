@@ -41,7 +41,7 @@ class EventSource:
     as written in a case, with `line_numbers`, in `paths[0]`. `mapping` has an SQL expression a
     field, over the source's own columns, `file_name` (the path below `root`, the folder before a
     glob's first wildcard: the same wherever the folder lies) and `line_number`; None when the
-    columns have the names of BOOK.md. `organization_id` is the organisation of rows that name none (None: every
+    columns have the names of docs/book.md. `organization_id` is the organisation of rows that name none (None: every
     row must name one).
     """
 

@@ -1,4 +1,4 @@
-"""The catalogue's rows, as written in a book: what is sold (BOOK.md)."""
+"""The catalogue's rows, as written in a book: what is sold (docs/book.md)."""
 
 from decimal import Decimal
 from typing import ClassVar, Literal

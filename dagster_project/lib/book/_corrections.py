@@ -11,6 +11,7 @@ from dagster_project.lib.book._accounts import EventCorrection
 from dagster_project.lib.book._book import RowValues
 from dagster_project.lib.book._catalog import BillableMetric
 from dagster_project.lib.book._types import canonical_json, parse_time
+from dagster_project.lib.event_judge import EventJudge, Refusal
 from dagster_project.lib.expressions import EvaluationError, evaluate, parse_formula
 
 _MEASURED = {"sum_agg", "max_agg", "latest_agg", "weighted_sum_agg"}
@@ -25,14 +26,11 @@ class ReplacementError(Exception):
 def replacement(correction: EventCorrection, metrics: Sequence[BillableMetric]) -> RowValues:
     """The columns of a correction that hold its event (all null for a cancellation), its properties as JSON text.
 
-    The same rules as at landing (events_judge.py), and the expressions of metrics in force at the event's time set
+    The same rules as at landing (event_judge.py), and the expressions of metrics in force at the event's time set
     their properties. Raises ReplacementError.
     """
     if correction.event is None:
         return NO_EVENT
-    # the landing package reads books itself
-    from dagster_project.lib.landing.events_judge import EventJudge, Refusal
-
     event = {name: value for name, value in correction.event.items() if name != "organization_id"}
     for name in _IDS:
         if event.setdefault(name, getattr(correction, name)) != getattr(correction, name):

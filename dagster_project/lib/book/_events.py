@@ -1,6 +1,6 @@
 """Where a book's usage events are: files under events/ and what events/sources.yaml adds.
 
-Files that sources.yaml does not match must have BOOK.md's own field names: `**/*.jsonl[.gz]`,
+Files that sources.yaml does not match must have docs/book.md's own field names: `**/*.jsonl[.gz]`,
 `*.csv[.gz]`, `*.parquet`. Everything else is described in events/sources.yaml (or .yml, .json):
 
     sources:
@@ -24,7 +24,7 @@ Files that sources.yaml does not match must have BOOK.md's own field names: `**/
 the same when the folder moves. `code`, `transaction_id`, `external_subscription_id` and `timestamp`
 are required; `received_at`, `properties`, `precise_total_amount_cents` and `organization_id` are
 optional. Without `fields` the
-source has BOOK.md's names. A glob may match nothing yet, but its folder must exist, and so must a
+source has docs/book.md's names. A glob may match nothing yet, but its folder must exist, and so must a
 file that is named without a wildcard.
 """
 

@@ -1,4 +1,4 @@
-"""A case's own keys, and what it must give under `expect` (BOOK.md); only the form is checked."""
+"""A case's own keys, and what it must give under `expect` (docs/book.md); only the form is checked."""
 
 from typing import Literal
 

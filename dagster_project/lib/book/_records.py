@@ -541,7 +541,7 @@ def _json(models: Sequence[BaseModel]) -> str | None:
 
 
 def _vat_check(given: str | None, number: str | None) -> str | None:
-    """Without the register's answer the number's check digits decide (BOOK.md, customers)."""
+    """Without the register's answer the number's check digits decide (docs/book.md, customers)."""
     if given is not None or number is None:
         return given
     return "confirmed" if is_vat_number(number) else "refused"

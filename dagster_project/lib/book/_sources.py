@@ -61,7 +61,6 @@ class Document:
 
     value: Any
     text: bool
-    is_rows: bool = False
 
 
 def data_suffix(path: Path) -> str:
@@ -86,16 +85,16 @@ def read_document(path: Path) -> Document:
         if path.name.endswith(".gz"):
             content = b"".join(unpacked([content], block_bytes=1 << 20))
         if suffix == ".parquet":
-            return Document(_parquet(content), text=True, is_rows=True)
+            return Document(_parquet(content), text=True)
         text = content.decode("utf-8-sig")
     except (OSError, DamagedError, UnicodeDecodeError, pa.ArrowException) as error:
         raise UnreadableError(f"a readable file ({error})") from error
     if suffix == ".json":
         return Document(parse_json(text), text=False)
     if suffix == ".jsonl":
-        return Document(list(_json_lines(text)), text=False, is_rows=True)
+        return Document(list(_json_lines(text)), text=False)
     if suffix == ".csv":
-        return Document(_csv(text), text=True, is_rows=True)
+        return Document(_csv(text), text=True)
     return Document(_yaml(text), text=True)
 
 

@@ -2,7 +2,7 @@
 
 JSON is strict (a number is a number, a decimal is a text). In formats whose scalars are text (YAML,
 CSV, Parquet; the validation context has `text`) integers, booleans and decimals are read from their
-text. Sizes and forms: BOOK.md, "Sizes", and semantics/rating.md section 5.2.
+text. Sizes and forms: docs/book.md, "Sizes", and semantics/rating.md section 5.2.
 """
 
 import json

@@ -134,11 +134,11 @@ class CloseRun:
         """Build everything up to the candidates of finalisation."""
         with self.request.warehouse.kept_open():
             seed_reference(self.request.warehouse, self.runs)
-            with building(self.request.warehouse, self.runs, CANDIDATES) as idle:
-                exclude = (*CANDIDATES_EXCLUSION, *idle)
+            with building(self.request.warehouse, self.runs, CANDIDATES) as build:
+                exclude = (*CANDIDATES_EXCLUSION, *build.idle)
                 rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
                 # what is topped up has a rule, so that no model that hangs on top-ups is idle
-                self.top_up(idle)
+                self.top_up(build.idle)
 
     def top_up(self, idle: Sequence[str] = ()) -> int:
         """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
@@ -156,17 +156,17 @@ class CloseRun:
 
     def finalize(self) -> None:
         """Append to the ledger; the commit row comes last, after the tests of all other tables passed."""
-        with building(self.request.warehouse, self.runs, LEDGER) as idle:
-            self.runs.build(LEDGER_SELECTION, exclude=idle)
+        with building(self.request.warehouse, self.runs, LEDGER) as build:
+            self.runs.build(LEDGER_SELECTION, exclude=build.idle)
         self.record_totals()
 
     def marts(self) -> tuple[str, ...]:
         """Build the marts and run their tests; returns the tests that failed."""
-        with building(self.request.warehouse, self.runs, MARTS) as idle:
-            self.runs.run(MARTS_SELECTION, exclude=idle)
+        with building(self.request.warehouse, self.runs, MARTS) as build:
+            self.runs.run(MARTS_SELECTION, exclude=build.idle, full_refresh=build.is_made_anew)
         return tuple(
             f"{node.name}: {node.message}"
-            for node in self.runs.test(MARTS_SELECTION, exclude=(*MARTS_TESTS_EXCLUSION, *idle))
+            for node in self.runs.test(MARTS_SELECTION, exclude=(*MARTS_TESTS_EXCLUSION, *build.idle))
             if node.status not in {"pass", "success"}
         )
 

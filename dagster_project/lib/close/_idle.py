@@ -11,6 +11,7 @@ built them. Whoever runs dbt by hand or under Dagster builds everything.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.lib.close._versions import record_version, recorded_version
@@ -22,16 +23,30 @@ CANDIDATES, LEDGER, MARTS = "candidates", "ledger", "marts"
 STAGES = {CANDIDATES: ("intermediate", "gate"), LEDGER: ("ledger",), MARTS: ("marts",)}
 
 
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a stage is built now: without which models, and whether what it adds to is made anew."""
+
+    idle: tuple[str, ...]
+    is_made_anew: bool
+
+
 @contextmanager
-def building(warehouse: Warehouse, runs: DbtRuns, stage: str) -> Iterator[tuple[str, ...]]:
-    """The models to leave out of a stage that is built now; when that fails, the next close builds all of them."""
+def building(warehouse: Warehouse, runs: DbtRuns, stage: str) -> Iterator[Build]:
+    """How to build a stage; when that fails, the next close builds all of it and makes it anew."""
     manifest = runs.manifest()
     with warehouse.connect() as session:
-        idle = idle_models(session, manifest, stage)
+        stands = _stands(session, manifest, stage)
+        build = Build(idle_models(session, manifest, stage) if stands else (), is_made_anew=not stands)
         record_version(session, f"built_{stage}_version", "being built")
-    yield idle
+    yield build
     with warehouse.connect() as session:
         record_version(session, f"built_{stage}_version", _project_version(manifest))
+
+
+def _stands(session: Session, manifest: Any, stage: str) -> bool:
+    """Whether this version of the project built the stage last, and got through."""
+    return recorded_version(session, f"built_{stage}_version") == _project_version(manifest)
 
 
 def idle_models(session: Session, manifest: Any, stage: str) -> tuple[str, ...]:
@@ -39,7 +54,7 @@ def idle_models(session: Session, manifest: Any, stage: str) -> tuple[str, ...]:
 
     None, when another version of the project built the stage last, or nobody yet, or a close that did not get through.
     """
-    if recorded_version(session, f"built_{stage}_version") != _project_version(manifest):
+    if not _stands(session, manifest, stage):
         return ()
     declared = {
         node.name: (node.relation_name, set(tables_behind(manifest, node)))
@@ -70,7 +85,7 @@ def tables_behind(manifest: Any, node: Any) -> Iterator[str]:
             yield manifest.sources[parents[name]].relation_name
             continue
         parent = manifest.nodes[parents[name]]
-        if parent.config.materialized == "incremental":
+        if parent.fqn[1] == LEDGER:
             yield parent.relation_name
         elif _rows_only_with(parent):
             yield from tables_behind(manifest, parent)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
+from dagster_project.lib.canonical_json import canonical_json, canonical_object
 from dagster_project.lib.ledger import (
     IssuedInvoice,
     Row,
@@ -13,13 +14,13 @@ from dagster_project.lib.ledger import (
     triggered_alerts,
     void_document_ids,
 )
-from dagster_project.lib.operations import Document, Message, OperationsStore, message_id
+from dagster_project.lib.operations import Document, JsonText, Message, OperationsStore, message_id
 from dagster_project.lib.warehouse import Warehouse
 
 INVOICE_FINALIZED = "invoice.finalized"
 INVOICE_VOIDED = "invoice.voided"
 ALERT_TRIGGERED = "alert.triggered"
-_CHUNK = 400
+_CHUNK = 2000
 _LINES_BYTES_MAX = 12_000
 # what leaves room for the body around it (operations.PAYLOAD_BYTES_MAX), and what is left of a text where it does not
 _DATA_BYTES_MAX = 18_000
@@ -86,36 +87,35 @@ def _plain(decimal: str) -> str:
 
 
 def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
-    from invoice_renderer import load_invoice, to_mapping
+    if not invoice.adds_up:
+        from invoice_renderer import load_invoice
 
-    mapping: dict[str, Any] = to_mapping(load_invoice(invoice.document))
-    for party in (mapping["seller"], mapping["customer"]):
-        party.pop("logo")
-    lines = mapping.pop("lines")
-    fits = _size(lines) <= _LINES_BYTES_MAX
+        load_invoice(invoice.document)
+    lines = invoice.fields["lines"]
+    text = canonical_object(
+        {
+            **invoice.fields,
+            "invoice_id": canonical_json(invoice.invoice_id),
+            "organization_id": canonical_json(invoice.organization_id),
+            "external_customer_id": canonical_json(invoice.external_customer_id),
+            "lines_count": canonical_json(invoice.lines_count),
+            # a webhook stays small: a long invoice is fetched by its document
+            "lines": lines if len(lines.encode()) <= _LINES_BYTES_MAX else "null",
+            "documents": canonical_json(
+                [
+                    {"format": document.format, "sha256": document.sha256, "bytes": document.bytes}
+                    for document in documents
+                ]
+            ),
+        }
+    )
     return Message(
         type=INVOICE_FINALIZED if invoice.voided_at is None else INVOICE_VOIDED,
         organization_id=invoice.organization_id,
         object_id=invoice.invoice_id,
         sequence=1 if invoice.voided_at is None else 2,
         occurred_at=(invoice.voided_at or invoice.finalized_at).replace(tzinfo=UTC),
-        data={
-            "invoice": _fitting(
-                {
-                    "invoice_id": invoice.invoice_id,
-                    "organization_id": invoice.organization_id,
-                    "external_customer_id": invoice.external_customer_id,
-                    **mapping,
-                    "lines_count": len(lines),
-                    # a webhook stays small: a long invoice is fetched by its document
-                    "lines": lines if fits else None,
-                    "documents": [
-                        {"format": document.format, "sha256": document.sha256, "bytes": document.bytes}
-                        for document in documents
-                    ],
-                }
-            )
-        },
+        data={"invoice": JsonText(text) if len(text.encode()) <= _DATA_BYTES_MAX else _fitting(json.loads(text))},
     )
 
 

@@ -1,13 +1,16 @@
 """A read-only copy of the marts, so that analysts and BI tools are never locked out of a DuckDB warehouse."""
 
 import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
 import duckdb
 
-from dagster_project.lib.errors import BillingError
-from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
+from dagster_project.lib.errors import BillingError, MeterhouseError
+from dagster_project.lib.warehouse import DuckDBWarehouse, Session, Warehouse
 
 
 def published_path(warehouse: DuckDBWarehouse) -> Path:
@@ -15,12 +18,25 @@ def published_path(warehouse: DuckDBWarehouse) -> Path:
     return warehouse.path.with_suffix(".marts.duckdb")
 
 
-def publish_marts(warehouse: Warehouse) -> Path | None:
-    """Copy the schema `marts` into a file of its own and swap it in by a rename; readers keep the old one meanwhile.
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the marts: its columns with their types, and of each slice how many rows it has and their hash.
 
-    Marts that are views read every event ever landed and stay in the warehouse, so that a close does not pay for all
-    history. On PostgreSQL the marts are read where they are: null. Raises BillingError, with the old copy in its place,
-    when there is no room for the new one.
+    A slice is what one close finalised (null where rows have no close), or the whole table where it knows no closes.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    slices: Mapping[int | None, tuple[int, int]]
+
+
+def publish_marts(warehouse: Warehouse) -> Path | None:
+    """Bring the copy of the schema `marts` up to date in a file of its own; readers keep the old one meanwhile.
+
+    The new copy begins as the file of the old one, gets the slices that differ and is swapped in by a rename, so that
+    it equals the marts however it came about; without an old one that can be read it is written whole. Marts that are
+    views read every event ever landed and stay in the warehouse, so that a close does not pay for all history. On
+    PostgreSQL the marts are read where they are: null. Raises BillingError, with the old copy in its place, when there
+    is no room for the new one.
     """
     if not isinstance(warehouse, DuckDBWarehouse):
         return None
@@ -28,8 +44,8 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
     part = target.with_suffix(f".{os.getpid()}.part")
     _remove_parts(target)
     try:
-        _write(warehouse, part)
-    except duckdb.Error as error:
+        _write(warehouse, part, _begun(target, part))
+    except (duckdb.Error, OSError) as error:
         # documents and messages need the room that it took
         _remove_parts(target)
         raise BillingError(
@@ -47,17 +63,61 @@ def _remove_parts(target: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _write(warehouse: DuckDBWarehouse, part: Path) -> None:
+def _begun(target: Path, part: Path) -> Mapping[str, _Table]:
+    """Begin the new file as the old one; returns what is in it. A file that cannot be read is left aside."""
+    if not target.exists():
+        return {}
+    shutil.copyfile(target, part)
+    try:
+        # on its own: a damaged file would take the warehouse's connection with it
+        with DuckDBWarehouse(part).connect() as session:
+            return _tables(session)
+    except (duckdb.Error, MeterhouseError):
+        _remove_parts(target)
+        return {}
+
+
+def _tables(session: Session) -> dict[str, _Table]:
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, column, data_type in session.rows(
+        "select table_name, column_name, data_type from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'marts' "
+        "and table_name in (select table_name from duckdb_tables() "
+        "where database_name = current_database() and schema_name = 'marts') order by table_name, column_index"
+    ):
+        columns.setdefault(table, []).append((column, data_type))
+    tables = {}
+    for table, described in columns.items():
+        key = "close_id" if "close_id" in dict(described) else "cast(null as bigint)"
+        rows = session.rows(f'select {key}, count(*), sum(hash(mart)) from marts."{table}" as mart group by 1')
+        tables[table] = _Table(tuple(described), {close: (count, hashed) for close, count, hashed in rows})
+    return tables
+
+
+def _write(warehouse: DuckDBWarehouse, part: Path, there: Mapping[str, _Table]) -> None:
+    """Make the tables of the new file, of which `there` are in it, what the warehouse has."""
     with warehouse.connect() as session:
-        tables = [
-            name
-            for (name,) in session.rows(
-                "select table_name from information_schema.tables "
-                "where table_schema = 'marts' and table_type = 'BASE TABLE' order by 1"
-            )
-        ]
+        wanted = _tables(session)
         session.execute(f"attach '{str(part).replace(chr(39), chr(39) * 2)}' as published")
-        session.execute("create schema published.marts")
-        for table in tables:
-            session.execute(f'create table published.marts."{table}" as select * from marts."{table}"')
+        with session.transaction():
+            session.execute("create schema if not exists published.marts")
+            for table in there.keys() - wanted.keys():
+                session.execute(f'drop table published.marts."{table}"')
+            for table, mart in wanted.items():
+                _bring_up_to_date(session, table, mart, there.get(table))
         session.execute("detach published")
+
+
+def _bring_up_to_date(session: Session, table: str, mart: _Table, old: _Table | None) -> None:
+    """Replace the slices that differ, or the whole table where none stays."""
+    if old == mart:
+        return
+    published = f'published.marts."{table}"'
+    kept = dict(mart.slices.items() & old.slices.items()) if old is not None and old.columns == mart.columns else {}
+    if old is None or not kept:
+        session.execute(f'create or replace table {published} as select * from marts."{table}"')
+        return
+    for close_id in (old.slices.keys() | mart.slices.keys()) - kept.keys():
+        condition = "where close_id is not distinct from ?"
+        session.execute(f"delete from {published} {condition}", [close_id])
+        session.execute(f'insert into {published} select * from marts."{table}" {condition}', [close_id])

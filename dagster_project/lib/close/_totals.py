@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 
+from dagster_project.lib.close._contents import changed_contents, unrecorded_contents
 from dagster_project.lib.errors import BillingError
 from dagster_project.lib.operations import CloseSeal, LandingTotal, OperationsStore
 from dagster_project.lib.warehouse import Session, Warehouse
@@ -23,18 +24,23 @@ def check_totals(warehouse: Warehouse, store: OperationsStore) -> None:
         raise BillingError(
             f"The warehouse {warehouse} does not hold what was recorded outside of it: "
             f"{'; '.join(differences[:_SHOWN])}{more}. Nothing was landed or billed. Restore the warehouse from a backup "
-            "that holds it. If you replaced the warehouse on purpose, move its operations store away as well."
+            "that holds it. What should read otherwise is corrected in the book and landed again, never in the rows of "
+            "raw. If you replaced the warehouse on purpose, move its operations store away as well."
         )
 
 
-def lost_totals(warehouse: Warehouse, store: OperationsStore) -> list[str]:
-    """What the operations store knows of the warehouse and the warehouse does not say any more, in words."""
+def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: bool = False) -> list[str]:
+    """What the operations store knows of the warehouse and the warehouse does not say any more, in words.
+
+    `everything`: rows that no close reads again are looked at, too.
+    """
     landings, seals = store.landing_totals(warehouse.schema_prefix), store.close_seals(warehouse.schema_prefix)
     if not landings and not seals:
         return []
     with warehouse.connect(read_only=True) as session:
         landed = {total.batch_id: total for total in landing_totals(session)}
         sealed = {(seal.close_id, seal.organization_id): seal.close_hash for seal in close_seals(session)}
+        changed = changed_contents(session, store, warehouse, everything=everything)
     differences = []
     for total in landings:
         found = landed.get(total.batch_id)
@@ -52,14 +58,15 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore) -> list[str]:
         if hash_ != seal.close_hash:
             state = "is missing" if hash_ is None else "has another seal"
             differences.append(f"close {seal.close_id} of organisation {seal.organization_id} {state}")
-    return differences
+    return [*differences, *changed]
 
 
 def record_totals(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> None:
-    """Write down outside of the warehouse what it holds: complete batches and committed closes."""
+    """Write down outside of the warehouse what it holds: complete batches with what their rows say, committed closes."""
     with warehouse.connect(read_only=True) as session:
         landings, seals = landing_totals(session), close_seals(session)
-    store.record_totals(warehouse.schema_prefix, landings=landings, seals=seals, now=now)
+        contents = unrecorded_contents(session, store, warehouse)
+    store.record_totals(warehouse.schema_prefix, landings=landings, seals=seals, contents=contents, now=now)
 
 
 def landing_totals(session: Session) -> list[LandingTotal]:

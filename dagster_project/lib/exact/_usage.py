@@ -228,7 +228,6 @@ class Aggregator:
     def __init__(self, charge: Charge, period: Period, carried: Mapping[Any, Fraction]) -> None:
         self.charge, self.period, self.carried = charge, period, carried
         name, precision = charge.metric.get("rounding_function"), charge.metric.get("rounding_precision") or 0
-        self.rounded_by = (str(name), int(precision)) if name else None
         self.rounded: Callable[[Fraction], Fraction] = (
             (lambda number: ROUNDINGS[name](number, precision)) if name else (lambda number: number)
         )

@@ -11,6 +11,7 @@ from dagster_project.lib.errors import InputError
 from dagster_project.lib.exact import UnsettledError
 from dagster_project.lib.explain._adjustments import explain_adjustment
 from dagster_project.lib.explain._book import KnownBook, surrogate_key
+from dagster_project.lib.explain._events import UsageReader
 from dagster_project.lib.explain._explanation import (
     EventRow,
     InvoiceExplanation,
@@ -26,7 +27,7 @@ from dagster_project.lib.explain._lines import (
     explain_true_up,
 )
 from dagster_project.lib.explain._postings import explain_postings
-from dagster_project.lib.explain._usage import UsageReader, explain_usage
+from dagster_project.lib.explain._usage import explain_usage
 from dagster_project.lib.explain._words import Money
 from dagster_project.lib.ledger import find_invoice
 from dagster_project.lib.warehouse import Session, named_rows

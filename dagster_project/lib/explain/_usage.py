@@ -3,9 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from fractions import Fraction
-from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,12 +32,11 @@ from dagster_project.lib.exact import (
     numeric,
     rate_bucket,
 )
-from dagster_project.lib.explain._book import KnownBook, property_texts, surrogate_key, utc
-from dagster_project.lib.explain._corrections import Corrections
+from dagster_project.lib.explain._book import KnownBook, surrogate_key, utc
+from dagster_project.lib.explain._events import LEVELS, Located, UsageReader, known_events
 from dagster_project.lib.explain._explanation import EventRow, LineExplanation
 from dagster_project.lib.explain._prices import price_sentences
 from dagster_project.lib.explain._words import Money, bucket_text, local_text, plural, text, units_text
-from dagster_project.lib.warehouse import Session, named_rows
 
 Row = dict[str, Any]
 _AGGREGATIONS = {
@@ -51,96 +49,6 @@ _AGGREGATIONS = {
     "custom_agg": "computes the expression {expression} over the events with code {code}",
 }
 _ROUNDINGS = {"round": "rounds", "ceil": "rounds up", "floor": "rounds down"}
-# every event happened after it
-_BEGINNING = datetime.min.replace(tzinfo=UTC).replace(tzinfo=None)
-_LEVELS = {"sum_agg", "unique_count_agg"}
-
-
-@dataclass(frozen=True)
-class Located:
-    """An event with the place where it was landed."""
-
-    event: Event
-    file_path: str | None
-    line_number: int | None
-
-
-class UsageReader:
-    """The events of an organisation as they were known when a moment was billed."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.events = lru_cache(maxsize=8)(self._events)
-        self.corrections = lru_cache(maxsize=8)(partial(Corrections, session))
-
-    def _events(
-        self,
-        organization_id: str,
-        subscription: str,
-        code: str,
-        from_at: datetime,
-        to_at: datetime,
-        batch_id: int,
-        known_to: datetime | None = None,
-    ) -> list[Located]:
-        """Corrected events as they were billed, or, restated, as they were known before an instant."""
-        raw = self.session.schema("raw")
-        columns = (
-            "transaction_id", "event_at", "received_at", "properties", "precise_cents", "file_path", "line_number",
-        )  # fmt: skip
-        found = named_rows(
-            self.session,
-            "select e.transaction_id, e.event_at, coalesce(e.received_at, e.event_at), e.properties, "
-            f"e.precise_total_amount_cents, f.file_path, e.line_number from {raw}.usage_events e "
-            f"left join {raw}.landed_files f on f.file_id = e.file_id "
-            "where e.organization_id = ? and e.external_subscription_id = ? and e.code = ? and e.event_at >= ? "
-            "and e.event_at < ? and e.batch_id <= ?",
-            columns,
-            [organization_id, subscription, code, from_at, to_at, batch_id],
-        )
-        corrections = self.corrections(organization_id, subscription, batch_id)
-        found = [row for row in found if row["transaction_id"] not in corrections.events]
-        for transaction_id in corrections.events:
-            version = (
-                corrections.billed(transaction_id) if known_to is None else corrections.known(transaction_id, known_to)
-            )
-            row = version.row if version is not None else None
-            if row is not None and row["code"] == code and from_at <= row["event_at"] < to_at:
-                found.append(row)
-        located = [
-            Located(
-                Event(
-                    subscription,
-                    code,
-                    utc(row["event_at"]),
-                    utc(row["received_at"]),
-                    row["transaction_id"],
-                    property_texts(row["properties"]),
-                    Fraction(row["precise_cents"] or 0),
-                ),
-                row["file_path"],
-                row["line_number"],
-            )
-            for row in found
-        ]
-        return sorted(located, key=lambda item: item.event.rank)
-
-    def late_ids(self, organization_id: str, subscription: str, code: str, batch_id: int) -> set[str]:
-        """The events that were too late for the finalised period that they lie in."""
-        raw, ledger = self.session.schema("raw"), self.session.schema("ledger")
-        return {
-            transaction_id
-            for (transaction_id,) in self.session.rows(
-                f"select e.transaction_id from {raw}.usage_events e inner join {ledger}.ledger_moments m "
-                "on m.organization_id = e.organization_id and m.external_subscription_id = e.external_subscription_id "
-                "and e.event_at >= m.usage_from_at and e.event_at < m.usage_to_at "
-                "where e.organization_id = ? and e.external_subscription_id = ? and e.code = ? and e.batch_id <= ? "
-                "and m.reason not in ('advance_charge', 'progressive_billing') "
-                "and (e.batch_id > m.known_batch_id "
-                "or coalesce(e.received_at, e.event_at) >= greatest(m.finalizes_at, m.usage_to_at))",
-                [organization_id, subscription, code, batch_id],
-            )
-        }
 
 
 @dataclass(frozen=True)
@@ -174,7 +82,7 @@ def explain_usage(
     bucket = _bucket(charge, fee)
     group = tuple((json.loads(fee["group_values"]) if fee["group_values"] else {}).items())
     period = _period(moment, fee)
-    known = _known_events(reader, charge, moment, fee, period)
+    known = known_events(reader, charge, moment, fee, period)
     readings = [
         reading
         for located in known
@@ -231,41 +139,6 @@ def _period(moment: Row, fee: Row) -> Period:
     )
 
 
-def _known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, period: Period) -> list[Located]:
-    """What the charge could read: of its period, or of all history, as far as it was known."""
-    from_at, aggregation = moment["usage_from_at"], charge.aggregation
-    if charge.recurring:
-        levels = aggregation in _LEVELS or moment["has_previous_row"]
-        from_at = _BEGINNING if levels else moment["row_started_at"]
-    so_far = moment["reason"] in {"advance_charge", "progressive_billing"}
-    to_at = (period.stop + TICK).replace(tzinfo=None)
-    if moment["reason"] == "progressive_billing":
-        to_at = moment["billing_at"] + timedelta(microseconds=1)
-    code, subscription = event_code(charge.metric), fee["external_subscription_id"]
-    # what is billed as it comes reads of corrected events what was known then
-    known_at = moment["billing_at"] + timedelta(microseconds=1) if so_far else None
-    found = reader.events(
-        moment["organization_id"], subscription, code, from_at, to_at, int(moment["known_batch_id"]),
-        moment.get("restated_to_at") or known_at,
-    )  # fmt: skip
-    billed_at = utc(moment["billing_at"])
-    if moment["reason"] == "advance_charge":
-        [billed] = [located for located in found if located.event.id == moment["request_id"]]
-        order = _known_order(billed.event)
-        return [located for located in found if _known_order(located.event) <= order]
-    # the instant of a termination belongs to what ends with it
-    known_to = billed_at + TICK if so_far else max(utc(moment["finalizes_at"]), utc(moment["usage_to_at"]))
-    found = [located for located in found if located.event.known_at < known_to]
-    if charge.recurring and aggregation not in _LEVELS and not moment.get("restated_to_at"):
-        late = reader.late_ids(moment["organization_id"], subscription, code, int(moment["known_batch_id"]))
-        found = [located for located in found if located.event.id not in late]
-    return found
-
-
-def _known_order(event: Event) -> tuple[Any, ...]:
-    return max(event.at, event.known_at), event.rank
-
-
 def _reading(charge: Charge, event: Event) -> Reading | None:
     return Reading(event, Fraction(1)) if charge.aggregation == "custom_agg" else charge.reading(event)
 
@@ -301,7 +174,7 @@ def _quantity(line: _Line) -> Quantity:
         return _custom(line)
     carried: dict[Any, Fraction] = {}
     readings = list(line.readings)
-    if charge.recurring and charge.aggregation not in _LEVELS:
+    if charge.recurring and charge.aggregation not in LEVELS:
         before = [reading for reading in readings if reading.event.at < period.begin]
         carried[key] = sum((reading.value for reading in before), Fraction(0))
         readings = readings[len(before) :]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.lib.errors import InputError
-from dagster_project.lib.landing.events_judge import FIELDS
+from dagster_project.lib.event_judge import FIELDS
 
 _TIMES = ("timestamp", "received_at")
 _VOLATILE = re.compile(
@@ -143,7 +143,7 @@ def event_line(texts: Mapping[str, str]) -> str:
 
 
 def native_line(fields: Mapping[str, str], properties: str, extra: Mapping[str, str]) -> str:
-    """The SQL of an event's JSON text, from a source with the names of BOOK.md.
+    """The SQL of an event's JSON text, from a source with the names of docs/book.md.
 
     `fields` has the JSON value of each field, `properties` a JSON object as text or null, `extra` the
     JSON value of each further column, which is a property under its own name.

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from dagster_project.lib.arrow import integer_array, table_of
 from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.event_judge import EventJudge, Refusal
 from dagster_project.lib.landing.events_formulas import FormulaStep, MetricFormula
-from dagster_project.lib.landing.events_judge import EventJudge, Refusal
 from dagster_project.lib.landing.events_layouts import EventLayout, create_layouts
 from dagster_project.lib.landing.events_lines import MAX_KEPT_CHARACTERS
 from dagster_project.lib.landing.events_mapping import json_path, literal

@@ -20,7 +20,7 @@ def relation_batches(
 ) -> tuple[tuple[str, ...], Iterator[pa.RecordBatch]]:
     """The names of the columns, all texts, and the rows with line_number before them.
 
-    A further column of a relation with BOOK.md's names comes as text and is a property. Raises
+    A further column of a relation with docs/book.md's names comes as text and is a property. Raises
     InputError when the relation or an expression does not work.
     """
     connection: Any = session.connection  # type: ignore[attr-defined]

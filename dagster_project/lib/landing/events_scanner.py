@@ -17,10 +17,6 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 MAX_PLAIN_BYTES = 1000
-# the bytes of the shortest plain line
-MIN_PLAIN_BYTES = len(
-    '{"code":"c","external_subscription_id":"s","properties":{},"timestamp":0,"transaction_id":"t"}\n'
-)
 # what must follow the bytes that are scanned, and every text that is compared with them
 PADDING = 8
 _MAX_KEYS = 32

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+from dagster_project.lib.canonical_json import canonical_json, canonical_object
 from dagster_project.lib.errors import BillingError
 
 PAYLOAD_BYTES_MAX = 20_000
@@ -38,14 +39,21 @@ def message_id(type: str, object_id: str, version: int) -> str:
     return f"{type}_{name}_{version}"
 
 
+class JsonText(str):
+    """A value of a message that is canonical JSON already, of texts, integers, booleans, nulls, lists and objects."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One thing that happened to one object, to be told to every endpoint that listens.
 
     `sequence` is the version of the object, counted from 1 over all types of message: receivers
     get the messages of an object in that order, and find it as `data.version`. `data` is the full
-    object; amounts are integers of cents, exact numbers are text. `occurred_at` is aware; with no
-    `organization_id` only endpoints that listen to all organizations get the message.
+    object, its values plain or `JsonText`; amounts are integers of cents, exact numbers are text.
+    `occurred_at` is aware; with no `organization_id` only endpoints that listen to all
+    organizations get the message.
 
     Raises BillingError when the message can not be sent as it is.
     """
@@ -83,14 +91,15 @@ class Message:
         Raises BillingError for a body of 20 kB or more, for a number that is not an integer and
         for a value that JSON does not know.
         """
-        body = {
-            "type": self.type,
-            "timestamp": self.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "data": {**self.data, "version": self.sequence},
-        }
+        members = {**self.data, "version": self.sequence}
         try:
-            text = json.dumps(body, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-            json.loads(text, parse_float=self._refuse_inexact_number)
+            text = canonical_object(
+                {
+                    "type": canonical_json(self.type),
+                    "timestamp": canonical_json(self.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z")),
+                    "data": canonical_object({name: self._written(value) for name, value in members.items()}),
+                }
+            )
             size = len(text.encode())
         except (TypeError, ValueError) as error:
             raise BillingError(
@@ -103,6 +112,13 @@ class Message:
                 f"below {PAYLOAD_BYTES_MAX}. Send a reference to the document in place of its "
                 "lines."
             )
+        return text
+
+    def _written(self, value: Any) -> str:
+        if isinstance(value, JsonText):
+            return value
+        text = canonical_json(value)
+        json.loads(text, parse_float=self._refuse_inexact_number)
         return text
 
     def _refuse_inexact_number(self, number: str) -> NoReturn:
@@ -224,6 +240,24 @@ class LandingTotal:
     files_count: int
     lines_count: int
     landed_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentTotal:
+    """The rows that one landing batch left in one table of `raw`, in any order: how many, and the sum of their hashes.
+
+    `source` is the file of the book that records came from, or the file_id of events; `month` (YYYY-MM) is that of the events,
+    else empty. `columns` (a JSON array) are those hashed, by `method`.
+    """
+
+    table_name: str
+    batch_id: int
+    source: str
+    month: str
+    method: str
+    columns: str
+    rows_count: int
+    checksum: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,6 +140,24 @@ landing_totals = Table(
     Column("recorded_at", UtcDateTime, nullable=False),
 )
 
+# The rows that a batch left in a table of raw, by the file that they came from and, of events, the month: how many, and the
+# sum of their hashes over `columns` (a JSON array). `method` names how they were hashed: sums of two methods are no matter of
+# comparison.
+content_totals = Table(
+    "content_totals",
+    metadata,
+    Column("warehouse", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("batch_id", BigInteger, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("month", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("columns", Text, nullable=False),
+    Column("rows_count", BigInteger, nullable=False),
+    Column("checksum", Text, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
 close_seals = Table(
     "close_seals",
     metadata,

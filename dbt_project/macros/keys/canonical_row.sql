@@ -3,13 +3,18 @@
   `|` and the escape escaped. Exact decimals, dates and times have one text form on both engines; a column that a later
   version adds is null in older rows and changes nothing.
 
-  `columns` is a list of names. The audit reads the same form by itself (dagster_project/lib/audit).
+  `columns` are the types by name: only a text can hold what is escaped. `concat` leaves out what is null. The audit reads
+  the same form by itself (dagster_project/lib/audit).
 #}
 {% macro canonical_row(alias, columns) -%}
-    {%- for column in columns | sort -%}
-        coalesce(
-            '{{ column }}=' || replace(replace(cast({{ alias }}.{{ column }} as varchar), '\', '\\'), '|', '\|') || '|', ''
-        )
-        {%- if not loop.last %} || {% endif %}
-    {%- endfor %}
+    concat(
+        {%- for column in columns | sort %}
+            {%- set value = alias ~ '.' ~ column %}
+        '{{ column }}=' ||
+            {%- if columns[column] == 'varchar' %} replace(replace({{ value }}, '\', '\\'), '|', '\|')
+            {%- else %} cast({{ value }} as varchar)
+            {%- endif %} || '|'
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    )
 {%- endmacro %}

@@ -1,7 +1,8 @@
 {#
   What closes before this one have settled, as literals, so that the engine skips it: `from_at`, the earliest instant from
-  which an organisation in scope has usage that is not billed, and `batch`, the newest landing batch that all of them knew
-  then. None when an organisation was never closed, or is looked at as it was before its newest close.
+  which an organisation in scope has usage that is not billed, `batch`, the newest landing batch that all of them knew
+  then, and `kept_from_at`, the earliest instant before `from_at` that is read again nevertheless (kept_codes), none when
+  nothing is. None when an organisation was never closed, or is looked at as it was before its newest close.
 #}
 {% macro recorded_bounds() -%}
     {%- set ledger = generate_schema_name('ledger', none) -%}
@@ -47,5 +48,21 @@
     {%- if row[0] is none or row[2] | int > 0 -%}
         {{ return(none) }}
     {%- endif -%}
-    {{ return({'from_at': row[0], 'batch': row[1] | int}) }}
+    {%- set kept_sql -%}
+        select cast(min(kept.kept_from_at) as varchar) as kept_from_at
+        from (
+            {{ kept_codes(
+                row[0],
+                api.Relation.create(
+                    database=target.database, schema=generate_schema_name('staging', none),
+                    identifier='stg_ledger__unsettled_usage'
+                ),
+                api.Relation.create(
+                    database=target.database, schema=generate_schema_name('intermediate', none),
+                    identifier='int_metered_charges'
+                )
+            ) }}
+        ) as kept
+    {%- endset -%}
+    {{ return({'from_at': row[0], 'batch': row[1] | int, 'kept_from_at': run_query(kept_sql).rows[0][0]}) }}
 {%- endmacro %}

@@ -144,8 +144,9 @@ select
     described.inputs_hash,
     described.outputs_hash,
     described.previous_close_hash,
-    {{ sha256_text(canonical_row('described', [
-        'close_id', 'organization_id', 'as_of', 'known_batch_id', 'invoices_count', 'book_version', 'code_version',
-        'override_reason', 'inputs_hash', 'outputs_hash', 'previous_close_hash',
-    ])) }} as close_hash
+    {{ sha256_text(canonical_row('described', {
+        'close_id': 'bigint', 'organization_id': 'varchar', 'as_of': 'timestamp', 'known_batch_id': 'bigint',
+        'invoices_count': 'bigint', 'book_version': 'varchar', 'code_version': 'varchar', 'override_reason': 'varchar',
+        'inputs_hash': 'varchar', 'outputs_hash': 'varchar', 'previous_close_hash': 'varchar',
+    })) }} as close_hash
 from described

@@ -20,14 +20,19 @@ texts as (
 
     {% for table in tables -%}
         {%- set node = graph.nodes.get('model.meterhouse.' ~ table.identifier) if execute -%}
-        {%- set columns = node.columns | reject('equalto', 'close_id') | list if node else ['organization_id'] -%}
-        {%- set grain = node.config.meta.grain if node else [] -%}
-        {%- set key = grain | reject('in', ['close_id', 'organization_id']) | list or ['organization_id'] -%}
+        {%- set columns = {'organization_id': 'varchar'} -%}
+        {%- set key = {} -%}
+        {%- for column in (node.columns.values() if node else []) if column.name != 'close_id' -%}
+            {%- do columns.update({column.name: column.data_type}) -%}
+            {%- if column.name in node.config.meta.grain and column.name != 'organization_id' -%}
+                {%- do key.update({column.name: column.data_type}) -%}
+            {%- endif -%}
+        {%- endfor -%}
         select
             written.close_id,
             written.organization_id,
             '{{ table.identifier }}' as table_name,
-            {{ canonical_row('written', key) }} as row_key,
+            {{ canonical_row('written', key or {'organization_id': 'varchar'}) }} as row_key,
             {{ canonical_row('written', columns) }} as row_text
         from {{ table }} as written
         where written.close_id in (select open_scope.close_id from open_scope)

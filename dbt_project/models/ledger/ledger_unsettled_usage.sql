@@ -30,12 +30,15 @@ open_moments as (
 {# events outside of every period: a later subscription, plan or metric may find them a place #}
 loose_codes as (
 
-    select distinct
-        fates.organization_id,
-        fates.external_subscription_id,
-        fates.code
-    from {{ ref('int_event_fates') }} as fates
-    where fates.moment_id is null
+    select
+        totals.organization_id,
+        totals.external_subscription_id,
+        totals.code,
+        min(totals.first_event_at) as open_from_at,
+        max(totals.last_event_at) as open_to_at
+    from {{ ref('int_event_totals') }} as totals
+    where totals.moment_id is null
+    group by totals.organization_id, totals.external_subscription_id, totals.code
 
 )
 
@@ -45,6 +48,7 @@ select
     cast(null as varchar) as external_subscription_id,
     cast(null as varchar) as code,
     coalesce(open_moments.open_from_at, {{ end_of_time() }}) as open_from_at,
+    cast(null as timestamp) as open_to_at,
     close_scope.known_batch_id
 from close_scope
 left join open_moments
@@ -57,7 +61,9 @@ select
     close_scope.organization_id,
     loose_codes.external_subscription_id,
     loose_codes.code,
-    cast(null as timestamp) as open_from_at,
+    loose_codes.open_from_at,
+    {# the instant after the last one, as ends of spans are #}
+    loose_codes.open_to_at + interval '1 microsecond' as open_to_at,
     close_scope.known_batch_id
 from close_scope
 inner join loose_codes

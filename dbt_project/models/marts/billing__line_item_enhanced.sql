@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', pre_hook="{{ forget_changed('header_id') }}") }}
+
 with
 
 invoices as (
@@ -12,18 +14,29 @@ invoices as (
             when 4 then cast(0.0001 as decimal(5, 4))
         end as minor_unit
     from {{ ref('fct_invoice') }} as invoices
+    where {{ is_changed_for_mart('invoices.invoice_id') }}
 
 ),
 
 lines as (
 
-    select * from {{ ref('fct_invoice_line') }}
+    select lines.*
+    from {{ ref('fct_invoice_line') }} as lines
+    inner join invoices
+        on
+            lines.close_id = invoices.close_id
+            and lines.invoice_id = invoices.invoice_id
 
 ),
 
 periods as (
 
-    select * from {{ ref('fct_subscription_period') }}
+    select periods.*
+    from {{ ref('fct_subscription_period') }} as periods
+    inner join invoices
+        on
+            periods.close_id = invoices.close_id
+            and periods.invoice_id = invoices.invoice_id
 
 ),
 

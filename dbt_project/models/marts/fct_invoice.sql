@@ -1,8 +1,12 @@
+{{ config(materialized='incremental', pre_hook="{{ forget_changed('invoice_id') }}") }}
+
 with
 
 invoices as (
 
-    select * from {{ ref('ledger_invoices') }}
+    select invoices.*
+    from {{ ref('ledger_invoices') }} as invoices
+    where {{ is_changed_for_mart('invoices.invoice_id') }}
 
 ),
 
@@ -50,6 +54,10 @@ fee_spans as (
         min(fees.from_date) as from_date,
         max(fees.to_date) as to_date
     from {{ ref('ledger_fees') }} as fees
+    inner join invoices
+        on
+            fees.close_id = invoices.close_id
+            and fees.invoice_id = invoices.invoice_id
     group by fees.close_id, fees.invoice_id
 
 )

@@ -1,8 +1,12 @@
+{{ config(materialized='incremental') }}
+
 with
 
 fees as (
 
-    select * from {{ ref('ledger_fees') }}
+    select fees.*
+    from {{ ref('ledger_fees') }} as fees
+    where {{ is_new_to_mart('fees') }}
 
 ),
 

@@ -1,8 +1,12 @@
+{{ config(materialized='incremental') }}
+
 with
 
 taxes as (
 
-    select * from {{ ref('ledger_invoice_taxes') }}
+    select taxes.*
+    from {{ ref('ledger_invoice_taxes') }} as taxes
+    where {{ is_new_to_mart('taxes') }}
 
 ),
 

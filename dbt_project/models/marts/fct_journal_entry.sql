@@ -1,3 +1,5 @@
+{{ config(materialized='incremental') }}
+
 {#
   The double entry of every document and wallet movement: each line debits or credits one account, and the lines of one
   document add up to nothing. Zero lines are left out.
@@ -155,4 +157,4 @@ select
     cast(greatest(-lines.amount_cents, 0) as bigint) as credit_cents,
     lines.close_id
 from lines
-where lines.amount_cents <> 0
+where lines.amount_cents <> 0 and {{ is_new_to_mart('lines') }}

@@ -1,8 +1,12 @@
+{{ config(materialized='incremental') }}
+
 with
 
 postings as (
 
-    select * from {{ ref('ledger_postings') }}
+    select postings.*
+    from {{ ref('ledger_postings') }} as postings
+    where {{ is_new_to_mart('postings') }}
 
 ),
 

@@ -1,9 +1,12 @@
+{{ config(materialized='incremental') }}
+
 with
 
 usage_lines as (
 
-    select * from {{ ref('fct_invoice_line') }}
-    where fee_type = 'charge'
+    select lines.*
+    from {{ ref('fct_invoice_line') }} as lines
+    where lines.fee_type = 'charge' and {{ is_new_to_mart('lines') }}
 
 ),
 

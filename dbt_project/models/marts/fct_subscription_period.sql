@@ -1,8 +1,12 @@
+{{ config(materialized='incremental') }}
+
 with
 
 moments as (
 
-    select * from {{ ref('ledger_moments') }}
+    select moments.*
+    from {{ ref('ledger_moments') }} as moments
+    where {{ is_new_to_mart('moments') }}
 
 ),
 
@@ -27,6 +31,7 @@ fee_sums as (
         ) as usage_fees_amount_cents,
         cast(sum(fees.amount_cents) as bigint) as fees_amount_cents
     from {{ ref('ledger_fees') }} as fees
+    where {{ is_new_to_mart('fees') }}
     group by fees.close_id, fees.moment_id
 
 )

@@ -1,7 +1,8 @@
 {#
   Fails with what is unsound in a table: rows of one grain that occur more than once, columns that must have a value and
   have none, values that are none of those listed (null is no value and passes). Each is a row that names the problem and
-  the grain. One test a table, not one a column: a test takes dbt longer than the engine (docs/performance.md).
+  the grain. One test a table, not one a column: a test takes dbt longer than the engine (docs/performance.md). Where the
+  grain names the close, only the newest close can have repeated a row: of those before it that was asked when they ended.
 #}
 {% test has_sound_rows(model, grain, required=[], values={}) %}
 
@@ -36,6 +37,9 @@ repeated as (
         'occurs more than once' as problem,
         count(*) as rows_count
     from {{ model }}
+    {%- if 'close_id' in grain %}
+    where close_id in (select max(newest.close_id) from {{ model }} as newest)
+    {%- endif %}
     group by {{ grain | join(', ') }}
     having count(*) > 1
 

@@ -174,7 +174,7 @@ moments as (
 
 select
     moments.*,
-    {# the order at one instant (BOOK.md, "Within a day"): an end date comes first, a termination late #}
+    {# the order at one instant (docs/book.md, "Within a day"): an end date comes first, a termination late #}
     case
         when moments.is_ended_by_end_date then 1
         when moments.reason = 'wallet_purchase' then moments.request_rank

@@ -112,7 +112,7 @@ candidates as (
 
 {#
   A threshold is looked at last of what happens at an instant, an interval's target with the facts of the wallets, before
-  renewals (BOOK.md, "Within a day").
+  renewals (docs/book.md, "Within a day").
 #}
 instants as (
 

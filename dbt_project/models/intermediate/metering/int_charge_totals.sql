@@ -1,3 +1,6 @@
+{# As large as the totals, items and all: joining them for each reader costs less than writing them once more. #}
+{{ config(materialized='view') }}
+
 with
 
 charge_windows as (
@@ -29,14 +32,17 @@ select
     charge_windows.event_code,
     totals.facets,
     totals.item,
+    totals.is_remove,
+    totals.is_readable,
     coalesce(facet_buckets.filter_position, 0) as filter_position,
     coalesce(facet_buckets.bucket_number, 1) as bucket_number,
     coalesce(facet_buckets.group_values, '') as group_values,
     totals.events_count,
     {# a count takes any event, a unique count any text: section 2, "Values" #}
     case
-        when charge_windows.aggregation_type in ('count_agg', 'unique_count_agg') then totals.events_count
-        else totals.quantities_count
+        when totals.is_readable or charge_windows.aggregation_type in ('count_agg', 'unique_count_agg')
+            then totals.events_count
+        else 0
     end as quantities_count,
     case
         when charge_windows.aggregation_type in ('count_agg', 'unique_count_agg') then totals.events_count
@@ -48,11 +54,9 @@ select
     end as highest_value,
     totals.whole_microseconds,
     totals.fraction_microseconds,
-    totals.latest_event_at,
+    totals.last_event_at,
     totals.latest_highest_value,
-    totals.latest_lowest_value,
-    totals.last_added_at,
-    totals.last_removed_at
+    totals.latest_lowest_value
 from totals
 inner join charge_windows
     on

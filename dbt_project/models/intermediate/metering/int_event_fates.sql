@@ -35,8 +35,9 @@ counted as (
         case
             when
                 totalled_codes.is_measured
+                and not totals.is_readable
                 and totals.fate in ('due', 'draft', 'running')
-                then totals.events_count - totals.quantities_count
+                then totals.events_count
             else 0
         end as unreadable_count
     from totals

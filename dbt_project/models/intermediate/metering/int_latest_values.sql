@@ -14,10 +14,10 @@ last_totals as (
         totals.*,
         dense_rank() over (
             partition by totals.moment_id, totals.charge_code, totals.filter_position, totals.group_values
-            order by totals.latest_event_at desc
+            order by totals.last_event_at desc
         ) as recency
     from {{ ref('int_charge_totals') }} as totals
-    where totals.aggregation_type = 'latest_agg' and totals.latest_event_at is not null
+    where totals.aggregation_type = 'latest_agg' and totals.is_readable
 
 ),
 
@@ -77,7 +77,7 @@ competing as (
         on
             totals.moment_id = located.moment_id
             and totals.event_code = located.code
-            and totals.latest_event_at = located.event_at
+            and totals.last_event_at = located.event_at
             and coalesce(totals.facets, '') = coalesce(located.facets, '')
     where
         totals.recency = 1

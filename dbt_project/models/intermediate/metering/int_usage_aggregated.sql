@@ -126,19 +126,6 @@ sums as (
 
 ),
 
-unique_counts as (
-
-    select
-        items.moment_id,
-        items.charge_code,
-        items.filter_position,
-        items.group_values,
-        sum(case when items.is_active then 1 else 0 end) as units
-    from {{ ref('int_unique_items') }} as items
-    group by items.moment_id, items.charge_code, items.filter_position, items.group_values
-
-),
-
 stays as (
 
     select
@@ -249,7 +236,7 @@ aggregated as (
             and grid.charge_code = charge_windows.charge_code
     {% for name, table in [
         ('sums', 'sums'),
-        ('unique_counts', 'unique_counts'),
+        ('unique_counts', ref('int_unique_counts')),
         ('stays', 'stays'),
         ('advance_levels', 'advance_levels'),
         ('weighted', ref('int_weighted_levels')),

@@ -139,7 +139,7 @@ select
     billed.full_days_count,
     billed.policy,
     billed.billing_at as issued_at,
-    {# an end date comes first at its instant, a termination late (BOOK.md, "Within a day") #}
+    {# an end date comes first at its instant, a termination late (docs/book.md, "Within a day") #}
     case
         when billed.is_ended_by_end_date then 1
         when billed.ended_by = 'termination' then 7

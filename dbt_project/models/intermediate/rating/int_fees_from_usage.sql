@@ -128,64 +128,76 @@ rounded as (
     select
         converted.*,
         {{ round_to_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as amount_cents,
-        {{ precise_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as precise_amount_cents,
-        {# the fee that a true-up of the charge hangs on: the default bucket's, of a grouped one the first #}
-        row_number() over (
-            partition by converted.moment_id, converted.charge_code
-            order by converted.filter_position, {{ binary_order('converted.group_values') }}
-        ) = 1 as is_first_of_charge
+        {{ precise_minor_units('converted.currency_amount', 'converted.currency_exponent') }} as precise_amount_cents
     from converted
 
 ),
 
-{# lines that come to more than any invoice can have (thousands of the largest amounts) are unknown, all of them #}
-summed as (
+{# the fee that a true-up of the charge hangs on: the default bucket's, of a grouped one the first #}
+numbered as (
 
     select
-        rounded.*,
-        abs(sum(rounded.amount_cents) over (partition by rounded.moment_id)) >= 100000000000000000 as is_too_large
+        rounded.point_id,
+        row_number() over (
+            partition by rounded.moment_id, rounded.charge_code
+            order by rounded.filter_position, {{ binary_order('rounded.group_values') }}
+        ) as charge_row
     from rounded
+
+),
+
+{# lines that come to more than any invoice can have (thousands of the largest amounts) are unknown, all of them #}
+too_large as (
+
+    select rounded.moment_id
+    from rounded
+    group by rounded.moment_id
+    having abs(sum(rounded.amount_cents)) >= 100000000000000000
 
 )
 
 select
     {{ surrogate_key([
-        'summed.moment_id', "'charge'", 'summed.charge_code', 'summed.filter_position', 'summed.group_values'
+        'rounded.moment_id', "'charge'", 'rounded.charge_code', 'rounded.filter_position', 'rounded.group_values'
     ]) }} as fee_id,
-    summed.point_id as usage_id,
-    summed.moment_id,
-    summed.organization_id,
-    summed.external_customer_id,
-    summed.external_subscription_id,
-    summed.plan_code,
-    summed.plan_effective_at,
+    rounded.point_id as usage_id,
+    rounded.moment_id,
+    rounded.organization_id,
+    rounded.external_customer_id,
+    rounded.external_subscription_id,
+    rounded.plan_code,
+    rounded.plan_effective_at,
     'charge' as fee_type,
-    summed.charge_code as fee_code,
-    coalesce(summed.filter_name, summed.charge_name) as fee_name,
-    summed.charge_position as fee_position,
-    summed.filter_position,
-    summed.billable_metric_code,
-    summed.charge_model,
-    summed.filter_values,
-    nullif(summed.group_values, '') as group_values,
-    summed.usage_from_date as from_date,
-    summed.usage_to_date as to_date,
-    summed.full_units as units,
-    summed.events_count,
-    case when summed.charge_model = 'standard' then summed.unit_price end as unit_price,
-    summed.currency,
-    summed.currency_exponent,
-    case when not summed.is_too_large then summed.amount_cents end as amount_cents,
-    summed.precise_amount_cents,
-    summed.is_invoiceable,
-    summed.units as priced_units,
-    summed.units_rest as priced_units_rest,
-    summed.applied_pricing_unit_code,
-    summed.is_first_of_charge,
+    rounded.charge_code as fee_code,
+    coalesce(rounded.filter_name, rounded.charge_name) as fee_name,
+    rounded.charge_position as fee_position,
+    rounded.filter_position,
+    rounded.billable_metric_code,
+    rounded.charge_model,
+    rounded.filter_values,
+    nullif(rounded.group_values, '') as group_values,
+    rounded.usage_from_date as from_date,
+    rounded.usage_to_date as to_date,
+    rounded.full_units as units,
+    rounded.events_count,
+    case when rounded.charge_model = 'standard' then rounded.unit_price end as unit_price,
+    rounded.currency,
+    rounded.currency_exponent,
+    case when too_large.moment_id is null then rounded.amount_cents end as amount_cents,
+    rounded.precise_amount_cents,
+    rounded.is_invoiceable,
+    rounded.units as priced_units,
+    rounded.units_rest as priced_units_rest,
+    rounded.applied_pricing_unit_code,
+    numbered.charge_row = 1 as is_first_of_charge,
     {# a line without units, amount and events is not kept: semantics/rating.md section 10 #}
-    summed.full_units <> 0
-    or summed.units_rest <> 0
-    or summed.amount is null
-    or summed.amount <> 0
-    or summed.events_count <> 0 as is_kept
-from summed
+    rounded.full_units <> 0
+    or rounded.units_rest <> 0
+    or rounded.amount is null
+    or rounded.amount <> 0
+    or rounded.events_count <> 0 as is_kept
+from rounded
+inner join numbered
+    on rounded.point_id = numbered.point_id
+left join too_large
+    on rounded.moment_id = too_large.moment_id

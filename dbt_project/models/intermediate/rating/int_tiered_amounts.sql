@@ -48,16 +48,8 @@ reached as (
             and points.charge_code = charge_ranges.charge_code
             and points.filter_position = charge_ranges.filter_position
     where
-        (
-            charge_ranges.range_position = 1
-            or points.reaching_units > charge_ranges.previous_to_value
-            or (points.reaching_units = charge_ranges.previous_to_value and points.units_rest > 0)
-        )
-        and (
-            charge_ranges.to_value is null
-            or points.reaching_units < charge_ranges.to_value
-            or (points.reaching_units = charge_ranges.to_value and points.units_rest = 0)
-        )
+        {{ reaches_range('points.reaching_units', 'points.units_rest', 'charge_ranges') }}
+        and {{ ends_by_range('points.reaching_units', 'points.units_rest', 'charge_ranges') }}
 
 )
 

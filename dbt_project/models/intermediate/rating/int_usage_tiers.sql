@@ -55,25 +55,13 @@ visited as (
         (
             points.charge_model in ('graduated', 'graduated_percentage')
             and not points.is_prorated
-            and (
-                charge_ranges.range_position = 1
-                or points.units > charge_ranges.previous_to_value
-                or (points.units = charge_ranges.previous_to_value and points.units_rest > 0)
-            )
+            and {{ reaches_range('points.units', 'points.units_rest', 'charge_ranges') }}
         )
         or (
             points.charge_model = 'volume'
             {# the first range that holds the units; units between two ranges belong to the later one #}
-            and (
-                charge_ranges.range_position = 1
-                or points.full_units > charge_ranges.previous_to_value
-                or (points.full_units = charge_ranges.previous_to_value and points.units_rest > 0)
-            )
-            and (
-                charge_ranges.to_value is null
-                or points.full_units < charge_ranges.to_value
-                or (points.full_units = charge_ranges.to_value and points.units_rest = 0)
-            )
+            and {{ reaches_range('points.full_units', 'points.units_rest', 'charge_ranges') }}
+            and {{ ends_by_range('points.full_units', 'points.units_rest', 'charge_ranges') }}
         )
 
 )

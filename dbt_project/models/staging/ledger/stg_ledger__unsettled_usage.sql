@@ -9,6 +9,7 @@ unsettled as (
             'external_subscription_id': 'varchar',
             'code': 'varchar',
             'open_from_at': 'timestamp',
+            'open_to_at': 'timestamp',
             'known_batch_id': 'bigint',
         }) | indent(4)
     }}

@@ -276,7 +276,7 @@ _LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
     ],
 )
 def test_bombs_are_refused_by_name(folder, name, content, expected):
-    """Billion laughs, recursion, nesting that overflows a stack, packed space: experiment 16 of the faults."""
+    """Billion laughs, recursion, nesting that overflows a stack, packed space."""
     root = folder()
     (root / ("catalog" if "add_ons" in name else "accounts") / name).write_bytes(content)
     with pytest.raises(BookError, match=expected):

@@ -1,11 +1,13 @@
 """The whole close on both engines: the demonstration book, the real trace, twice, in pieces, killed."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,10 +16,14 @@ from typing import Any
 
 import pytest
 
-from dagster_project.lib.close import CloseReport, CloseRequest, close
-from dagster_project.lib.dbt_runs import DbtRuns
+from dagster_project.lib.canonical_json import canonical_json, canonical_object
+from dagster_project.lib.close import CloseReport, CloseRequest, close, published_path
+from dagster_project.lib.close._outbox import _message
+from dagster_project.lib.dbt_runs import MARTS_SELECTION, DbtRuns
+from dagster_project.lib.ledger import issued_invoice_ids, issued_invoices
 from dagster_project.lib.progress import SilentProgress
-from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse
+from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Session, Warehouse
+from invoice_renderer import load_invoice, to_mapping
 
 ROOT = Path(__file__).resolve().parents[4]
 DEMO = ROOT / "seeds" / "demo"
@@ -63,6 +69,17 @@ def ledger(warehouse: Warehouse, *, without: tuple[str, ...] = ()) -> Mapping[st
             )
             content[table] = sorted([tuple(_plain(value) for value in row) for row in rows], key=repr)
     return content
+
+
+def marts(session: Session) -> Mapping[str, Counter[tuple[Any, ...]]]:
+    """The rows of every mart that is a table, but for the times of steps, which are told until the close ends."""
+    schema = session.schema("marts")
+    tables = session.rows(
+        "select table_name from information_schema.tables "
+        "where table_schema = ? and table_type = 'BASE TABLE' and table_name <> 'rpt_close_steps'",
+        [schema],
+    )
+    return {table: Counter(session.rows(f"select * from {schema}.{table}")) for (table,) in tables}
 
 
 def _plain(value: Any) -> Any:
@@ -114,6 +131,47 @@ def test_the_ledgers_of_both_engines_are_equal_row_by_row(
     assert ours == ledger(postgres_warehouse)
 
 
+def messages(warehouse: Warehouse) -> dict[str, str]:
+    """The body of the message about each invoice, by its id."""
+    with warehouse.connect(read_only=True) as session:
+        issued = issued_invoices(session, issued_invoice_ids(session))
+    for invoice in issued:
+        mapping = to_mapping(load_invoice(invoice.document))
+        assert mapping["seller"].pop("logo") == invoice.logo
+        mapping["customer"].pop("logo")
+        assert canonical_json(mapping) == canonical_object(invoice.fields)
+    return {invoice.invoice_id: _message(invoice, []).payload() for invoice in issued}
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_message_says_what_the_ledger_and_the_document_say(
+    two_warehouses: tuple[Warehouse, Warehouse, Path],
+) -> None:
+    """The engines write the same bytes, canonical JSON as Python writes it, of the rows in the ledger."""
+    duckdb_warehouse, postgres_warehouse, _ = two_warehouses
+    bodies = messages(duckdb_warehouse)
+    assert bodies == messages(postgres_warehouse)
+    invoices = {key: json.loads(body)["data"]["invoice"] for key, body in bodies.items()}
+    assert all(canonical_json(json.loads(body)) == body for body in bodies.values())
+    with duckdb_warehouse.connect(read_only=True) as session:
+        fees = session.rows(
+            "select invoice_id, fee_name, units, amount_cents, precise_amount_cents, filter_values, group_values "
+            "from ledger.ledger_fees order by invoice_id, line_number"
+        )
+    said = [
+        (key, line["name"], *(Decimal(line[name]) for name in ("units", "amount_cents", "precise_amount_cents")))
+        for key in sorted(invoices)
+        for line in invoices[key]["lines"] or ()
+    ]
+    whole = {key for key, invoice in invoices.items() if invoice["lines"] is not None}
+    assert said == [row[:5] for row in fees if row[0] in whole]
+    assert all(invoice["lines_count"] == sum(row[0] == key for row in fees) for key, invoice in invoices.items())
+    shown = {canonical_json([line["filter"], line["group"]]) for key in whole for line in invoices[key]["lines"]}
+    written = {(row[5], row[6]) for row in fees if row[0] in whole}
+    assert shown == {canonical_json([json.loads(text) if text else None for text in pair]) for pair in written}
+
+
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_a_second_close_bills_nothing_twice(
@@ -131,14 +189,29 @@ def test_a_second_close_bills_nothing_twice(
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_closing_in_steps_gives_the_same_ledger(
+def test_closing_in_steps_gives_the_same_ledger_and_marts_as_if_they_were_made_whole(
     two_warehouses: tuple[Warehouse, Warehouse, Path], warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    months = [datetime(2026, month, 1, 12, tzinfo=UTC) for month in (8, 10)]
-    for as_of in [*months, DEMO_AS_OF]:
+    # the third close voids an invoice of the second, which is why the second is in between
+    for as_of in [datetime(2026, 8, 1, 12, tzinfo=UTC), datetime(2026, 9, 8, 8, tzinfo=UTC), DEMO_AS_OF]:
         close(request(warehouse, tmp_path, book=DEMO, as_of=as_of), SilentProgress())
     apart = ("close_id",)
     assert ledger(warehouse, without=apart) == ledger(two_warehouses[0], without=apart)
+    with warehouse.connect(read_only=True) as session:
+        schema = session.schema("ledger")
+        assert session.rows(
+            f"select voids.close_id, invoices.close_id from {schema}.ledger_invoice_voids as voids "
+            f"inner join {schema}.ledger_invoices as invoices on voids.invoice_id = invoices.invoice_id"
+        ) == [(3, 2)]
+        added = marts(session)
+    if isinstance(warehouse, DuckDBWarehouse):
+        with DuckDBWarehouse(published_path(warehouse)).connect(read_only=True) as session:
+            assert marts(session) == added
+    DbtRuns(warehouse, tmp_path / "dbt" / warehouse.kind).run(MARTS_SELECTION, full_refresh=True)
+    with warehouse.connect(read_only=True) as session:
+        whole = marts(session)
+    assert whole.keys() == added.keys()
+    assert [table for table, rows in whole.items() if rows != added[table]] == []
 
 
 def expected_of_trace(folder: Path) -> dict[str, tuple[int, int, int, int]]:
@@ -174,22 +247,16 @@ def written_trace(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_trace_is_billed_in_place(warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "trace"
-    folder.mkdir()
-    bill_trace(written_trace(folder), warehouse, tmp_path, monkeypatch)
-
-
-if REAL_TRACE.exists():
-
-    @pytest.mark.slow
-    def test_the_real_trace_is_billed_to_the_cent(
-        warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        billed = bill_trace(REAL_TRACE, warehouse, tmp_path, monkeypatch)
-        assert billed == {
+    """The real one, to the cent, where it lies beside the repository; else one in its shape."""
+    if REAL_TRACE.exists():
+        assert bill_trace(REAL_TRACE, warehouse, tmp_path, monkeypatch) == {
             "coding": (5015, 369, 2000, 1477, 8861),
             "chat": (6090, 6133, 2000, 2845, 17068),
         }
+    else:
+        folder = tmp_path / "trace"
+        folder.mkdir()
+        bill_trace(written_trace(folder), warehouse, tmp_path, monkeypatch)
 
 
 def bill_trace(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dagster_project.lib.close._outbox import _fitting, _size
+from dagster_project.lib.ledger._invoices import _shown_filter
 
 
 def invoice(name: str, taxes: int) -> dict[str, Any]:
@@ -31,3 +32,8 @@ def test_long_texts_are_cut_and_figures_stay() -> None:
 
 def test_where_that_does_not_do_lists_and_parts_are_left_to_the_document() -> None:
     assert _fitting(invoice("A", 1_000)) == {**invoice("", 0), "customer": None, "taxes": None}
+
+
+def test_a_filter_shows_its_keys_in_order_and_any_value_as_null() -> None:
+    stored = '{"region": ["eu, \\"west\\"", "us"], "cloud": ["__ALL_FILTER_VALUES__"]}'
+    assert _shown_filter(stored) == '{"cloud":null,"region":["eu, \\"west\\"","us"]}'

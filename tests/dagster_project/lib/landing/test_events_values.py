@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from dagster_project.lib.landing.events_judge import EventJudge, Refusal
+from dagster_project.lib.event_judge import EventJudge, Refusal
 from tests.dagster_project.lib.landing.landings import Lander, event, line
 
 JUDGE = EventJudge(frozenset({"acme"}), {})

@@ -2,7 +2,8 @@
 
 The bulk SQL (events_parse.sql) takes a line only when nothing about it is in doubt. All others come
 here one by one: a line is either written again in the plainest form, for the same SQL to take, or it
-is refused with a reason code and a sentence that says what to do.
+is refused with a reason code and a sentence that says what to do. The event that a correction puts in place of another is
+judged here, too.
 
 The rules:
 

@@ -7,13 +7,6 @@ readings as (
 
 ),
 
-totals as (
-
-    select * from {{ ref('int_charge_totals') }}
-    where aggregation_type = 'unique_count_agg'
-
-),
-
 operations as (
 
     select
@@ -22,8 +15,8 @@ operations as (
         readings.filter_position,
         readings.group_values,
         readings.item,
-        case when not readings.is_remove then readings.event_at end as added_at,
-        case when readings.is_remove then readings.event_at end as removed_at
+        readings.is_remove,
+        readings.event_at
     from readings
 
     union all
@@ -34,9 +27,10 @@ operations as (
         totals.filter_position,
         totals.group_values,
         totals.item,
-        totals.last_added_at as added_at,
-        totals.last_removed_at as removed_at
-    from totals
+        totals.is_remove,
+        totals.last_event_at as event_at
+    from {{ ref('int_charge_totals') }} as totals
+    where totals.aggregation_type = 'unique_count_agg'
 
 ),
 
@@ -52,8 +46,8 @@ last_operations as (
         operations.filter_position,
         operations.group_values,
         operations.item,
-        max(operations.added_at) as last_added_at,
-        max(operations.removed_at) as last_removed_at
+        max(case when not operations.is_remove then operations.event_at end) as last_added_at,
+        max(case when operations.is_remove then operations.event_at end) as last_removed_at
     from operations
     group by
         operations.moment_id,
@@ -90,7 +84,7 @@ competing as (
         located.received_at,
         located.transaction_id,
         located.is_remove
-    from totals
+    from {{ ref('int_charge_totals') }} as totals
     inner join last_operations
         on
             totals.moment_id = last_operations.moment_id
@@ -106,7 +100,7 @@ competing as (
             and totals.item = located.item
             and last_operations.last_added_at = located.event_at
             and coalesce(totals.facets, '') = coalesce(located.facets, '')
-    where located.fate in ('due', 'draft', 'running')
+    where totals.aggregation_type = 'unique_count_agg' and located.fate in ('due', 'draft', 'running')
 
 ),
 
@@ -142,26 +136,41 @@ tied as (
             and competing.event_at = last_operations.last_added_at
             and last_operations.last_added_at = last_operations.last_removed_at
 
+),
+
+items as (
+
+    select
+        last_operations.moment_id,
+        last_operations.charge_code,
+        last_operations.filter_position,
+        last_operations.group_values,
+        case
+            when last_operations.last_added_at is null then false
+            when last_operations.last_removed_at is null then true
+            else last_operations.last_added_at > last_operations.last_removed_at
+        end as is_active
+    from last_operations
+    where coalesce(last_operations.last_added_at <> last_operations.last_removed_at, true)
+
+    union all
+
+    select
+        tied.moment_id,
+        tied.charge_code,
+        tied.filter_position,
+        tied.group_values,
+        not tied.is_remove as is_active
+    from tied
+    where tied.recency = 1
+
 )
 
 select
-    last_operations.moment_id,
-    last_operations.charge_code,
-    last_operations.filter_position,
-    last_operations.group_values,
-    last_operations.item,
-    case
-        when last_operations.last_added_at is null then false
-        when last_operations.last_removed_at is null then true
-        when tied.item is not null then not tied.is_remove
-        else last_operations.last_added_at > last_operations.last_removed_at
-    end as is_active
-from last_operations
-left join tied
-    on
-        last_operations.moment_id = tied.moment_id
-        and last_operations.charge_code = tied.charge_code
-        and last_operations.filter_position = tied.filter_position
-        and last_operations.group_values = tied.group_values
-        and last_operations.item = tied.item
-        and tied.recency = 1
+    items.moment_id,
+    items.charge_code,
+    items.filter_position,
+    items.group_values,
+    cast(sum(case when items.is_active then 1 else 0 end) as bigint) as units
+from items
+group by items.moment_id, items.charge_code, items.filter_position, items.group_values

@@ -1,0 +1,20 @@
+"""Reading committed invoices from the ledger, in the shapes that documents and messages need."""
+
+from dagster_project.lib.ledger._invoices import IssuedInvoice, issued_invoices
+from dagster_project.lib.ledger._keys import (
+    Row,
+    find_invoice,
+    issued_invoice_ids,
+    triggered_alerts,
+    void_document_ids,
+)
+
+__all__ = [
+    "IssuedInvoice",
+    "Row",
+    "find_invoice",
+    "issued_invoice_ids",
+    "issued_invoices",
+    "triggered_alerts",
+    "void_document_ids",
+]
