@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 import click
 
@@ -43,6 +44,7 @@ def _machine() -> Iterator[Finding]:
     version = sys.version.split()[0]
     supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("Python", version, None if supported else "Use Python 3.11 to 3.13.")
+    yield _scanner()
     from invoice_renderer import InvoiceRendererError, has_fast_fonts, missing_fonts
 
     try:
@@ -60,6 +62,19 @@ def _machine() -> Iterator[Finding]:
         f"missing: {'; '.join(fonts)}" if fonts else "all scripts can be printed",
         "Install them (`make setup` does)." if fonts else None,
     )
+
+
+def _scanner() -> Finding:
+    """Whether compiled code scans large files of JSON lines; without it landing reads them with care, and says nothing."""
+    try:
+        import_module("dagster_project.lib.landing.events_scanner")
+    except (ImportError, OSError, RuntimeError) as error:
+        return Finding(
+            "scanner of event lines",
+            f"cannot be compiled ({error}): large files of JSON lines take twice the time to land",
+            "Run `make setup`, and see that numba is installed and its cache beside the code can be written.",
+        )
+    return Finding("scanner of event lines", "compiled")
 
 
 def _warehouse(warehouse: Warehouse) -> Iterator[Finding]:

@@ -18,7 +18,6 @@ from dagster_project.lib.close import Rederivation, parse_time, rederive
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
-from invoice_renderer import FORMATS, file_name, load_invoice, render_many
 
 _SHOWN = 30
 
@@ -93,6 +92,8 @@ def show_rederivation(result: Rederivation) -> None:
 
 def _documents(result: Rederivation, warehouse: Warehouse, out: Path) -> int:
     """Write the documents that came out; returns how many differ from the ones on record."""
+    from invoice_renderer import FORMATS, file_name, load_invoice, render_many
+
     by_organization: dict[str, list[int]] = {}
     for place, invoice in enumerate(result.invoices):
         by_organization.setdefault(invoice.organization_id, []).append(place)

@@ -104,13 +104,14 @@ class CloseRun:
         """
         landing = None
         books: list[Book] = [read_book(self.request.book)] if self.request.book is not None else []
-        prepare_warehouse(self.request.warehouse)
-        with open_store(self.request.warehouse.operations_url) as store:
-            check_totals(self.request.warehouse, store)
-        if books:
-            landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
-        land_calendar(self.request.warehouse, last_year=self.request.as_of.year)
-        self.record_totals()
+        with self.request.warehouse.kept_open():
+            prepare_warehouse(self.request.warehouse)
+            with open_store(self.request.warehouse.operations_url) as store:
+                check_totals(self.request.warehouse, store)
+            if books:
+                landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
+            land_calendar(self.request.warehouse, last_year=self.request.as_of.year)
+            self.record_totals()
         return landing
 
     def record_totals(self) -> None:
@@ -131,12 +132,13 @@ class CloseRun:
 
     def rate(self) -> None:
         """Build everything up to the candidates of finalisation."""
-        seed_reference(self.request.warehouse, self.runs)
-        with building(self.request.warehouse, self.runs, CANDIDATES) as build:
-            exclude = (*CANDIDATES_EXCLUSION, *build.idle)
-            rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
-            # what is topped up has a rule, so that no model that hangs on top-ups is idle
-            self.top_up(build.idle)
+        with self.request.warehouse.kept_open():
+            seed_reference(self.request.warehouse, self.runs)
+            with building(self.request.warehouse, self.runs, CANDIDATES) as build:
+                exclude = (*CANDIDATES_EXCLUSION, *build.idle)
+                rate_candidates(self.request.warehouse, self.runs, CANDIDATES_SELECTION, exclude=exclude)
+                # what is topped up has a rule, so that no model that hangs on top-ups is idle
+                self.top_up(build.idle)
 
     def top_up(self, idle: Sequence[str] = ()) -> int:
         """Make the top-ups that rules of wallets ask for, in passes over the candidates; returns how many passes."""
@@ -214,7 +216,7 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
             scope = run.open()
         with steps.step("rate"):
             run.rate()
-        # landing and rating take the memory that they are given, and leave it
+        # landing and rating take the memory that they are given, so each has the file open for itself
         with request.warehouse.kept_open():
             with steps.step("gate"):
                 gate = run.judge()

@@ -12,7 +12,6 @@ from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued
 from dagster_project.lib.operations import Document, OperationsStore
 from dagster_project.lib.progress import Progress
 from dagster_project.lib.warehouse import Warehouse
-from invoice_renderer import FORMATS, InvoiceRendererError, file_name, load_invoice, render_many
 
 _CHUNK = 400
 
@@ -33,6 +32,8 @@ def render_documents(
     With `invoice_ids` these invoices are rendered whether or not they have documents. Each document is recorded with
     its sha256 in the operations store. Raises BillingError when a document differs from the one on record.
     """
+    from invoice_renderer import FORMATS
+
     if invoice_ids is None:
         recorded = {(row.invoice_id, row.format) for row in store.documents() if Path(row.path).exists()}
         with warehouse.connect(read_only=True) as session:
@@ -49,6 +50,8 @@ def render_documents(
 
 
 def _render(chunk: Sequence[IssuedInvoice], *, out_dir: Path, now: datetime) -> list[Document]:
+    from invoice_renderer import FORMATS, InvoiceRendererError, file_name, load_invoice, render_many
+
     by_directory: dict[tuple[str, Path], list[IssuedInvoice]] = defaultdict(list)
     for invoice in chunk:
         directory = out_dir / file_name(invoice.organization_id)

@@ -16,7 +16,6 @@ from dagster_project.lib.ledger import (
 )
 from dagster_project.lib.operations import Document, JsonText, Message, OperationsStore, message_id
 from dagster_project.lib.warehouse import Warehouse
-from invoice_renderer import load_invoice
 
 INVOICE_FINALIZED = "invoice.finalized"
 INVOICE_VOIDED = "invoice.voided"
@@ -89,6 +88,8 @@ def _plain(decimal: str) -> str:
 
 def _message(invoice: IssuedInvoice, documents: list[Document]) -> Message:
     if not invoice.adds_up:
+        from invoice_renderer import load_invoice
+
         load_invoice(invoice.document)
     lines = invoice.fields["lines"]
     text = canonical_object(

@@ -116,8 +116,10 @@ def known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, per
     if moment["reason"] == "progressive_billing":
         to_at = moment["billing_at"] + timedelta(microseconds=1)
     code, subscription = event_code(charge.metric), fee["external_subscription_id"]
-    # what is billed as it comes reads of corrected events what was known then
+    # what is billed as it comes, and a level, reads of corrected events what was known then
     known_at = moment["billing_at"] + timedelta(microseconds=1) if so_far else None
+    if charge.recurring and aggregation in LEVELS and not so_far:
+        known_at = max(moment["finalizes_at"], moment["usage_to_at"])
     found = reader.events(
         moment["organization_id"], subscription, code, from_at, to_at, int(moment["known_batch_id"]),
         moment.get("restated_to_at") or known_at,

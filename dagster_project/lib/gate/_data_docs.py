@@ -6,12 +6,16 @@ these two write self-contained pages that speak of customers and invoices. They 
 and called by the site builder.
 """
 
+import logging
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dagster_project.lib.errors import BillingError
 
 _SITE = "meterhouse"
 _SUBJECTS = {
@@ -90,11 +94,40 @@ class IndexView(_PageView):
     template = "index.html.j2"
 
 
+class _Failures(logging.Handler):
+    """What the site builder tells of in place of raising it: pages that it could not write."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the exception that is being handled, without its traceback."""
+        self.found.append(str(sys.exc_info()[1] or record.getMessage()))
+
+
 def build_data_docs(context: Any, docs_dir: Path) -> Path:
-    """Write the site of a context's results into `docs_dir`, replacing what is there; returns its first page."""
+    """Write the site of a context's results into `docs_dir`, replacing what is there; returns its first page.
+
+    Raises BillingError when a page cannot be written.
+    """
     shutil.rmtree(docs_dir, ignore_errors=True)
     context.add_data_docs_site(_SITE, _configuration(docs_dir))
-    context.build_data_docs([_SITE])
+    logger, failures = logging.getLogger("great_expectations.render.renderer.site_builder"), _Failures()
+    logger.addHandler(failures)
+    logger.propagate = False
+    try:
+        context.build_data_docs([_SITE])
+    except OSError as error:
+        failures.found.append(str(error))
+    finally:
+        logger.removeHandler(failures)
+        logger.propagate = True
+    if failures.found:
+        raise BillingError(
+            f"The pages about the checks could not be written into {docs_dir}: {failures.found[0]}. Nothing was finalised. "
+            "See to it that the folder may be written and has room, and run the command again."
+        )
     # four megabytes of fonts and pictures that these pages do not use
     shutil.rmtree(docs_dir / "static", ignore_errors=True)
     return docs_dir / "index.html"

@@ -137,7 +137,6 @@ class DuckDBWarehouse(Warehouse):
     @contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[Session]:
         """See Warehouse. Times are UTC; no extension is ever downloaded."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         # DuckDB opens a file in one way at a time in a process
         connection = self._opened(read_only=read_only and self.path.resolve() not in _KEPT_OPEN)
         try:
@@ -160,6 +159,7 @@ class DuckDBWarehouse(Warehouse):
 
     def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A connection; a process that has the file open without our lock (a shell, a BI tool) is given some seconds."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + _FOREIGN_SECONDS
         pause = 0.1
         while True:

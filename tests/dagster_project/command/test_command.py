@@ -41,6 +41,17 @@ def test_half_a_character_is_told_as_such(
     assert told.endswith("0 passed, 1 failed\n")
 
 
+def test_doctor_says_that_large_files_are_not_scanned_by_compiled_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["doctor"], monkeypatch)
+    assert "scanner of event lines: compiled" in capsys.readouterr().out
+    # as where numba cannot be imported
+    monkeypatch.setitem(sys.modules, "dagster_project.lib.landing.events_scanner", None)
+    assert run(["doctor"], monkeypatch) == 1
+    assert "scanner of event lines: cannot be compiled" in " ".join(capsys.readouterr().out.split())
+
+
 def run(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """Run the command in this process and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["meterhouse", *arguments])

@@ -117,8 +117,10 @@ resolved as (
             payers.invoice_grace_period, billing_entities.invoice_grace_period,
             organizations.invoice_grace_period, 0
         ) as invoice_grace_period,
-        coalesce(customers.late_usage, organizations.late_usage, 'report') as late_usage,
-        coalesce(customers.late_usage_limit_cents, organizations.late_usage_limit_cents, 0) as late_usage_limit_cents,
+        coalesce(customers.late_usage, payers.late_usage, organizations.late_usage, 'report') as late_usage,
+        coalesce(
+            customers.late_usage_limit_cents, payers.late_usage_limit_cents, organizations.late_usage_limit_cents, 0
+        ) as late_usage_limit_cents,
         case payers.finalize_zero_amount_invoice
             when 'skip' then false
             when 'finalize' then true

@@ -1,4 +1,10 @@
-{%- set another_time = "'restated', 'noted', 'window', 'charging'" -%}
+{%- set another_time = "charge_windows.moment_state in ('restated', 'noted', 'window', 'charging')" -%}
+{#-
+  What counts in the levels of later periods is what is known when they are billed, also a correction that was too late for
+  the period of the event (semantics/rating.md section 2, "Late events").
+-#}
+{%- set level
+    = "charge_windows.is_recurring and charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')" -%}
 with
 
 charge_windows as (
@@ -45,7 +51,7 @@ readings as (
             "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running')"
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late'))"
             ~ " or (charge_windows.moment_state = 'noted' and events.fate = 'finalized'))"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in (" ~ another_time ~ "), false)"
+            ~ " and not coalesce(events.is_corrected and " ~ another_time ~ ", false)"
             ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
             ~ ' and events.event_at < charge_windows.events_to_at and events.received_at < charge_windows.known_to_at'
         ),
@@ -60,7 +66,7 @@ readings as (
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
-            ~ " and not coalesce(events.is_corrected and charge_windows.moment_state in (" ~ another_time ~ "), false)"
+            ~ " and not coalesce(events.is_corrected and (" ~ another_time ~ " or (" ~ level ~ ")), false)"
             ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
         ),
     ] -%}
@@ -94,7 +100,7 @@ readings as (
 
         union all
     {% endfor %}
-    {# of a corrected event a period at another time reads the version that was known #}
+    {# of a corrected event a period at another time, and a level, reads the version that was known #}
     select
         events.organization_id,
         events.external_subscription_id,
@@ -108,7 +114,7 @@ readings as (
         charge_windows.metered_charge_id,
         charge_windows.charge_code,
         charge_windows.aggregation_type,
-        true as is_restated,
+        {{ another_time }} as is_restated,
         charge_windows.is_pay_in_advance,
         events.event_at >= charge_windows.usage_from_at as is_in_period,
         case
@@ -128,10 +134,10 @@ readings as (
     left join {{ ref('int_restated_moments') }} as restated
         on charge_windows.moment_id = restated.moment_id
     where
-        charge_windows.moment_state in ({{ another_time }})
+        ({{ another_time }} or ({{ level }}))
         {# a correction that was too late for the last invoice is decided with the next #}
         and case
-            when restated.is_last_invoice then events.is_billed_version
+            when restated.is_last_invoice and not ({{ level }}) then events.is_billed_version
             else
                 events.superseded_at is null
                 or events.superseded_at >= charge_windows.known_to_at

@@ -197,6 +197,16 @@ billed_codes as (
         moments.moment_id,
         metric_versions.event_code,
         max(case when metric_versions.is_recurring then 1 else 0 end) = 1 as is_recurring,
+        {# levels that are billed with every correction that is known by then: int_event_readings #}
+        min(
+            case
+                when
+                    metric_versions.is_recurring
+                    and metric_versions.aggregation_type in ('sum_agg', 'unique_count_agg')
+                    then 1
+                else 0
+            end
+        ) = 1 as is_level_known,
         max(case when charges.is_pay_in_advance then 1 else 0 end) = 1 as is_pay_in_advance
     from moments
     inner join charges
@@ -249,10 +259,17 @@ found as (
     where
         moments.moment_state in ('finalized', 'due')
         and (
-            news.is_late_version
+            (
+                news.is_late_version
+                and (
+                    not billed_codes.is_level_known
+                    {# events of this period that were charged before it was known #}
+                    or (billed_codes.is_pay_in_advance and news.known_at >= moments.usage_from_at)
+                )
+            )
             or (
                 {# a correction in time is late where it put the event, not where it took it from #}
-                not news.is_taken_away
+                (news.is_late_version or not news.is_taken_away)
                 and (
                     news.known_at >= moments.billed_at
                     or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)

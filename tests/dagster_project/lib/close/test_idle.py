@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import networkx
 import pytest
 
 from dagster_project.lib.book import read_case
 from dagster_project.lib.close import CloseRequest, CloseRun, land_books, prepare_warehouse, rederive
 from dagster_project.lib.close._idle import LEDGER, MARTS, STAGES, building, idle_models, tables_behind
+from dagster_project.lib.dbt_runs import BUILD
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
 
@@ -72,6 +74,9 @@ def test_features_that_come_and_go_are_billed_as_if_all_models_had_always_been_b
         raise RuntimeError
     assert _idle(third)[LEDGER] == set()
     assert _idle(third)[MARTS] != set()
+    waited_for, others = _tests_before_the_commit_row(third)
+    assert waited_for
+    assert others == set()
 
 
 def _closed(warehouse: Warehouse, tmp_path: Path, cases: Sequence[str], *, days: int = 0) -> CloseRun:
@@ -93,6 +98,26 @@ def _closed(warehouse: Warehouse, tmp_path: Path, cases: Sequence[str], *, days:
 def _idle(run: CloseRun) -> Mapping[str, set[str]]:
     with run.request.warehouse.connect() as session:
         return {stage: set(idle_models(session, run.runs.manifest(), stage)) for stage in STAGES}
+
+
+def _tests_before_the_commit_row(run: CloseRun) -> tuple[set[str], set[str]]:
+    """The tests of tables of the ledger that `closes` waits for when the ledger is built, and those that it does not."""
+    from dbt.compilation import Linker
+
+    assert "--use-fast-test-edges" in BUILD
+    manifest = run.runs.manifest()
+    linker = Linker()
+    linker.link_graph(manifest)
+    linker.add_test_edges_2(manifest)
+    [commit] = [node.unique_id for node in manifest.nodes.values() if node.name == "closes"]
+    tables = {node.unique_id for node in manifest.nodes.values() if node.fqn[1] == "ledger"} - {commit}
+    tests = {
+        node.unique_id
+        for node in manifest.nodes.values()
+        if str(node.resource_type) == "test" and set(node.depends_on.nodes) <= tables
+    }
+    before = networkx.ancestors(linker.graph, commit)
+    return tests & before, tests - before
 
 
 def _declared(run: CloseRun) -> Mapping[str, set[str]]:
