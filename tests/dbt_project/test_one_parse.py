@@ -12,9 +12,9 @@ from tests.one_parse import renamed
 
 @pytest.mark.slow
 def test_a_renamed_manifest_is_the_one_parsed_for_these_names(tmp_path: Path) -> None:
-    main = DbtRuns(DuckDBWarehouse(tmp_path / "warehouse.duckdb"), tmp_path / "dbt")
+    # one that writes its manifest parses for itself, and so has none into which other runs wrote
+    main = DbtRuns(DuckDBWarehouse(tmp_path / "warehouse.duckdb"), tmp_path / "dbt", writes_manifest=True)
     other = DbtRuns(DuckDBWarehouse(tmp_path / "other.duckdb", schema="apart"), tmp_path / "dbt", writes_manifest=True)
-    # one that writes its manifest parses for itself
     parsed = content(other.manifest())
     assert len(parsed) > 800
     assert content(main.manifest()) != parsed

@@ -90,10 +90,10 @@ def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_
 
 
 def test_a_full_disk_while_the_checks_are_written_down_is_one_error(
-    ready: Rated, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    on_duckdb: Rated, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """19: Great Expectations would tell it page by page, with a traceback each, and go on."""
-    own = ready.copy(tmp_path)
+    own = on_duckdb.copy(tmp_path)
     failed(limited(own.run.judge, megabytes=0.0005), words="The pages about the checks could not be written")
     assert "Traceback" not in "".join(capfd.readouterr())
     assert not own.run.judge().blocking

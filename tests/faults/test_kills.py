@@ -22,8 +22,8 @@ import duckdb
 import psycopg2
 import pytest
 
+import invoice_renderer
 from dagster_project.lib.close import _close as close_module
-from dagster_project.lib.close import _documents as documents_module
 from dagster_project.lib.close import close
 from dagster_project.lib.close._close import CloseRun
 from dagster_project.lib.close._outbox import queue_messages
@@ -215,13 +215,13 @@ def test_killed_while_rendering_the_same_bytes_appear_and_nothing_was_sent_befor
         run.documents()
 
     def die_while_rendering() -> None:
-        real = documents_module.render_many
+        real = invoice_renderer.render_many
 
         def one_then_die(invoices: list[object], *arguments: object, **options: object) -> None:
             real(invoices[:1], *arguments, **options)
             die()
 
-        monkeypatch.setattr(documents_module, "render_many", one_then_die)
+        monkeypatch.setattr(invoice_renderer, "render_many", one_then_die)
         run.documents()
 
     killed(die_while_rendering)

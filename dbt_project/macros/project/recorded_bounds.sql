@@ -1,10 +1,9 @@
 {#
   What closes before this one have settled, as literals, so that the engine skips it: `from_at`, the earliest instant from
-  which an organisation in scope has usage that is not billed, `batch`, the newest landing batch that all of them knew
-  then, and `kept_from_at`, the earliest instant before `from_at` that is read again nevertheless (kept_codes), none when
-  nothing is. None when an organisation was never closed, or is looked at as it was before its newest close.
+  which an organisation in scope has usage that is not billed, and `batch`, the newest landing batch that all of them knew
+  then. None when an organisation was never closed, or is looked at as it was before its newest close.
 #}
-{% macro recorded_bounds() -%}
+{% macro settled_bounds() -%}
     {%- set ledger = generate_schema_name('ledger', none) -%}
     {%- set unsettled = api.Relation.create(
         database=target.database, schema=ledger, identifier='ledger_unsettled_usage'
@@ -48,11 +47,23 @@
     {%- if row[0] is none or row[2] | int > 0 -%}
         {{ return(none) }}
     {%- endif -%}
+    {{ return({'from_at': row[0], 'batch': row[1] | int}) }}
+{%- endmacro %}
+
+{#
+  The same, with `kept_from_at`, the earliest instant before `from_at` that is read again nevertheless (kept_codes), none
+  when nothing is.
+#}
+{% macro recorded_bounds() -%}
+    {%- set bounds = settled_bounds() -%}
+    {%- if bounds is none -%}
+        {{ return(none) }}
+    {%- endif -%}
     {%- set kept_sql -%}
         select cast(min(kept.kept_from_at) as varchar) as kept_from_at
         from (
             {{ kept_codes(
-                row[0],
+                bounds.from_at,
                 api.Relation.create(
                     database=target.database, schema=generate_schema_name('staging', none),
                     identifier='stg_ledger__unsettled_usage'
@@ -64,5 +75,6 @@
             ) }}
         ) as kept
     {%- endset -%}
-    {{ return({'from_at': row[0], 'batch': row[1] | int, 'kept_from_at': run_query(kept_sql).rows[0][0]}) }}
+    {%- do bounds.update({'kept_from_at': run_query(kept_sql).rows[0][0]}) -%}
+    {{ return(bounds) }}
 {%- endmacro %}

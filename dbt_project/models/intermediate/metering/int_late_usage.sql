@@ -5,6 +5,7 @@
 #}
 {%- set known_before = closed_batch() -%}
 {%- set edges = late_edges() -%}
+{%- set settled = settled_bounds() -%}
 with
 
 close_scope as (
@@ -66,15 +67,26 @@ versions as (
 
 ),
 
-{# new batches: what happened before the last billed instant, and what arrived after the first that is billed now #}
+{#
+  New batches: what happened before the last billed instant, and what arrived after the first that is billed now. Of those
+  that the close before knew: what was late then, and what arrived too late for a period that was still open.
+#}
 arrivals as (
 
+    {% set arrived = "usage_events.received_at >= timestamp '" ~ edges[1] ~ "'" -%}
+    {% set is_new = 'usage_events.batch_id > ' ~ known_before -%}
     {% for edge, condition in [
-        (edges[0], "usage_events.event_at < timestamp '" ~ edges[0] ~ "'"),
+        (edges[0], is_new ~ " and usage_events.event_at < timestamp '" ~ edges[0] ~ "'"),
         (
             edges[1],
-            "usage_events.received_at >= timestamp '" ~ edges[1] ~ "'"
+            is_new ~ ' and ' ~ arrived
             ~ (" and usage_events.event_at >= timestamp '" ~ edges[0] ~ "'" if edges[0] else '')
+        ),
+        (
+            edges[1],
+            'not (' ~ is_new ~ ') and ' ~ arrived
+            ~ (" and usage_events.event_at >= timestamp '" ~ settled.from_at ~ "'" if settled else '')
+            ~ ' and late_subscriptions.organization_id is null'
         ),
     ] if edge -%}
         select
@@ -86,7 +98,13 @@ arrivals as (
             coalesce(usage_events.received_at, usage_events.event_at) as known_at,
             usage_events.batch_id
         from {{ ref('stg_events__usage_events') }} as usage_events
-        where usage_events.batch_id > {{ known_before }} and {{ condition }}
+        {% if 'late_subscriptions' in condition %}
+            left join late_subscriptions
+                on
+                    usage_events.organization_id = late_subscriptions.organization_id
+                    and usage_events.external_subscription_id = late_subscriptions.external_subscription_id
+        {% endif %}
+        where {{ condition }}
 
         union all
 
