@@ -75,18 +75,19 @@ arrivals as (
 
     {% set arrived = "usage_events.received_at >= timestamp '" ~ edges[1] ~ "'" -%}
     {% set is_new = 'usage_events.batch_id > ' ~ known_before -%}
-    {% for edge, condition in [
-        (edges[0], is_new ~ " and usage_events.event_at < timestamp '" ~ edges[0] ~ "'"),
+    {% for edge, is_of_before, condition in [
+        (edges[0], false, is_new ~ " and usage_events.event_at < timestamp '" ~ edges[0] ~ "'"),
         (
             edges[1],
+            false,
             is_new ~ ' and ' ~ arrived
             ~ (" and usage_events.event_at >= timestamp '" ~ edges[0] ~ "'" if edges[0] else '')
         ),
         (
             edges[1],
+            true,
             'not (' ~ is_new ~ ') and ' ~ arrived
             ~ (" and usage_events.event_at >= timestamp '" ~ settled.from_at ~ "'" if settled else '')
-            ~ ' and late_subscriptions.organization_id is null'
         ),
     ] if edge -%}
         select
@@ -98,13 +99,13 @@ arrivals as (
             coalesce(usage_events.received_at, usage_events.event_at) as known_at,
             usage_events.batch_id
         from {{ ref('stg_events__usage_events') }} as usage_events
-        {% if 'late_subscriptions' in condition %}
+        {% if is_of_before %}
             left join late_subscriptions
                 on
                     usage_events.organization_id = late_subscriptions.organization_id
                     and usage_events.external_subscription_id = late_subscriptions.external_subscription_id
         {% endif %}
-        where {{ condition }}
+        where {{ condition }}{{ ' and late_subscriptions.organization_id is null' if is_of_before }}
 
         union all
 
