@@ -172,6 +172,9 @@ class DbtRuns:
                 )
         finally:
             _release_connections()
+        # dbt takes it for an error of its own
+        if isinstance(outcome.exception, KeyboardInterrupt):
+            raise outcome.exception
         if not outcome.success and outcome.result is None and outcome.exception is None:
             raise BillingError(f"dbt {arguments[0]} failed without saying why; run it by hand (CONTRIBUTING.md).")
         if arguments[0] == "parse" and outcome.exception is not None:

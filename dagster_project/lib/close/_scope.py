@@ -188,6 +188,27 @@ def open_close(
     return scope
 
 
+def require_later(session: Session, as_of: datetime) -> None:
+    """Raise InputError when an organisation was closed up to a later time: its invoices since would count as wrong."""
+    ledger = session.schema("ledger")
+    if not session.rows(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = 'ledger_close_organizations'",
+        [ledger],
+    ):
+        return
+    later = session.rows(
+        f"select organization_id, as_of from {ledger}.ledger_close_organizations "
+        f"where as_of > ? and close_id in (select close_id from {ledger}.closes) order by as_of desc limit 1",
+        [naive_utc(as_of)],
+    )
+    for organization, moment in later:
+        raise InputError(
+            f"Organisation {organization} was closed up to {moment:%Y-%m-%d %H:%M:%S} UTC; a close as of "
+            f"{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC would know nothing of what was billed since. Nothing was billed. "
+            "Set the machine's clock, or give --as-of with a later time."
+        )
+
+
 def naive_utc(moment: datetime) -> datetime:
     """An aware time as the warehouse stores it."""
     return moment.astimezone(UTC).replace(tzinfo=None)
