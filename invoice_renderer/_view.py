@@ -422,7 +422,7 @@ class _Viewer:
     def _terms(self) -> Iterable[str]:
         due = self.formatter.day(self.invoice.payment_due_date)
         days = self.invoice.net_payment_term
-        if self.invoice.totals.total_amount_cents <= 0:
+        if self._due_cents() <= 0:
             yield self.words("payment_terms_nothing_due")
         elif days:
             count = self.formatter.number(days)

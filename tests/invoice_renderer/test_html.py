@@ -171,7 +171,10 @@ def test_a_plain_invoice_has_no_empty_parts(make_invoice: Callable[..., Data], m
 
 def test_a_draft_and_a_void_invoice_say_so(dinar: Data):
     assert "Draft" in page_of(dinar).text
-    assert "Void" in page_of({**dinar, "status": "voided"}).text
+    void = page_of({**dinar, "status": "voided"}).text
+    assert "Void" in void
+    assert "Payable" in page_of(dinar).text
+    assert "Payable" not in void
     assert "KWD\N{NO-BREAK SPACE}1,235.046" in page_of(dinar).text
 
 
