@@ -27,6 +27,7 @@ from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
 from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
 from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.words import plural
 
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
 _GROUP_BYTES = 512 << 20
@@ -191,8 +192,8 @@ class _Landing:
         marks.sizes |= {file.file_bytes for file in kept}
         for file in kept:
             self.note(
-                f"{file.file_path}: {file.lines_count:,} lines, {file.landed_count:,} landed, "
-                f"{file.duplicates_count:,} duplicates, {file.conflicts_count:,} conflicts, "
+                f"{file.file_path}: {plural(file.lines_count, 'line')}, {file.landed_count:,} landed, "
+                f"{plural(file.duplicates_count, 'duplicate')}, {plural(file.conflicts_count, 'conflict')}, "
                 f"{file.rejected_count:,} rejected"
             )
         return files
