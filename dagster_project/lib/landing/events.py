@@ -32,6 +32,8 @@ from dagster_project.lib.words import plural
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
 _GROUP_BYTES = 512 << 20
 _GROUP_FILES = 200
+# how many files have a line of their own in the progress
+_NAMED_FILES = 100
 # how much a compressed file may unpack to, for the size of a group
 _GZIP_FACTOR = 8
 _FATES = ("landed", "duplicates", "conflicts", "rejected")
@@ -130,13 +132,19 @@ def land_events(
             events=f"{session.schema('raw')}.usage_events" if session.kind == "duckdb" else None,
         )
         landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note, read_layouts(session))
-        taken = _Taken(len(origins))
+        taken, new, named = _Taken(len(origins)), list[LandedFile](), 0
         for group in _groups(origins, marks, landed, vanished):
             files = landing.land(group, marks)
             landed += files
             taken.lines_count += sum(file.lines_count for file in files)
+            new.extend(file for file in files if file.lines_count or file.file_format != "relation")
+            for file in new[named:_NAMED_FILES]:
+                note(f"{file.file_path}: {_counts([file])}")
+            named = min(len(new), _NAMED_FILES)
             if len(landed) < len(origins):
                 note(taken.line(len(landed)))
+        if new[named:]:
+            note(f"and {plural(len(new) - named, 'file')} more: {_counts(new[named:])}")
     if vanished:
         raise InputError(
             f"{len(vanished)} of the event files vanished before they could be read: "
@@ -145,6 +153,16 @@ def land_events(
         )
     order = {origin.name: place for place, origin in enumerate(origins)}
     return sorted(landed, key=lambda file: order[file.file_path])
+
+
+def _counts(files: Sequence[LandedFile]) -> str:
+    return (
+        f"{plural(sum(file.lines_count for file in files), 'line')}, "
+        f"{sum(file.landed_count for file in files):,} landed, "
+        f"{plural(sum(file.duplicates_count for file in files), 'duplicate')}, "
+        f"{plural(sum(file.conflicts_count for file in files), 'conflict')}, "
+        f"{sum(file.rejected_count for file in files):,} rejected"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +208,6 @@ class _Landing:
         marks.next_file_id += len(group)
         marks.contents |= {file.file_sha256 for file in kept}
         marks.sizes |= {file.file_bytes for file in kept}
-        for file in kept:
-            self.note(
-                f"{file.file_path}: {plural(file.lines_count, 'line')}, {file.landed_count:,} landed, "
-                f"{plural(file.duplicates_count, 'duplicate')}, {plural(file.conflicts_count, 'conflict')}, "
-                f"{file.rejected_count:,} rejected"
-            )
         return files
 
     def _landed(self, origin: Origin, fates: Mapping[tuple[int, str], int], blanks: dict[int, int]) -> LandedFile:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +66,8 @@ class Origin:
     lines_count: int = 0
     size: int = 0
     content_sha256: str = ""
+    # which file lies under the path, and as of which change
+    _state: tuple[int, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -79,6 +83,7 @@ class Origin:
             text = "\n".join(self.source.lines).encode(errors="replace")
             self.content_sha256, self.size = hashlib.sha256(text).hexdigest(), len(text)
         elif self.path is not None and self.format == "parquet":
+            self._state = _state(self.path)
             self.content_sha256, self.size = file_sha256(self.path), self.path.stat().st_size
         elif self.path is not None:
             self.file = FileBytes(self.path, compression=self.source.compression)
@@ -87,6 +92,14 @@ class Origin:
         """Close what was opened."""
         if self.file is not None:
             self.file.close()
+
+    def require_unchanged(self) -> None:
+        """Raise InputError when a file that is read by its path is not the one that was hashed any more."""
+        if self._state and self.path is not None and _state(self.path) != self._state:
+            raise InputError(
+                f"{self.name} was changed or replaced while it was read. Nothing of it was landed; run the command again "
+                "when it is written (write files elsewhere and move them into the book)."
+            )
 
     @property
     def is_content(self) -> bool:
@@ -100,6 +113,13 @@ class Origin:
             return self.content_sha256
         text = f"{self.content_sha256} {json.dumps(how, sort_keys=True, ensure_ascii=False)}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    with suppress(OSError):
+        found = path.stat()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return ()
 
 
 # a file, and what of its lines is to be read with care
@@ -119,6 +139,7 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
             _read_relation(session, parser, origin)
         elif origin.format == "parquet":
             _read_parquet(parser, origin)
+            origin.require_unchanged()
         elif origin.format == "csv":
             _read_csv(parser, origin, note)
         elif origin.expressions and origin.source.kind == "file":
@@ -310,7 +331,9 @@ def _types(
 
 
 def _read_parquet(parser: EventParser, origin: Origin) -> None:
-    rows = f"read_parquet({literal(str(origin.path))}, file_row_number = true)"
+    # a name is a pattern to DuckDB, and folders are columns, unless it is told otherwise
+    name = re.sub(r"([*?[])", r"[\1]", str(origin.path))
+    rows = f"read_parquet({literal(name)}, file_row_number = true, hive_partitioning = false)"
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as probe:
         probe.execute("set TimeZone = 'UTC'")
         try:
