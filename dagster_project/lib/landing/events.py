@@ -26,7 +26,7 @@ from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
 from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
-from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.warehouse import DuckDBWarehouse, Session, Warehouse
 from dagster_project.lib.words import plural
 
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
@@ -34,8 +34,8 @@ _GROUP_BYTES = 512 << 20
 _GROUP_FILES = 200
 # how many files have a line of their own in the progress
 _NAMED_FILES = 100
-# how much a compressed file may unpack to, for the size of a group
-_GZIP_FACTOR = 8
+# how much a compressed file may unpack to, and one of Parquet, for the size of a group
+_PACKED_FACTOR = 8
 _FATES = ("landed", "duplicates", "conflicts", "rejected")
 _MARKED = (
     "file_id",
@@ -120,7 +120,7 @@ def land_events(
     origins = _origins(sources, kind=warehouse.kind)
     landed: list[LandedFile] = []
     vanished: list[str] = []
-    with warehouse.connect() as session, _parsing(session) as parsing:
+    with warehouse.connect() as session, _parsing(warehouse, session) as parsing:
         if not origins:
             return landed
         marks = _marks(session)
@@ -304,7 +304,8 @@ def _groups(
             origin = waiting.popleft()
             try:
                 size = origin.path.stat().st_size if origin.source.kind == "file" and origin.path else 0
-                packed = size * (_GZIP_FACTOR if origin.source.compression else 1)
+                is_packed = origin.source.compression or origin.format == "parquet"
+                packed = size * (_PACKED_FACTOR if is_packed else 1)
                 if group.takes(packed):
                     _place(origin, size, packed, group, marks, landed)
                     continue
@@ -378,18 +379,20 @@ def _quantities(session: Session) -> Quantities:
 
 
 @contextmanager
-def _parsing(session: Session) -> Iterator[duckdb.DuckDBPyConnection]:
+def _parsing(warehouse: Warehouse, session: Session) -> Iterator[duckdb.DuckDBPyConnection]:
     """The DuckDB that parses: the warehouse's own connection, else one in memory.
 
     Rows may change places while they are parsed, so that all threads can work.
     """
-    if session.kind == "duckdb":
+    if isinstance(warehouse, DuckDBWarehouse):
         own: duckdb.DuckDBPyConnection = session.connection  # type: ignore[attr-defined]
         own.execute("set preserve_insertion_order = false")
         try:
             yield own
         finally:
             own.execute("reset preserve_insertion_order")
+            # a scanner may have taken of it
+            own.execute(f"set memory_limit = '{warehouse.settings['memory_limit']}'")
         return
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
     limit = os.environ.get("METERHOUSE_MEMORY_LIMIT")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dagster_project.lib.landing import events_plain, events_readers
 from dagster_project.lib.landing.events_lines import LINES, JoinedLines, joined, lines_of_pieces
 from dagster_project.lib.landing.events_parser import EventParser
-from tests.dagster_project.lib.landing.landings import FATES, Lander, counts, file_source
+from dagster_project.lib.warehouse import DuckDBWarehouse
+from tests.dagster_project.lib.landing.landings import FATES, Lander, counts, file_source, line
 
 # what befalls ten rows of five thousand each, by their remainder of 500; the others are plain
 TEXTS = """
@@ -206,3 +207,30 @@ def test_lines_that_are_joined_keep_their_numbers(batches: list[list[tuple[str, 
     }
     assert len(found) == len(read)
     assert found == dict(numbered)
+
+
+def test_what_the_scanner_holds_is_taken_from_the_engine_and_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb", memory_limit="2GB")
+    warehouse.create_raw_tables()
+    lander = Lander(warehouse, tmp_path / "events")
+    held = []
+    take = EventParser.take
+
+    def limit(connection: duckdb.DuckDBPyConnection) -> str:
+        [(found,)] = connection.execute("select current_setting('memory_limit')").fetchall()
+        return str(found)
+
+    def looked(parser: EventParser, lines: events_plain.PlainLines) -> None:
+        held.append(limit(parser.connection))
+        take(parser, lines)
+
+    monkeypatch.setattr(EventParser, "take", looked)
+    monkeypatch.setattr(events_readers, "SCANNED_BYTES", 0)
+    with warehouse.kept_open(), warehouse.connect() as session:
+        lander.land_lines(line("t1"))
+        lander.land_lines(line("t2"))
+        # 2 GB are 1.86 GiB, less 600 MiB
+        assert held == ["1.2 GiB"] * 2
+        assert limit(session.connection) == "1.8 GiB"  # type: ignore[attr-defined]
