@@ -119,6 +119,9 @@ def test_many_small_files_each_have_their_mark_and_their_copies_none(lander: Lan
     assert [path for (path,) in lander.rows("file_path", "landed_files")] == own
     # the first 200 of their own, then the rest
     assert sum("files, " in note for note in lander.notes) == 1
+    # no screens of names
+    assert sum(".jsonl: 3 lines" in note for note in lander.notes) == 100
+    assert lander.notes[-1] == "and 100 files more: 300 lines, 300 landed, 0 duplicates, 0 conflicts, 0 rejected"
 
 
 def _mixed_lines() -> list[str]:
@@ -200,7 +203,7 @@ def test_a_landing_that_is_killed_loses_and_doubles_nothing(lander: Lander, post
 
 def test_landing_tells_what_each_file_came_to(lander: Lander) -> None:
     lander.land_lines(line("t1"), line("t1"), json.dumps(event("t1", code="x")), "bad")
-    assert lander.notes == [f"{lander.folder}/batch1.jsonl: 4 lines, 1 landed, 1 duplicates, 1 conflicts, 1 rejected"]
+    assert lander.notes == [f"{lander.folder}/batch1.jsonl: 4 lines, 1 landed, 1 duplicate, 1 conflict, 1 rejected"]
 
 
 def test_events_hashed_by_another_version_are_still_known(tmp_path: Path) -> None:
