@@ -21,9 +21,7 @@
     cast(
         cast({{ units_in_range }} as decimal(38,12)) * cast({{ per_unit_amount }} as decimal(21,12))
         + {{ flat_amount }}
-        + case
-            when {{ units_rest }} = 0 then cast(0 as decimal(38,24))
-            else {{ price_units_rest(units_rest, per_unit_amount) }}
-        end as decimal(38,24)
+        + {{ price_units_rest(units_rest, per_unit_amount) }}
+        as decimal(38,24)
     )
 {%- endmacro %}
