@@ -28,7 +28,8 @@ def verify(paths: tuple[Path, ...], warehouse_location: str | None, report: Path
         if not result.passed:
             click.echo(_failure_text(result))
     if report is not None:
-        report.write_text(json.dumps([_as_json(result) for result in results], indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps([_as_json(result) for result in results], indent=1, ensure_ascii=False)
+        report.write_text(f"{text}\n", encoding="utf-8")
     passed = sum(result.passed for result in results)
     sys.stderr.flush()
     click.echo(f"{passed} passed, {len(results) - passed} failed")

@@ -20,7 +20,7 @@ from dagster_project.lib.close._report import write_report
 from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
 from dagster_project.lib.close._steps import known_seconds, record_steps
 from dagster_project.lib.close._top_ups import perform_top_ups
-from dagster_project.lib.close._totals import check_totals, record_totals
+from dagster_project.lib.close._totals import check_totals, lost_store, record_totals
 from dagster_project.lib.close._versions import record_version, recorded_version
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
@@ -108,6 +108,8 @@ class CloseRun:
             prepare_warehouse(self.request.warehouse)
             with open_store(self.request.warehouse.operations_url) as store:
                 check_totals(self.request.warehouse, store)
+                if lost := lost_store(self.request.warehouse, store):
+                    self.progress.note(f"CAUTION: {lost}.")
             if books:
                 landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
             land_calendar(self.request.warehouse, last_year=self.request.as_of.year)

@@ -2,9 +2,8 @@
 
 They are made when a batch has landed and kept outside of the warehouse, so that a row that was changed in place is noticed
 though the counts still tie. The sums depend on no order. They are checks on damage and mistakes, not seals: a sum of 64-bit
-hashes can be forged. A close looks at the catalogue, the accounts and, on DuckDB, at the events that it reads for being new
-or not yet billed (0.1 s per million); the audit looks at all. In PostgreSQL, which keeps checksums of its pages itself,
-a pass over the events costs six times as much, and is left to the audit.
+hashes can be forged. A close looks at the catalogue, the accounts and the events that it reads for being new or not yet
+billed (per million 0.1 s on DuckDB, 0.5 s on PostgreSQL); the audit looks at all.
 """
 
 import json
@@ -75,8 +74,7 @@ def changed_contents(session: Session, store: OperationsStore, warehouse: Wareho
         return []
     method = _method(session)
     part = None if everything else _unbilled(session)
-    left = frozenset() if everything else _REPORTED | (frozenset() if session.kind == "duckdb" else {EVENTS})
-    tables = [name for name in _tables() if name not in left]
+    tables = [name for name in _tables() if everything or name not in _REPORTED]
     recorded: dict[_Key, ContentTotal] = {}
     for total in store.content_totals(
         warehouse.schema_prefix,
@@ -164,11 +162,13 @@ def _counted(
         for text in texts:
             conditions = [condition]
             if table == EVENTS and part is not None:
-                # two reads, each of which the engine narrows down by what it knows of its blocks
                 conditions = [
                     f"event_at >= timestamp '{part.month}'",
                     f"batch_id > {part.batch_id} and event_at < timestamp '{part.month}'",
                 ]
+                # DuckDB narrows each read down by what it knows of its blocks; PostgreSQL reads all, so once
+                if session.kind == "postgres":
+                    conditions = [f"{conditions[0]} or {conditions[1]}"]
             queries += [_query(session, table, len(variants), json.loads(text), where) for where in conditions]
             variants.append(text)
     for table, variant, batch, source, month, count, checksum in session.rows(" union all ".join(queries)):
@@ -177,19 +177,21 @@ def _counted(
 
 def _query(session: Session, table: str, variant: int, hashed: Sequence[str], condition: str) -> str:
     there = RAW_TABLES_BY_NAME[table].all_columns
-    source, month = "''", "''"
+    source = month = "cast(null as varchar)"
     if "source_file" in there:
-        source = "coalesce(source_file, '')"
+        source = "source_file"
     elif "line_number" in there:
-        source = "cast(file_id as varchar)"
+        source = "file_id"
     if table == EVENTS:
-        month = "cast(cast(date_trunc('month', event_at) as date) as varchar)"
-    keys = [key for key in ("source_file", "file_id") if key in source]
-    keys += ["date_trunc('month', event_at)"] if table == EVENTS else []
+        month = "date_trunc('month', event_at)"
+    # PostgreSQL takes months for as many as there are instants, and would sort all rows for it; it does not look into a
+    # subquery with an offset
+    apart = "offset 0" if session.kind == "postgres" else ""
     return (
-        f"select '{table}', {variant}, batch_id, {source}, {month}, count(*), "
-        f"cast(sum({_hash(session, ', '.join(hashed))}) as varchar) "
-        f"from {session.schema('raw')}.{table} where {condition} group by {', '.join(['batch_id', *keys])}"
+        f"select '{table}', {variant}, batch_id, coalesce(cast(source as varchar), ''), "
+        "coalesce(cast(cast(month as date) as varchar), ''), count(*), cast(sum(row_hash) as varchar) "
+        f"from (select batch_id, {source} as source, {month} as month, {_hash(session, ', '.join(hashed))} as row_hash "
+        f"from {session.schema('raw')}.{table} where {condition} {apart}) as hashed group by batch_id, source, month"
     )
 
 

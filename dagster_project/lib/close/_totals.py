@@ -36,7 +36,8 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
     """
     landings, seals = store.landing_totals(warehouse.schema_prefix), store.close_seals(warehouse.schema_prefix)
     if not landings and not seals:
-        return []
+        lost = lost_store(warehouse, store) if everything else None
+        return [lost] if lost else []
     with warehouse.connect(read_only=True) as session:
         landed = {total.batch_id: total for total in landing_totals(session)}
         sealed = {(seal.close_id, seal.organization_id): seal.close_hash for seal in close_seals(session)}
@@ -59,6 +60,21 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
             state = "is missing" if hash_ is None else "has another seal"
             differences.append(f"close {seal.close_id} of organisation {seal.organization_id} {state}")
     return [*differences, *changed]
+
+
+def lost_store(warehouse: Warehouse, store: OperationsStore) -> str | None:
+    """What to say when the operations store knows nothing of a warehouse that has committed closes, else null."""
+    if store.landing_totals(warehouse.schema_prefix) or store.close_seals(warehouse.schema_prefix):
+        return None
+    with warehouse.connect(read_only=True) as session:
+        closes_count = len({seal.close_id for seal in close_seals(session)})
+    if not closes_count:
+        return None
+    return (
+        f"the operations store knows nothing of the {closes_count} committed closes of {warehouse}. If it was lost, restore "
+        "it from a backup, or look at the ledger by hand: nothing tells any more whether what was landed is as it was. A close "
+        "makes its totals and documents anew and queues its messages again, under the same ids"
+    )
 
 
 def record_totals(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> None:

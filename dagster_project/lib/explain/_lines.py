@@ -131,7 +131,10 @@ def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row,
 
 
 def _counted_fees(session: Session, book: KnownBook, moment: Row, *, has_standalone: bool) -> list[Row]:
-    """The fees of the subscription row, with an invoice or without, that are for days of the commitment's period."""
+    """The fees of the subscription row, with an invoice or without, that are for days of the commitment's period.
+
+    And the differences of other periods that were settled by then: late usage with `late_usage: adjust`.
+    """
     columns = (
         "moment_id", "fee_type", "fee_code", "from_date", "to_date", "amount_cents", "reason", "plan_code",
         "plan_effective_at",
@@ -148,6 +151,18 @@ def _counted_fees(session: Session, book: KnownBook, moment: Row, *, has_standal
         "and f.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')",
         columns,
         key,
+    )
+    found += named_rows(
+        session,
+        "select r.moment_id, r.fee_type, r.fee_code, r.from_date, r.to_date, r.difference_amount_cents, "
+        "case when r.transaction_id is null then m.reason else 'advance_charge' end, m.plan_code, m.plan_effective_at "
+        f"from {ledger}.ledger_restatements r inner join {ledger}.ledger_moments m on m.moment_id = r.moment_id "
+        f"inner join {ledger}.ledger_moments n on n.moment_id = r.next_moment_id where r.organization_id = ? "
+        "and r.external_subscription_id = ? and m.subscription_created_at = ? and n.billing_at <= ? "
+        "and r.outcome in ('adjusted', 'credited', 'balanced', 'absorbed') "
+        "and r.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')",
+        columns,
+        [*key, moment["billing_at"]],
     )
     if has_standalone:
         found += named_rows(

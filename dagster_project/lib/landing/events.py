@@ -26,13 +26,15 @@ from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
 from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
-from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.warehouse import DuckDBWarehouse, Session, Warehouse
 
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
 _GROUP_BYTES = 512 << 20
 _GROUP_FILES = 200
-# how much a compressed file may unpack to, for the size of a group
-_GZIP_FACTOR = 8
+# how many files have a line of their own in the progress
+_NAMED_FILES = 100
+# how much a compressed file may unpack to, and one of Parquet, for the size of a group
+_PACKED_FACTOR = 8
 _FATES = ("landed", "duplicates", "conflicts", "rejected")
 _MARKED = (
     "file_id",
@@ -117,7 +119,7 @@ def land_events(
     origins = _origins(sources, kind=warehouse.kind)
     landed: list[LandedFile] = []
     vanished: list[str] = []
-    with warehouse.connect() as session, _parsing(session) as parsing:
+    with warehouse.connect() as session, _parsing(warehouse, session) as parsing:
         if not origins:
             return landed
         marks = _marks(session)
@@ -129,13 +131,19 @@ def land_events(
             events=f"{session.schema('raw')}.usage_events" if session.kind == "duckdb" else None,
         )
         landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note, read_layouts(session))
-        taken = _Taken(len(origins))
+        taken, new, named = _Taken(len(origins)), list[LandedFile](), 0
         for group in _groups(origins, marks, landed, vanished):
             files = landing.land(group, marks)
             landed += files
             taken.lines_count += sum(file.lines_count for file in files)
+            new.extend(file for file in files if file.lines_count or file.file_format != "relation")
+            for file in new[named:_NAMED_FILES]:
+                note(f"{file.file_path}: {_counts([file])}")
+            named = min(len(new), _NAMED_FILES)
             if len(landed) < len(origins):
                 note(taken.line(len(landed)))
+        if new[named:]:
+            note(f"and {len(new) - named:,} files more: {_counts(new[named:])}")
     if vanished:
         raise InputError(
             f"{len(vanished)} of the event files vanished before they could be read: "
@@ -144,6 +152,15 @@ def land_events(
         )
     order = {origin.name: place for place, origin in enumerate(origins)}
     return sorted(landed, key=lambda file: order[file.file_path])
+
+
+def _counts(files: Sequence[LandedFile]) -> str:
+    return (
+        f"{sum(file.lines_count for file in files):,} lines, {sum(file.landed_count for file in files):,} landed, "
+        f"{sum(file.duplicates_count for file in files):,} duplicates, "
+        f"{sum(file.conflicts_count for file in files):,} conflicts, "
+        f"{sum(file.rejected_count for file in files):,} rejected"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +206,6 @@ class _Landing:
         marks.next_file_id += len(group)
         marks.contents |= {file.file_sha256 for file in kept}
         marks.sizes |= {file.file_bytes for file in kept}
-        for file in kept:
-            self.note(
-                f"{file.file_path}: {file.lines_count:,} lines, {file.landed_count:,} landed, "
-                f"{file.duplicates_count:,} duplicates, {file.conflicts_count:,} conflicts, "
-                f"{file.rejected_count:,} rejected"
-            )
         return files
 
     def _landed(self, origin: Origin, fates: Mapping[tuple[int, str], int], blanks: dict[int, int]) -> LandedFile:
@@ -291,7 +302,8 @@ def _groups(
             origin = waiting.popleft()
             try:
                 size = origin.path.stat().st_size if origin.source.kind == "file" and origin.path else 0
-                packed = size * (_GZIP_FACTOR if origin.source.compression else 1)
+                is_packed = origin.source.compression or origin.format == "parquet"
+                packed = size * (_PACKED_FACTOR if is_packed else 1)
                 if group.takes(packed):
                     _place(origin, size, packed, group, marks, landed)
                     continue
@@ -365,18 +377,20 @@ def _quantities(session: Session) -> Quantities:
 
 
 @contextmanager
-def _parsing(session: Session) -> Iterator[duckdb.DuckDBPyConnection]:
+def _parsing(warehouse: Warehouse, session: Session) -> Iterator[duckdb.DuckDBPyConnection]:
     """The DuckDB that parses: the warehouse's own connection, else one in memory.
 
     Rows may change places while they are parsed, so that all threads can work.
     """
-    if session.kind == "duckdb":
+    if isinstance(warehouse, DuckDBWarehouse):
         own: duckdb.DuckDBPyConnection = session.connection  # type: ignore[attr-defined]
         own.execute("set preserve_insertion_order = false")
         try:
             yield own
         finally:
             own.execute("reset preserve_insertion_order")
+            # a scanner may have taken of it
+            own.execute(f"set memory_limit = '{warehouse.settings['memory_limit']}'")
         return
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
     limit = os.environ.get("METERHOUSE_MEMORY_LIMIT")

@@ -34,6 +34,36 @@ class RefusedLine:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedLines:
+    """Lines that were no bytes of a file, joined; those that cannot be joined, apart: an empty line is in the place of each."""
+
+    text: memoryview
+    apart: pa.RecordBatch
+
+
+def joined(batch: pa.RecordBatch) -> JoinedLines:
+    """Join a batch of LINES; apart is what has a problem, a line break within, or is so long that a refusal tells its length."""
+    # most landings join nothing
+    import pyarrow.compute as pc
+
+    count = batch.num_rows
+    lines = batch.column("line")
+    is_apart = pc.or_(batch.column("problem").is_valid(), pc.greater(pc.binary_length(lines), MAX_KEPT_CHARACTERS))
+
+    def text_of() -> memoryview:
+        kept = pa.concat_arrays([pc.if_else(is_apart, "", lines), text_array([""])])
+        [text] = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, count + 1], pa.int32()), kept), "\n")
+        return memoryview(text.as_buffer())
+
+    whole = text_of()
+    bytes_ = np.frombuffer(whole, dtype=np.uint8)
+    if np.count_nonzero(bytes_ == _NEWLINE) > count or not bytes_.all():
+        is_apart = pc.or_(is_apart, pc.match_substring_regex(lines, "[\\n\\x00]"))
+        whole = text_of()
+    return JoinedLines(whole, batch.filter(is_apart))
+
+
 def cut_pieces(source: FileBytes) -> Iterator[memoryview | RefusedLine]:
     """Yield a file as pieces of whole lines and single refused lines; the last line may lack its line break. Raises OSError."""
     carry = b""
@@ -75,13 +105,16 @@ def cut_lines(source: FileBytes) -> Iterator[pa.RecordBatch]:
     yield from lines_of_pieces(cut_pieces(source), 1)
 
 
-def lines_of_pieces(pieces: Iterator[memoryview | RefusedLine], number: int) -> Iterator[pa.RecordBatch]:
+def lines_of_pieces(pieces: Iterator[memoryview | RefusedLine | JoinedLines], number: int) -> Iterator[pa.RecordBatch]:
     """Yield the lines of pieces of which the first line has a number. Raises OSError."""
     for piece in pieces:
         if isinstance(piece, RefusedLine):
             yield refused(number, piece)
             number += 1
             continue
+        if isinstance(piece, JoinedLines):
+            yield piece.apart
+            piece = piece.text
         data = bytes(piece)
         ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
         if not data.endswith(b"\n"):

@@ -136,10 +136,12 @@ def field_text(field: str, sql: str, type_name: str, *, assume_utc: bool) -> str
     return f"to_json({text})::varchar"
 
 
-def event_line(texts: Mapping[str, str]) -> str:
-    """The SQL of an event's JSON text, from the SQL of the JSON value of each field."""
-    parts = [f"coalesce('\"{field}\":' || ({sql}) || ',', '')" for field, sql in texts.items()]
-    return "'{' || rtrim(" + " || ".join(parts) + ", ',') || '}'"
+def json_object(values: Mapping[str, str]) -> str:
+    """The SQL of a JSON object from the SQL of its JSON values, of which those that are null are left out."""
+    pairs = "".join(
+        f", {literal(json.dumps(name, ensure_ascii=False) + ':')} || ({sql})" for name, sql in values.items()
+    )
+    return f"'{{' || concat_ws(','{pairs}) || '}}'" if pairs else "'{}'"
 
 
 def native_line(fields: Mapping[str, str], properties: str, extra: Mapping[str, str]) -> str:
@@ -148,18 +150,22 @@ def native_line(fields: Mapping[str, str], properties: str, extra: Mapping[str, 
     `fields` has the JSON value of each field, `properties` a JSON object as text or null, `extra` the
     JSON value of each further column, which is a property under its own name.
     """
-    own = [
-        f"coalesce({literal(json.dumps(name, ensure_ascii=False) + ':')} || {value} || ',', '')"
-        for name, value in extra.items()
-    ]
-    inner = f"trim(trim({properties})[2:-2])"
-    is_object = f"json_valid({properties}) and starts_with(ltrim({properties}), '{{')"
-    merged = " || ".join([*own, f"coalesce({inner}, '')"])
+    own = "".join(
+        f", {literal(json.dumps(name, ensure_ascii=False) + ':')} || ({sql}) || ','" for name, sql in extra.items()
+    )
+    # most objects have neither blanks nor a comma at their ends, and trimming takes longer than all the rest
+    ends = "".join(f" and not ends_with({properties}, '{end}')" for end in (" }", ",}"))
+    is_trimmed = (
+        f"starts_with({properties}, '{{\"') and ends_with({properties}, '}}'){ends} and json_valid({properties})"
+    )
     text = (
-        f"case when {properties} is null or ({is_object}) then '{{' || rtrim({merged}, ', ') || '}}' "
+        f"case when {properties} is null then {json_object(extra)} "
+        f"when {is_trimmed} then concat('{{'{own}, substr({properties}, 2)) "
+        f"when json_valid({properties}) and starts_with(ltrim({properties}), '{{') "
+        f"then '{{' || rtrim(concat(''{own}, trim(trim({properties})[2:-2])), ', ') || '}}' "
         f"else to_json({properties})::varchar end"
     )
-    return event_line({**fields, "properties": text})
+    return json_object({**fields, "properties": text})
 
 
 def native_csv_line(columns: Sequence[str]) -> str:
@@ -213,7 +219,7 @@ def mapped_select(rows: str, expressions: Sequence[Expression], types: Mapping[s
     checked_ = f"case when landing_problem is not null then landing_problem {fails} end as problem"
     return (
         f"select {file_id} as file_id, landing_number as line_number, "
-        f"case when problem is null then {event_line(texts)} else coalesce(landing_line, '') end as line, "
+        f"case when problem is null then {json_object(texts)} else coalesce(landing_line, '') end as line, "
         f"landing_line as raw, problem from (select *, {checked_} from "
         f"(select landing_number, landing_line, landing_problem, {tried} from ({rows})))"
     )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _PAGE_ROWS = 2000
 _STREAM = "landing_stream"
 _LINES = "landing_lines"
+# what the scanner holds at most: lines, the filter of known ids, compiled code, the batches that a file is read in
+_SCANNER_BYTES = 600 << 20
 # how many lines a landing transaction is expected to have
 _ROOM_ROWS = 4_000_000
 _JUDGED = "landing_judged"
@@ -158,7 +160,9 @@ class EventParser:
             from dagster_project.lib.landing.events_plain import PlainLines, code_table
         except (ImportError, OSError, RuntimeError):
             return None
-        self._lines = self._lines or PlainLines()
+        if self._lines is None:
+            self._lines = PlainLines()
+            self._leave_memory()
         self._lines.start(
             {
                 organization: code_table(
@@ -171,6 +175,13 @@ class EventParser:
         if self._events is not None:
             self._note_known(min(self.defaults))
         return self._lines
+
+    def _leave_memory(self) -> None:
+        """Let the engine hold less, by what the scanner holds; who opened it gives it back."""
+        [(limit,)] = self.connection.execute(
+            "select parse_formatted_bytes(current_setting('memory_limit'))::bigint"
+        ).fetchall()
+        self.connection.execute(f"set memory_limit = '{max(limit // 2, limit - _SCANNER_BYTES)}B'")
 
     def _note_known(self, next_file_id: int) -> None:
         """Bring the filter of known ids up to the events that are in the warehouse."""

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,16 @@ from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.landing.events_csv import CsvCutter
 from dagster_project.lib.landing.events_files import FileBytes, file_sha256
-from dagster_project.lib.landing.events_lines import LINES, RefusedLine, cut_lines, cut_pieces, lines_of_pieces, refused
+from dagster_project.lib.landing.events_lines import (
+    LINES,
+    JoinedLines,
+    RefusedLine,
+    cut_lines,
+    cut_pieces,
+    joined,
+    lines_of_pieces,
+    refused,
+)
 from dagster_project.lib.landing.events_mapping import (
     Expression,
     inexact_value,
@@ -42,6 +53,9 @@ Note = Callable[[str], None]
 SCANNED_BYTES = 64 << 20
 # how much the scanner leaves before it is read
 _LEFT_BYTES = 32 << 20
+# what a row of Parquet, which is packed, counts for among bytes of lines, and how many are read at once
+_ROW_BYTES = 200
+_BATCH_ROWS = 10_240
 
 _NEWLINE = 10
 # how often the reading of a long file is told
@@ -60,10 +74,15 @@ class Origin:
     path: Path | None = None
     expressions: tuple[Expression, ...] | None = None
     file: FileBytes | None = None
+    # of Parquet that can be read: the SQL of its lines, in the order of the file, and how many there are
+    rows: str | None = None
+    rows_count: int = 0
     file_id: int = 0
     lines_count: int = 0
     size: int = 0
     content_sha256: str = ""
+    # which file lies under the path, and as of which change
+    _state: tuple[int, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -79,6 +98,7 @@ class Origin:
             text = "\n".join(self.source.lines).encode(errors="replace")
             self.content_sha256, self.size = hashlib.sha256(text).hexdigest(), len(text)
         elif self.path is not None and self.format == "parquet":
+            self._state = _state(self.path)
             self.content_sha256, self.size = file_sha256(self.path), self.path.stat().st_size
         elif self.path is not None:
             self.file = FileBytes(self.path, compression=self.source.compression)
@@ -87,6 +107,26 @@ class Origin:
         """Close what was opened."""
         if self.file is not None:
             self.file.close()
+
+    def require_unchanged(self) -> None:
+        """Raise InputError when a file that is read by its path is not the one that was hashed any more."""
+        if self._state and self.path is not None and _state(self.path) != self._state:
+            raise InputError(
+                f"{self.name} was changed or replaced while it was read. Nothing of it was landed; run the command again "
+                "when it is written (write files elsewhere and move them into the book)."
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it gives lines of events as they are, without a stream of other columns."""
+        return (
+            self.source.kind == "inline" or self.rows is not None or (self.format == "jsonl" and not self.expressions)
+        )
+
+    @property
+    def lines_bytes(self) -> int:
+        """How many bytes its lines have, or nearly."""
+        return self.size if self.rows is None else _ROW_BYTES * self.rows_count
 
     @property
     def is_content(self) -> bool:
@@ -102,6 +142,13 @@ class Origin:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    with suppress(OSError):
+        found = path.stat()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return ()
+
+
 # a file, and what of its lines is to be read with care
 _Rest = tuple[Origin, Iterator[pa.RecordBatch]]
 
@@ -111,14 +158,15 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
 
     `note` is told how far the reading of a long file has come, from any thread.
     """
-    plain = [o for o in origins if o.source.kind == "inline" or (o.format == "jsonl" and not o.expressions)]
+    for origin in origins:
+        if origin.format == "parquet":
+            _open_parquet(parser, origin)
+    plain = [origin for origin in origins if origin.is_plain]
     if plain:
         _read_plain(parser, plain, note)
     for origin in origins:
         if origin.source.kind == "relation":
             _read_relation(session, parser, origin)
-        elif origin.format == "parquet":
-            _read_parquet(parser, origin)
         elif origin.format == "csv":
             _read_csv(parser, origin, note)
         elif origin.expressions and origin.source.kind == "file":
@@ -126,14 +174,21 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
         if origin.file is not None:
             origin.content_sha256, origin.size = origin.file.sha256, origin.file.size
             origin.close()
+        if origin.format == "parquet":
+            origin.require_unchanged()
+        if origin.rows is not None:
+            # as they were counted before, whoever has read them
+            origin.lines_count = origin.rows_count
 
 
 def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> None:
-    """Read JSON lines; of many, the scanner takes those about which nothing is in doubt."""
+    """Read JSON lines and Parquet; of many, the scanner takes those about which nothing is in doubt."""
     rest: list[_Rest] = []
-    scanned = [origin for origin in origins if origin.file is not None and parser.knows_organization(origin.file_id)]
+    scanned = [
+        origin for origin in origins if origin.source.kind == "file" and parser.knows_organization(origin.file_id)
+    ]
     lines = None
-    if sum(origin.size for origin in scanned) >= SCANNED_BYTES:
+    if sum(origin.lines_bytes for origin in scanned) >= SCANNED_BYTES:
         lines = parser.plain_lines([origin.file_id for origin in scanned])
     if lines is not None:
         try:
@@ -142,8 +197,11 @@ def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> N
             raise unreadable(error) from error
         origins = [origin for origin in origins if origin not in scanned]
     for origin in origins:
-        batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
-        rest.append((origin, batches))
+        if origin.rows is not None:
+            parser.read_relation(origin.rows, file_id=origin.file_id)
+        else:
+            batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
+            rest.append((origin, batches))
     if rest:
         parser.read(FILE_LINES, _plain_batches(parser, rest, note), select=PLAIN)
 
@@ -154,15 +212,16 @@ def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", n
     left: list[pa.RecordBatch] = []
     left_bytes = 0
     for origin in origins:
-        if origin.file is None:
-            continue
         number = 1
-        pieces = cut_pieces(origin.file)
+        pieces = _pieces(origin)
         for piece in pieces:
             count = origin.lines_count
             if isinstance(piece, RefusedLine):
                 batches = [refused(number, piece)]
                 number += 1
+            elif isinstance(piece, JoinedLines):
+                number, batches = _scan_piece(parser, origin, lines, piece.text, number, note)
+                batches.append(piece.apart)
             else:
                 number, batches = _scan_piece(parser, origin, lines, piece, number, note)
             taken_count = origin.lines_count - count
@@ -229,9 +288,9 @@ def _counted(origin: Origin, batches: Iterator[pa.RecordBatch], note: Note) -> I
 def _count(origin: Origin, lines_count: int, note: Note) -> None:
     before = origin.lines_count // _NOTED_LINES
     origin.lines_count += lines_count
-    if origin.lines_count // _NOTED_LINES > before and origin.file is not None:
-        megabytes = origin.file.size / 1e6
-        note(f"{origin.name}: {origin.lines_count:,} lines, {megabytes:,.0f} MB read")
+    if origin.lines_count // _NOTED_LINES > before:
+        megabytes = "" if origin.file is None else f", {origin.file.size / 1e6:,.0f} MB"
+        note(f"{origin.name}: {origin.lines_count:,} lines{megabytes} read")
 
 
 def _read_csv(parser: EventParser, origin: Origin, note: Note) -> None:
@@ -284,8 +343,7 @@ def _stream_rows(origin: Origin, cells: str, columns: Sequence[str]) -> str:
 def _mapped(origin: Origin, rows: str, schema: pa.Schema) -> str:
     """The lines of a mapped stream; the types of the expressions are asked on an empty one."""
     expressions = origin.expressions or ()
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as probe:
-        probe.execute("set TimeZone = 'UTC'")
+    with _engine() as probe:
         for macro in statements("events_macros"):
             probe.execute(macro)
         probe.register("landing_empty", schema.empty_table())
@@ -309,10 +367,12 @@ def _types(
     return types
 
 
-def _read_parquet(parser: EventParser, origin: Origin) -> None:
-    rows = f"read_parquet({literal(str(origin.path))}, file_row_number = true)"
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as probe:
-        probe.execute("set TimeZone = 'UTC'")
+def _open_parquet(parser: EventParser, origin: Origin) -> None:
+    """Find the SQL of the lines of a Parquet file; one that cannot be read is refused."""
+    # a name is a pattern to DuckDB, and folders are columns, unless it is told otherwise
+    name = re.sub(r"([*?[])", r"[\1]", str(origin.path))
+    rows = f"read_parquet({literal(name)}, file_row_number = true, hive_partitioning = false)"
+    with _engine() as probe:
         try:
             described = probe.execute(f"describe select * from {rows}").fetchall()
             # every page is read once before the transaction depends on it
@@ -322,13 +382,11 @@ def _read_parquet(parser: EventParser, origin: Origin) -> None:
             parser.refuse(origin.file_id, 1, f"unreadable_file|{str(error).splitlines()[0]}")
             return
         columns = {str(row[0]): str(row[1]) for row in described if row[0] != "file_row_number"}
-        origin.lines_count = count
+        origin.rows_count = count
         if origin.expressions is None:
-            line = native_typed_line(columns)
-            parser.read_relation(
+            origin.rows = (
                 f"select {origin.file_id} as file_id, file_row_number + 1 as line_number, "
-                f"{line} as line, null::varchar as raw, null::varchar as problem from {rows}",
-                file_id=origin.file_id,
+                f"{native_typed_line(columns)} as line, null::varchar as raw, null::varchar as problem from {rows}"
             )
             return
         added = {"file_name": literal(origin.file_name), "line_number": "file_row_number + 1"}
@@ -338,9 +396,24 @@ def _read_parquet(parser: EventParser, origin: Origin) -> None:
             f"null::varchar as landing_problem, * exclude (file_row_number){more} from {rows}"
         )
         types = _types(probe, select, origin.expressions, origin.name)
-    parser.read_relation(
-        mapped_select(select, origin.expressions, types, file_id=origin.file_id), file_id=origin.file_id
-    )
+    origin.rows = mapped_select(select, origin.expressions, types, file_id=origin.file_id)
+
+
+def _pieces(origin: Origin) -> Iterator[memoryview | RefusedLine | JoinedLines]:
+    if origin.file is not None:
+        yield from cut_pieces(origin.file)
+    else:
+        # an engine of its own: that of the warehouse lets rows change places, and changes its threads between two batches
+        with _engine() as engine:
+            rows = engine.sql(f"select line_number, line, problem from ({origin.rows})")
+            yield from (joined(batch) for batch in rows.to_arrow_reader(_BATCH_ROWS) if batch.num_rows)
+
+
+def _engine() -> duckdb.DuckDBPyConnection:
+    """An engine to read files with, which keeps their order."""
+    engine = duckdb.connect(config={"autoinstall_known_extensions": False})
+    engine.execute("set TimeZone = 'UTC'")
+    return engine
 
 
 def _read_relation(session: Session, parser: EventParser, origin: Origin) -> None:

@@ -1,6 +1,7 @@
 """Where the events of a folder book are."""
 
 import gzip
+import os
 import re
 
 import pytest
@@ -64,6 +65,22 @@ def test_links_are_followed_and_a_link_to_nothing_is_left_for_landing_to_name(bo
     assert sources(book, "sources: []\n")[1].paths == tuple(events / name for name in names)
     found = sources(book, f"sources:\n- files: 'g*.jsonl'\n  fields: {FIELDS}\n")
     assert found[0].paths == (events / "gone.jsonl",)
+
+
+def test_what_is_no_file_and_a_name_that_is_no_text_are_told(book):
+    (book / "events" / "gateway.log").unlink()
+    os.mkfifo(book / "events" / "pipe.jsonl")
+    (book / "accounts").mkdir()
+    (book / "accounts" / "customers.jsonl").symlink_to("/dev/zero")
+    (book / "events" / os.fsdecode(b"caf\xe9.jsonl")).write_text("{}\n")
+    with pytest.raises(BookError) as caught:
+        read_book(book)
+    assert {(problem.file, problem.value) for problem in caught.value.problems} == {
+        ("accounts/customers.jsonl", "a pipe, a socket or a device"),
+        ("events/caf\ufffd.jsonl", "another name"),
+        ("events/pipe.jsonl", "a pipe, a socket or a device"),
+    }
+    assert str(caught.value).encode()
 
 
 def test_a_link_to_no_accounts_is_refused(book):

@@ -13,6 +13,7 @@ import pytest
 
 from dagster_project.lib.book import EventSource
 from dagster_project.lib.errors import InputError
+from dagster_project.lib.landing import events_readers
 from dagster_project.lib.landing.events_mapping import checked
 from tests.dagster_project.lib.landing.landings import Lander, counts, file_source, line
 
@@ -189,6 +190,51 @@ def test_parquet_with_the_names_of_events(lander: Lander, unit: str) -> None:
         ),
         ("t2", "2", "2024-03-05 12:00:00.999999", None, '{"share":"0.5","n":2,"s":"x"}'),
     ]
+
+
+def _small_parquet(lander: Lander, name: str, ids: Sequence[str]) -> Path:
+    count = len(ids)
+    columns = {
+        "transaction_id": ids,
+        "external_subscription_id": ["s"] * count,
+        "code": ["api"] * count,
+        "timestamp": ["2024-03-05T12:00:00Z"] * count,
+    }
+    return _parquet(lander, name, columns)
+
+
+def test_names_of_parquet_files_and_folders_say_nothing_about_their_events(lander: Lander) -> None:
+    """DuckDB would read all files that a name with a star matches, and take `code=other` for the column `code`."""
+    paths = [
+        _small_parquet(lander, "code=other/a*.parquet", ["t1"]),
+        _small_parquet(lander, "code=other/ab.parquet", ["t2"]),
+        _small_parquet(lander, "code=other/[ab]?.parquet", ["t3"]),
+    ]
+    results = lander.land(file_source(*paths))
+    assert [counts(result) for result in results] == [(1, 1, 0, 0, 0)] * 3
+    assert set(lander.rows("transaction_id, code, properties")) == {(f"t{i}", "api", "{}") for i in (1, 2, 3)}
+
+
+def test_parquet_that_is_replaced_between_its_hash_and_its_rows_is_not_landed(
+    lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the rows of the one would be landed under the mark of the other, which then counts as landed."""
+    path = _small_parquet(lander, "a.parquet", ["t1"])
+    with monkeypatch.context() as patch:
+        hashed = events_readers.file_sha256
+
+        def hash_and_replace(of: Path) -> str:
+            found = hashed(of)
+            _small_parquet(lander, "new.parquet", ["t2"]).rename(path)
+            return found
+
+        patch.setattr(events_readers, "file_sha256", hash_and_replace)
+        with pytest.raises(InputError, match=r"a\.parquet was changed or replaced while it was read"):
+            lander.land(file_source(path))
+    assert lander.rows("transaction_id") == []
+    [landed] = lander.land(file_source(path))
+    assert counts(landed) == (1, 1, 0, 0, 0)
+    assert lander.rows("transaction_id") == [("t2",)]
 
 
 def test_parquet_with_a_mapping(lander: Lander) -> None:
