@@ -44,6 +44,7 @@ _IS_OF_CHILD = "f.external_customer_id <> i.external_customer_id"
         "subscription_name": text("m.subscription_name"),
         "tiers": "concat('[', t.tiers, ']')",
         "price": "coalesce(p.price, 'null')",
+        "pricing_unit": "coalesce(u.pricing_unit, 'null')",
     },
     left_open=("filter", "group"),
 )
@@ -83,6 +84,12 @@ _NO_PRICE = dict.fromkeys(
         "event_max_amount": exact("c.per_transaction_max_amount"),
         "free_units": exact("c.free_units_per_total_aggregation"),
         "free_events": whole("c.free_units_per_events"),
+    }
+)
+[_PRICING_UNIT] = members(
+    {
+        "name": text("coalesce(nullif(n.pricing_unit_name, ''), c.applied_pricing_unit_code)"),
+        "conversion_rate": exact("c.pricing_unit_conversion_rate"),
     }
 )
 [_TAX] = members(
@@ -263,8 +270,20 @@ def _lines(session: Session, invoice_ids: Sequence[str]) -> defaultdict[str, lis
         "and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code and c.batch_id <= m.known_batch_id "
         "and coalesce(c.filter_values, '') = coalesce(f.filter_values, '') "
         f"where f.invoice_id in {_THESE} and f.fee_type = 'charge' and f.charge_model in ('percentage', 'package')) p "
-        f"on p.fee_id = f.fee_id and p.place = 1 where f.invoice_id in {_THESE} order by f.invoice_id, f.line_number",
-        [invoice_ids] * 3,
+        "on p.fee_id = f.fee_id and p.place = 1 "
+        f"left join (select f.fee_id, {_PRICING_UNIT} as pricing_unit, "
+        "row_number() over (partition by f.fee_id order by n.effective_at desc, n.batch_id desc) as place "
+        f"from {ledger}.ledger_fees f "
+        f"inner join {ledger}.ledger_moments m on m.moment_id = f.moment_id and m.invoice_id = f.invoice_id "
+        "inner join (select *, lead(batch_id) over (partition by organization_id, plan_code, effective_at, charge_code "
+        f"order by batch_id) as next_batch_id from {raw}.charges) c on c.organization_id = m.organization_id "
+        "and c.plan_code = m.plan_code and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code "
+        "and c.batch_id <= m.known_batch_id and coalesce(c.next_batch_id, m.known_batch_id + 1) > m.known_batch_id "
+        f"inner join {raw}.pricing_units n on n.organization_id = m.organization_id and n.batch_id <= m.known_batch_id "
+        "and n.pricing_unit_code = c.applied_pricing_unit_code and n.effective_at <= m.billing_at "
+        f"where f.invoice_id in {_THESE} and f.fee_type = 'charge') u on u.fee_id = f.fee_id and u.place = 1 "
+        f"where f.invoice_id in {_THESE} order by f.invoice_id, f.line_number",
+        [invoice_ids] * 4,
     )
     shown_filter, shown_group = cache(_shown_filter), cache(_shown_group)
     lines: defaultdict[str, list[str]] = defaultdict(list)
