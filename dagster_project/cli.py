@@ -31,8 +31,14 @@ def main() -> None:
     except (duckdb.Error, psycopg2.Error, SQLAlchemyError) as error:
         # a lost connection, a damaged file, a full disk: no step of a close is half done for any reader
         sys.stdout.flush()
+        if isinstance(getattr(error, "orig", error), psycopg2.errors.InsufficientPrivilege):
+            what = (
+                "Give that right to the user of the warehouse's address, who creates and owns the schemas of the house,"
+            )
+        else:
+            what = "Check the server or the disk (a file that is damaged is restored from a backup)"
         print(
-            f"meterhouse: the database stopped the work: {' '.join(str(error).split())}. Check the server or the disk "
+            f"meterhouse: the database stopped the work: {' '.join(str(error).split())}. {what} "
             "and run the command again: what a close has committed is kept, the rest is made then.",
             file=sys.stderr,
         )

@@ -14,7 +14,7 @@ from dagster_project.lib.verify import CaseResult, VerifyRequest, verify_cases
 _DIFFERENCES_SHOWN = 12
 
 
-@click.command()
+@click.command(short_help="Run billing cases and print every difference.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @warehouse_option
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as JSON.")
@@ -28,7 +28,8 @@ def verify(paths: tuple[Path, ...], warehouse_location: str | None, report: Path
         if not result.passed:
             click.echo(_failure_text(result))
     if report is not None:
-        report.write_text(json.dumps([_as_json(result) for result in results], indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps([_as_json(result) for result in results], indent=1, ensure_ascii=False)
+        report.write_text(f"{text}\n", encoding="utf-8")
     passed = sum(result.passed for result in results)
     sys.stderr.flush()
     click.echo(f"{passed} passed, {len(results) - passed} failed")

@@ -242,6 +242,7 @@ def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
             )
             assert again.derived == again.recorded
             assert again.differences == ()
+            assert again.held == story.reports[close_id - 1].held
         # with what is known now, the late event is on the invoice of `clean`, and nothing else changes
         now = rederive(
             story.warehouse,
@@ -315,6 +316,17 @@ def test_the_audit_names_the_first_wrong_row(story: Story) -> None:
     [wrong] = checked(story).wrong
     assert (wrong.close_id, wrong.organization_id, wrong.relation) == (1, "clean", "ledger_fees")
     assert (wrong.row_key, wrong.finding) == (f"fee_id={fee_id}|", "was changed")
+    change(
+        story.warehouse,
+        "insert into {ledger}.ledger_invoices select * from {ledger}.ledger_invoices where close_id = 1",
+    )
+    change(story.warehouse, "insert into {ledger}.closes select * from {ledger}.closes where close_id = 2")
+    change(story.warehouse, "insert into {ledger}.closes (close_id) values (9)")
+    assert {(row.close_id, row.relation, row.finding) for row in checked(story).wrong if row != wrong} >= {
+        (1, "ledger_invoices", "is there more than once"),
+        (2, "closes", "is there more than once"),
+        (9, "closes", "has no seal, and an earlier close has one"),
+    }
     for table in ("ledger_parties", "ledger_row_hashes"):
         change(story.warehouse, f"drop table {{ledger}}.{table} cascade")
         wrong = checked(story).wrong[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.close import _contents, backfill, lost_totals, withdraw
+from dagster_project.lib.close._totals import record_totals
 from dagster_project.lib.errors import BillingError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
@@ -25,7 +26,12 @@ DAMAGES = (
     ("usage_events", "event_at = timestamp '2024-03-05 00:00:00'", ONE_EVENT, r"events of 2024-02\) had 5 rows, now 4"),
     ("charge_filters", "amount = amount * 2", OF_CLEAN, rf"plans\.yaml\) its 3 {CHANGED}"),
     ("customers", "currency = 'USD'", OF_CLEAN, rf"customers\.yaml\) its 3 {CHANGED}"),
-    ("landing_batches", "landed_at = timestamp '2024-01-01 00:00:00'", "batch_id = 1", f"its 1 {CHANGED}"),
+    (
+        "landing_batches",
+        "landed_at = timestamp '2024-01-01 00:00:00'",
+        "batch_id = 1",
+        "its 1 row is not as it was landed",
+    ),
 )
 
 
@@ -162,3 +168,21 @@ def test_columns_of_a_later_version_and_other_hashes_of_a_later_engine_are_no_da
         run.record_totals()
         change(warehouse, "charge_filters", "amount = amount / 2", OF_CLEAN)
         assert ["charge_filters of landing batch 1" in words for words in lost(warehouse)] == [True]
+
+
+def test_a_store_that_knows_nothing_of_committed_closes_was_lost_and_is_told(landed: Warehouse, tmp_path: Path) -> None:
+    """The audit fails for it; a close goes on and says so, for else nobody could ever close again."""
+    with open_store(f"sqlite:///{tmp_path / 'new.sqlite'}") as store:
+        assert lost_totals(landed, store, everything=True) == []
+        with landed.connect() as session:
+            ledger = session.schema("ledger")
+            session.execute(f"insert into {ledger}.closes (close_id) values (1)")
+            session.execute(
+                f"create table {ledger}.ledger_close_organizations as "
+                "select cast(1 as bigint) as close_id, 'clean' as organization_id, 'ab' as close_hash"
+            )
+        [words] = lost_totals(landed, store, everything=True)
+        assert words.startswith("the operations store knows nothing of the 1 committed closes")
+        assert lost_totals(landed, store) == []
+        record_totals(landed, store, now=run_of(landed, tmp_path, AS_OF).request.now)
+        assert lost_totals(landed, store, everything=True) == []

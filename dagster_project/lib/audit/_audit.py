@@ -1,7 +1,7 @@
 """The audit reads everything that was finalised and proves it against the seals of the closes.
 
 - rows: the sha256 of every row of the ledger, worked out again here and not by the models that wrote it, against
-  ledger_row_hashes: a row that was changed, added or taken away is named;
+  ledger_row_hashes: a row that was changed, added, taken away or doubled is named;
 - outputs and chain: the hashes by table against the sorted hashes of their rows, each close's seal against its own
   content and the seal before it;
 - totals: the seals and landing batches that the operations store keeps outside of the warehouse, with the sums over all rows
@@ -10,7 +10,7 @@
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,8 +74,9 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
             # nothing can be proved without them
             return AuditReport(0, 0, 0, 0, tuple(_gone(table) for table in _SEALS if table not in there))
         closes = _sealed_closes(session)
-        [(all_closes,)] = session.rows(f"select count(*) from {session.schema('ledger')}.closes")
         sealed = {row["close_id"] for row in closes}
+        unsealed = _unsealed_closes(session, sealed)
+        wrong += _check_closes(session, sealed, unsealed)
         tables = _tables(session) if closes else {}
         if closes:
             wrong += _missing_tables(session, tables)
@@ -99,7 +100,7 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
     if with_documents:
         documents_count, differing = _check_documents(store, issued, progress)
         wrong += differing
-    return AuditReport(len(sealed), int(all_closes) - len(sealed), rows_count, documents_count, tuple(wrong))
+    return AuditReport(len(sealed), len(unsealed), rows_count, documents_count, tuple(wrong))
 
 
 def _sealed_closes(session: Session) -> list[dict[str, Any]]:
@@ -119,6 +120,22 @@ def _sealed_closes(session: Session) -> list[dict[str, Any]]:
         "order by close_id, organization_id",
         columns,
     )
+
+
+def _unsealed_closes(session: Session, sealed: Collection[int]) -> list[int]:
+    rows = session.rows(f"select distinct close_id from {session.schema('ledger')}.closes order by 1")
+    return [close_id for (close_id,) in rows if close_id not in sealed]
+
+
+def _check_closes(session: Session, sealed: Collection[int], unsealed: Sequence[int]) -> Iterator[WrongRow]:
+    """Commit rows that are there twice, and those without a seal behind a close that has one."""
+    for (close_id,) in session.rows(
+        f"select close_id from {session.schema('ledger')}.closes group by 1 having count(*) > 1 order by 1"
+    ):
+        yield WrongRow(close_id, "", "closes", f"close {close_id}", "is there more than once")
+    for close_id in unsealed:
+        if sealed and close_id > min(sealed):
+            yield WrongRow(close_id, "", "closes", f"close {close_id}", "has no seal, and an earlier close has one")
 
 
 def _there(session: Session) -> set[str]:
@@ -173,11 +190,16 @@ def _check_rows(session: Session, table: str, columns: Sequence[str]) -> tuple[i
             case
                 when there.row_key is null then 'is missing'
                 when written.row_key is null then 'was not written by its close'
+                when there.copies > 1 then 'is there more than once'
                 else 'was changed'
             end
         from (
-            select close_id, organization_id, {key} as row_key, {hashed} as row_hash
-            from {ledger}.{table} where close_id in {sealed}
+            select close_id, organization_id, row_key, min(row_hash) as row_hash, count(*) as copies
+            from (
+                select close_id, organization_id, {key} as row_key, {hashed} as row_hash
+                from {ledger}.{table} where close_id in {sealed}
+            ) as hashed
+            group by close_id, organization_id, row_key
         ) as there
         full outer join (
             select close_id, organization_id, row_key, row_hash
@@ -185,7 +207,7 @@ def _check_rows(session: Session, table: str, columns: Sequence[str]) -> tuple[i
         ) as written
             on there.close_id = written.close_id and there.organization_id = written.organization_id
             and there.row_key = written.row_key
-        where there.row_hash is distinct from written.row_hash
+        where there.row_hash is distinct from written.row_hash or there.copies > 1
         order by 1, 2, 3 limit {_ROWS_NAMED}
         """,
         [table],
@@ -210,7 +232,8 @@ def _key(table: str) -> list[str]:
 
 @cache
 def _grains() -> dict[str, list[str]]:
-    contracts = yaml.safe_load((DBT_PROJECT_DIR / "models" / "ledger" / "_ledger__contracts.yml").read_text())
+    path = DBT_PROJECT_DIR / "models" / "ledger" / "_ledger__contracts.yml"
+    contracts = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {model["name"]: model["config"]["meta"]["grain"] for model in contracts["models"]}
 
 

@@ -16,11 +16,12 @@ from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, building
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
+from dagster_project.lib.close._rederive import HeldCustomer, held_customers
 from dagster_project.lib.close._report import write_report
 from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
 from dagster_project.lib.close._steps import known_seconds, record_steps
 from dagster_project.lib.close._top_ups import perform_top_ups
-from dagster_project.lib.close._totals import check_totals, record_totals
+from dagster_project.lib.close._totals import check_totals, lost_store, record_totals
 from dagster_project.lib.close._versions import record_version, recorded_version
 from dagster_project.lib.dbt_runs import (
     CANDIDATES_EXCLUSION,
@@ -69,8 +70,7 @@ class CloseReport:
     failed_tests: tuple[str, ...]
     invoices: tuple[tuple[str, int, int, int], ...]
     """Currency, invoices, total and its exponent, of this close."""
-    held: tuple[tuple[str, str, str, int], ...]
-    """Organisation, customer, first rule, findings."""
+    held: tuple[HeldCustomer, ...]
     fates: Mapping[str, int]
     documents_count: int
     messages_count: int
@@ -108,6 +108,8 @@ class CloseRun:
             prepare_warehouse(self.request.warehouse)
             with open_store(self.request.warehouse.operations_url) as store:
                 check_totals(self.request.warehouse, store)
+                if lost := lost_store(self.request.warehouse, store):
+                    self.progress.note(f"CAUTION: {lost}.")
             if books:
                 landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
             land_calendar(self.request.warehouse, last_year=self.request.as_of.year)
@@ -337,11 +339,7 @@ def close_figures(warehouse: Warehouse, close_id: int) -> dict[str, Any]:
             "group by currency order by currency",
             [close_id],
         )
-        held = session.rows(
-            "select organization_id, external_customer_id, min(rule), count(*) "
-            f"from {ledger}.ledger_held_customers where close_id = ? group by 1, 2 order by 1, 2",
-            [close_id],
-        )
+        held = held_customers(session, close_id)
         fates = session.rows(
             f"select fate, sum(events_count) from {ledger}.ledger_event_fates where close_id = ? "
             "group by fate order by fate",
@@ -351,6 +349,6 @@ def close_figures(warehouse: Warehouse, close_id: int) -> dict[str, Any]:
         "invoices": tuple(
             (currency, int(count), int(total), int(exponent)) for currency, count, total, exponent in invoices
         ),
-        "held": tuple((organization, customer, rule, int(count)) for organization, customer, rule, count in held),
+        "held": held,
         "fates": {fate: int(count) for fate, count in fates},
     }

@@ -59,7 +59,8 @@ def _rating_version() -> str:
         for path in sorted((DBT_PROJECT_DIR / folder).rglob("*.sql")):
             if path.is_relative_to(DBT_PROJECT_DIR / _LATER_FOLDER):
                 continue
-            hashed.update(f"{path.relative_to(DBT_PROJECT_DIR)} {rating_text(path.read_text())}\n".encode())
+            text = rating_text(path.read_text(encoding="utf-8"))
+            hashed.update(f"{path.relative_to(DBT_PROJECT_DIR)} {text}\n".encode())
     return hashed.hexdigest()[:12]
 
 

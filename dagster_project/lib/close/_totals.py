@@ -7,6 +7,7 @@ from dagster_project.lib.close._contents import changed_contents, unrecorded_con
 from dagster_project.lib.errors import BillingError
 from dagster_project.lib.operations import CloseSeal, LandingTotal, OperationsStore
 from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.words import plural
 
 _SHOWN = 5
 _MAX_KEY_BYTES = 1000
@@ -36,7 +37,8 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
     """
     landings, seals = store.landing_totals(warehouse.schema_prefix), store.close_seals(warehouse.schema_prefix)
     if not landings and not seals:
-        return []
+        lost = lost_store(warehouse, store) if everything else None
+        return [lost] if lost else []
     with warehouse.connect(read_only=True) as session:
         landed = {total.batch_id: total for total in landing_totals(session)}
         sealed = {(seal.close_id, seal.organization_id): seal.close_hash for seal in close_seals(session)}
@@ -46,12 +48,13 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
         found = landed.get(total.batch_id)
         if found is None:
             differences.append(
-                f"landing batch {total.batch_id} ({total.files_count} files, {total.landed_count:,} events) is missing"
+                f"landing batch {total.batch_id} ({plural(total.files_count, 'file')}, "
+                f"{plural(total.landed_count, 'event')}) is missing"
             )
         elif found != total:
             differences.append(
-                f"landing batch {total.batch_id} had {total.files_count} files with {total.landed_count:,} events, "
-                f"now {found.files_count} with {found.landed_count:,}"
+                f"landing batch {total.batch_id} had {plural(total.files_count, 'file')} with "
+                f"{plural(total.landed_count, 'event')}, now {found.files_count} with {found.landed_count:,}"
             )
     for seal in seals:
         hash_ = sealed.get((seal.close_id, seal.organization_id))
@@ -59,6 +62,21 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
             state = "is missing" if hash_ is None else "has another seal"
             differences.append(f"close {seal.close_id} of organisation {seal.organization_id} {state}")
     return [*differences, *changed]
+
+
+def lost_store(warehouse: Warehouse, store: OperationsStore) -> str | None:
+    """What to say when the operations store knows nothing of a warehouse that has committed closes, else null."""
+    if store.landing_totals(warehouse.schema_prefix) or store.close_seals(warehouse.schema_prefix):
+        return None
+    with warehouse.connect(read_only=True) as session:
+        closes_count = len({seal.close_id for seal in close_seals(session)})
+    if not closes_count:
+        return None
+    return (
+        f"the operations store knows nothing of the {closes_count} committed closes of {warehouse}. If it was lost, restore "
+        "it from a backup, or look at the ledger by hand: nothing tells any more whether what was landed is as it was. A close "
+        "makes its totals and documents anew and queues its messages again, under the same ids"
+    )
 
 
 def record_totals(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> None:

@@ -51,7 +51,7 @@ def _version_text(plan: Row) -> str:
 
 
 def explain_plan_fee(book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """The plan's amount by the days that are billed: lifecycle.md section 4."""
+    """The plan's amount by the days that are billed: docs/billing-rules.md, Life cycle."""
     [plan] = book.find("plans", plan_code=moment["fee_plan_code"], effective_at=moment["fee_plan_effective_at"])
     days, full = int(moment["days_count"]), int(moment["full_days_count"])
     exact = Fraction(int(plan["amount_cents"])) * days / full
@@ -76,7 +76,7 @@ def explain_plan_fee(book: KnownBook, moment: Row, fee: Row, money: Money) -> Li
 
 
 def explain_true_up(book: KnownBook, moment: Row, fee: Row, money: Money, fees: list[Row]) -> LineExplanation:
-    """What a charge's fees lack of its minimum: rating.md section 11."""
+    """What a charge's fees lack of its minimum: docs/billing-rules.md, Prices."""
     [charge] = book.find(
         "charges",
         plan_code=moment["plan_code"],
@@ -106,7 +106,7 @@ def explain_true_up(book: KnownBook, moment: Row, fee: Row, money: Money, fees: 
 
 
 def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """What the fees of a period lack of the plan's minimum commitment: lifecycle.md section 8."""
+    """What the fees of a period lack of the plan's minimum commitment: docs/billing-rules.md, Life cycle."""
     [plan] = book.find(
         "plans", plan_code=moment["commitment_plan_code"], effective_at=moment["commitment_plan_effective_at"]
     )
@@ -131,7 +131,10 @@ def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row,
 
 
 def _counted_fees(session: Session, book: KnownBook, moment: Row, *, has_standalone: bool) -> list[Row]:
-    """The fees of the subscription row, with an invoice or without, that are for days of the commitment's period."""
+    """The fees of the subscription row, with an invoice or without, that are for days of the commitment's period.
+
+    And the differences of other periods that were settled by then: late usage with `late_usage: adjust`.
+    """
     columns = (
         "moment_id", "fee_type", "fee_code", "from_date", "to_date", "amount_cents", "reason", "plan_code",
         "plan_effective_at",
@@ -148,6 +151,18 @@ def _counted_fees(session: Session, book: KnownBook, moment: Row, *, has_standal
         "and f.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')",
         columns,
         key,
+    )
+    found += named_rows(
+        session,
+        "select r.moment_id, r.fee_type, r.fee_code, r.from_date, r.to_date, r.difference_amount_cents, "
+        "case when r.transaction_id is null then m.reason else 'advance_charge' end, m.plan_code, m.plan_effective_at "
+        f"from {ledger}.ledger_restatements r inner join {ledger}.ledger_moments m on m.moment_id = r.moment_id "
+        f"inner join {ledger}.ledger_moments n on n.moment_id = r.next_moment_id where r.organization_id = ? "
+        "and r.external_subscription_id = ? and m.subscription_created_at = ? and n.billing_at <= ? "
+        "and r.outcome in ('adjusted', 'credited', 'balanced', 'absorbed') "
+        "and r.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')",
+        columns,
+        [*key, moment["billing_at"]],
     )
     if has_standalone:
         found += named_rows(
@@ -201,7 +216,7 @@ def explain_one_off(book: KnownBook, moment: Row, fee: Row, money: Money, positi
 
 
 def explain_purchase(book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """Credits that were bought for a wallet, by the book or by a rule: invoice.md sections 7.2 and 7.3."""
+    """Credits that were bought for a wallet, by the book or by a rule: docs/billing-rules.md, Wallets and Top-ups by rule."""
     asked = book.find("wallet_transactions", wallet_transaction_id=moment["request_id"])
     bought = asked[0] if asked else _top_up(book, moment["request_id"])
     [wallet] = book.find("wallets", wallet_code=bought["wallet_code"])

@@ -36,7 +36,8 @@ from dagster_project.lib.explain._book import KnownBook, surrogate_key, utc
 from dagster_project.lib.explain._events import LEVELS, Located, UsageReader, known_events
 from dagster_project.lib.explain._explanation import EventRow, LineExplanation
 from dagster_project.lib.explain._prices import price_sentences
-from dagster_project.lib.explain._words import Money, bucket_text, local_text, plural, text, units_text
+from dagster_project.lib.explain._words import Money, bucket_text, local_text, text, units_text
+from dagster_project.lib.words import plural
 
 Row = dict[str, Any]
 _AGGREGATIONS = {
@@ -200,7 +201,7 @@ def _custom(line: _Line) -> Quantity:
 
 
 def _renewal(line: _Line) -> tuple[list[str], Fraction, Fraction]:
-    """The full level at the end of the period, for the next one: rating.md section 7."""
+    """The full level at the end of the period, for the next one: docs/billing-rules.md, Prices."""
     level = sum(level_steps(line.charge, line.readings), Fraction(0))
     quantity = level_quantity(line.charge, level, line.readings)
     exact = amount(

@@ -250,6 +250,7 @@ class PostgresWarehouse(Warehouse):
             ) from error
         connection.autocommit = True
         with connection.cursor() as cursor:
+            # a database or a role may have settings of its own; how dates are written, psycopg2 sets
             cursor.execute("set timezone = 'UTC'")
         return connection
 
@@ -289,6 +290,8 @@ class PostgresWarehouse(Warehouse):
             "METERHOUSE_PG_DATABASE": parts.get("dbname", parts.get("user", "postgres")),
             "METERHOUSE_PG_SESSION": self.writers,
             "METERHOUSE_SCHEMA": self.schema,
+            # what libpq sets in the sessions of dbt
+            "PGTZ": "UTC",
         }
 
     @property
@@ -309,10 +312,8 @@ class PostgresWarehouse(Warehouse):
     def exists(self) -> bool:
         """See Warehouse."""
         with self.connect(read_only=True) as session:
-            found = session.rows(
-                "select 1 from information_schema.schemata where schema_name = ?",
-                [session.schema("raw")],
-            )
+            # information_schema shows what the user has rights on
+            found = session.rows("select 1 from pg_catalog.pg_namespace where nspname = ?", [session.schema("raw")])
         return bool(found)
 
     def _indexes(self, raw: str) -> tuple[str, ...]:

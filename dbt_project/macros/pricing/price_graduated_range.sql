@@ -2,7 +2,7 @@
   Graduated: the units that fall into one range that the units reach, and what they cost with its flat fee.
   With t the smaller of units and upper bound: t in a first range from 0; t - from when all ranges touch; else
   t - from + 1 (integer bounds; a fraction above an upper bound belongs to the next range).
-  Rule: semantics/rating.md section 6.2.
+  Rule: docs/billing-rules.md, Prices.
 #}
 {% macro units_in_graduated_range(units, from_value, to_value, is_touching) -%}
     (least({{ units }}, coalesce({{ to_value }}, {{ units }}))

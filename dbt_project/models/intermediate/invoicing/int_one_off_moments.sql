@@ -1,6 +1,6 @@
 {#
   What is invoiced because somebody asked for it, at the instant of asking: one-off invoices and wallet purchases
-  (semantics/invoice.md sections 7.2 and 8). Neither knows a grace period.
+  (docs/billing-rules.md, Wallets and From fees to the total). Neither knows a grace period.
 #}
 with
 

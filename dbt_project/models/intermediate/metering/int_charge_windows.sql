@@ -80,7 +80,7 @@ totalled_codes as (
 
 {#
   The usage of a whole period, and of the period so far at each instant at which a threshold may be crossed; proration
-  and weighting run to the period's end in both (semantics/rating.md section 2, "Running usage").
+  and weighting run to the period's end in both (docs/billing-rules.md, Usage).
 #}
 select
     metered_charges.moment_id,
@@ -100,7 +100,7 @@ select
     {% for column in columns %}
         metered_charges.{{ column }},
     {% endfor %}
-    {# the day of an upgrade belongs to the new row: semantics/lifecycle.md section 6.2 #}
+    {# the day of an upgrade belongs to the new row: docs/billing-rules.md, Life cycle #}
     {{ add_days('metered_charges.usage_to_date', "case when metered_charges.ended_by = 'upgrade' then -1 else 0 end") }}
         as prorated_to_date
 from metered_charges

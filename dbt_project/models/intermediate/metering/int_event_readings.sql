@@ -1,7 +1,7 @@
 {%- set another_time = "charge_windows.moment_state in ('restated', 'noted', 'window', 'charging')" -%}
 {#-
   What counts in the levels of later periods is what is known when they are billed, also a correction that was too late for
-  the period of the event (semantics/rating.md section 2, "Late events").
+  the period of the event (docs/billing-rules.md, Usage).
 -#}
 {%- set level
     = "charge_windows.is_recurring and charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')" -%}
@@ -39,7 +39,7 @@ facet_buckets as (
 
 {#
   A charge reads the events of its own period (or of the period so far); one on a recurring metric also those of its history, as far as they were
-  known when the moment is finalised (semantics/rating.md section 2).
+  known when the moment is finalised (docs/billing-rules.md, Usage).
 #}
 readings as (
 
@@ -146,7 +146,7 @@ readings as (
 
 ),
 
-{# in advance an item needs a name: section 7 #}
+{# in advance an item needs a name #}
 judged as (
 
     select
@@ -160,7 +160,7 @@ judged as (
 
 ),
 
-{# a count takes any event, a unique count any text: section 2, "Values" #}
+{# a count takes any event, a unique count any text #}
 valued as (
 
     select

@@ -228,11 +228,13 @@ billed_codes as (
         ) = 1 as is_level_known,
         max(case when charges.is_pay_in_advance then 1 else 0 end) = 1 as is_pay_in_advance
     from moments
+    left join {{ ref('int_repriced_moments') }} as repriced
+        on moments.moment_id = repriced.moment_id
     inner join charges
         on
             moments.organization_id = charges.organization_id
-            and moments.plan_code = charges.plan_code
-            and moments.plan_effective_at = charges.effective_at
+            and coalesce(repriced.plan_code, moments.plan_code) = charges.plan_code
+            and coalesce(repriced.plan_effective_at, moments.plan_effective_at) = charges.effective_at
     inner join {{ ref('int_metric_versions') }} as metric_versions
         on
             charges.organization_id = metric_versions.organization_id

@@ -86,7 +86,7 @@ competing as (
 
 ),
 
-{# the greatest timestamp, ties by latest arrival: semantics/rating.md section 3 #}
+{# the greatest timestamp, ties by latest arrival: docs/billing-rules.md, Usage #}
 ranked as (
 
     select

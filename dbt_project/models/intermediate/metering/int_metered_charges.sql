@@ -108,7 +108,7 @@ metered as (
         metric_versions.rounding_precision,
         {#
           From when on a recurring metric counts: all history for sums and unique counts; a level by time begins with
-          the first subscription, unless this row was born from a plan change (rating.md sections 2 and 3.2).
+          the first subscription, unless this row was born from a plan change (docs/billing-rules.md, Usage).
         #}
         case
             when not metric_versions.is_recurring then moments.usage_from_at
@@ -116,7 +116,7 @@ metered as (
                 then {{ beginning_of_time() }}
             else moments.row_started_at
         end as history_from_at,
-        {# unprorated units of an upgraded row are billed by the new row, when it has the metric: section 4.3 #}
+        {# unprorated units of an upgraded row are billed by the new row, when it has the metric #}
         coalesce(
             moments.ended_by = 'upgrade'
             and metric_versions.is_recurring

@@ -1,8 +1,10 @@
 {#
   Billed periods whose prices, or whose rules, changed since the organisation's last close: this close derives them once
-  more. Prices: a plan or a metric that was landed anew under its date, with other content than names. Rules: the last
-  close was made by another version of the code; of the last year, so that an upgrade stays affordable.
+  more. Prices: a plan or a metric that was landed anew under its date, with other content than names, or under a date
+  that lies before what was billed. Rules: the last close was made by another version of the code; of the last year, so
+  that an upgrade stays affordable.
 #}
+{%- set reach = ['cascade_updates', 'agreed_from_at', 'agreed_to_at'] -%}
 with
 
 close_scope as (
@@ -15,6 +17,7 @@ last_closes as (
 
     select
         ranked.organization_id,
+        ranked.close_id,
         ranked.known_batch_id,
         ranked.code_version
     from (
@@ -33,9 +36,14 @@ landings as (
         plan_landings.organization_id,
         'plan' as record_type,
         plan_landings.plan_code as record_code,
+        plan_landings.row_plan_code,
         plan_landings.effective_at,
         plan_landings.batch_id,
-        plan_landings.price_hash
+        plan_landings.price_hash,
+        plan_landings.agreed_external_customer_id,
+        plan_landings.cascade_updates,
+        plan_landings.agreed_from_at,
+        plan_landings.agreed_to_at
     from {{ ref('stg_book__plan_landings') }} as plan_landings
 
     union all
@@ -44,9 +52,14 @@ landings as (
         metric_landings.organization_id,
         'billable_metric' as record_type,
         metric_landings.billable_metric_code as record_code,
+        cast(null as varchar) as row_plan_code,
         metric_landings.effective_at,
         metric_landings.batch_id,
-        metric_landings.price_hash
+        metric_landings.price_hash,
+        cast(null as varchar) as agreed_external_customer_id,
+        cast(null as boolean) as cascade_updates,
+        cast(null as timestamp) as agreed_from_at,
+        cast(null as timestamp) as agreed_to_at
     from {{ ref('stg_book__billable_metric_landings') }} as metric_landings
 
 ),
@@ -73,36 +86,167 @@ known as (
 
 ),
 
+{# versions that came since the last close, or came anew with other prices #}
 repriced as (
 
     select
         known.organization_id,
         known.record_type,
         known.record_code,
-        known.effective_at
+        known.row_plan_code,
+        known.effective_at,
+        known.agreed_external_customer_id,
+        greatest(known.effective_at, coalesce(known.agreed_from_at, known.effective_at)) as valid_from_at,
+        {# the same subscriptions at another time, or others #}
+        before_it.record_code is not null
+        and (
+            {% for column in reach -%}
+                known.{{ column }} is distinct from before_it.{{ column }}{% if not loop.last %} or {% endif %}
+            {% endfor %}
+        ) as is_reach_changed
     from known
-    inner join known as before_it
+    left join known as before_it
         on
             known.organization_id = before_it.organization_id
             and known.record_type = before_it.record_type
             and known.record_code = before_it.record_code
             and known.effective_at = before_it.effective_at
-            and known.price_hash <> before_it.price_hash
-    where not known.was_known and known.recency = 1 and before_it.was_known and before_it.recency = 1
+            and before_it.was_known
+            and before_it.recency = 1
+    where
+        not known.was_known
+        and known.recency = 1
+        and known.price_hash is distinct from before_it.price_hash
 
 ),
 
-moments as (
+billed_moments as (
 
     select * from {{ ref('int_billing_moments') }}
     where moment_state = 'finalized'
 
 ),
 
+{# with the versions that are in force for them as far as is known now #}
+moments as (
+
+    select
+        {% for column in [
+            'moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id',
+            'subscription_created_at', 'reason', 'billing_at', 'finalizes_at', 'closed_date', 'opened_date',
+            'row_started_at', 'full_started_at', 'usage_from_at', 'usage_to_at', 'known_batch_id',
+        ] -%}
+            billed_moments.{{ column }},
+        {% endfor -%}
+        {{ priced_by_now('billed_moments', 'repriced_moments') }},
+        repriced_moments.moment_id is not null as is_repriced
+    from billed_moments
+    left join {{ ref('int_repriced_moments') }} as repriced_moments
+        on billed_moments.moment_id = repriced_moments.moment_id
+
+),
+
+subscriptions as (
+
+    select * from {{ ref('int_subscriptions_started') }}
+
+),
+
+{# events that were charged as they came, in the periods that the last close billed, and what was known then #}
+charged_before as (
+
+    {% for source in ['stg_ledger__moments', 'stg_ledger__standalone_fees'] -%}
+        select distinct
+            billed.moment_id,
+            charged.known_batch_id
+        from {{ ref('stg_ledger__moments') }} as billed
+        inner join last_closes
+            on
+                billed.organization_id = last_closes.organization_id
+                and billed.close_id = last_closes.close_id
+        inner join {{ ref(source) }} as charged
+            on
+                billed.organization_id = charged.organization_id
+                and billed.external_subscription_id = charged.external_subscription_id
+                and billed.subscription_created_at = charged.subscription_created_at
+                and billed.usage_from_at = charged.usage_from_at
+                and charged.reason = 'advance_charge'
+                and billed.known_batch_id > charged.known_batch_id
+        where billed.reason <> 'advance_charge'
+        {% if not loop.last %}
+
+            union distinct
+
+        {% endif %}
+    {%- endfor %}
+
+),
+
+{# plans with fixed charges, whose periods may be others than those of plan fee and usage #}
+repriced_fixed_charges as (
+
+    select distinct
+        repriced.organization_id,
+        repriced.row_plan_code,
+        coalesce(fixed_charges.is_pay_in_advance, false) as is_pay_in_advance
+    from repriced
+    inner join {{ ref('stg_book__fixed_charges') }} as fixed_charges
+        on
+            repriced.organization_id = fixed_charges.organization_id
+            and repriced.record_code = fixed_charges.plan_code
+    where repriced.record_type = 'plan'
+
+),
+
+fixed_periods as (
+
+    {% for day, edge, is_pay_in_advance in [
+        ('closed_date', 'to_date', 'false'), ('opened_date', 'from_date', 'true'),
+    ] -%}
+        select
+            moments.moment_id,
+            moments.organization_id,
+            moments.external_subscription_id,
+            moments.subscription_created_at,
+            greatest(period_calendars.started_at, moments.row_started_at) as priced_at
+        from moments
+        inner join subscriptions
+            on
+                moments.organization_id = subscriptions.organization_id
+                and moments.external_subscription_id = subscriptions.external_subscription_id
+                and moments.subscription_created_at = subscriptions.created_at
+        inner join repriced_fixed_charges
+            on
+                subscriptions.organization_id = repriced_fixed_charges.organization_id
+                and subscriptions.plan_code = repriced_fixed_charges.row_plan_code
+                and repriced_fixed_charges.is_pay_in_advance = {{ is_pay_in_advance }}
+        inner join {{ ref('int_periods_by_year') }} as period_calendars
+            on
+                subscriptions.timezone_history = period_calendars.timezone_history
+                and case
+                    when subscriptions.is_fixed_billed_monthly then 'monthly'
+                    else subscriptions.plan_interval
+                end = period_calendars.plan_interval
+                and subscriptions.anchor_month = period_calendars.anchor_month
+                and subscriptions.anchor_day = period_calendars.anchor_day
+                and subscriptions.anchor_weekday = period_calendars.anchor_weekday
+                and cast(extract(year from moments.{{ day }}) as integer) = period_calendars.touched_year
+                and moments.{{ day }} >= period_calendars.from_date
+                and moments.{{ day }} <= period_calendars.to_date
+        where moments.reason <> 'renewal' or moments.{{ day }} = period_calendars.{{ edge }}
+        {% if not loop.last %}
+
+            union all
+
+        {% endif %}
+    {%- endfor %}
+
+),
+
 found as (
 
-    {# the plan of the usage, that of the fee (in advance the next period's) and that of the commitment #}
-    {% for plan in ['', 'fee_', 'commitment_'] -%}
+    {# the plan of the usage, of the fee (in advance the next period's), of the commitment, and the following one #}
+    {% for plan in ['', 'fee_', 'commitment_', 'next_'] -%}
         select
             moments.moment_id,
             'corrected_price' as cause
@@ -117,6 +261,66 @@ found as (
         union distinct
 
     {% endfor -%}
+    {# no longer of a version that reaches it no more #}
+    select
+        moments.moment_id,
+        'corrected_price' as cause
+    from moments
+    inner join subscriptions
+        on
+            moments.organization_id = subscriptions.organization_id
+            and moments.external_subscription_id = subscriptions.external_subscription_id
+            and moments.subscription_created_at = subscriptions.created_at
+    inner join repriced
+        on
+            subscriptions.organization_id = repriced.organization_id
+            and subscriptions.plan_code = repriced.row_plan_code
+            and coalesce(repriced.agreed_external_customer_id, moments.external_customer_id)
+            = moments.external_customer_id
+            and moments.billing_at >= repriced.valid_from_at
+    where moments.is_repriced or repriced.is_reach_changed
+
+    union distinct
+
+    {# of a period that was open when its plan came, or came anew, events that were charged before #}
+    select
+        moments.moment_id,
+        'corrected_price' as cause
+    from moments
+    inner join charged_before
+        on moments.moment_id = charged_before.moment_id
+    inner join known
+        on
+            moments.organization_id = known.organization_id
+            and known.record_type = 'plan'
+            and moments.plan_code = known.record_code
+            and moments.plan_effective_at = known.effective_at
+            and known.was_known
+            and known.recency = 1
+            and charged_before.known_batch_id < known.batch_id
+
+    union distinct
+
+    select
+        fixed_periods.moment_id,
+        'corrected_price' as cause
+    from fixed_periods
+    inner join {{ ref('int_subscription_plan_versions') }} as plan_versions
+        on
+            fixed_periods.organization_id = plan_versions.organization_id
+            and fixed_periods.external_subscription_id = plan_versions.external_subscription_id
+            and fixed_periods.subscription_created_at = plan_versions.created_at
+            and fixed_periods.priced_at >= plan_versions.valid_from_at
+            and fixed_periods.priced_at < plan_versions.valid_to_at
+    inner join repriced
+        on
+            plan_versions.organization_id = repriced.organization_id
+            and repriced.record_type = 'plan'
+            and plan_versions.plan_code = repriced.record_code
+            and plan_versions.plan_effective_at = repriced.effective_at
+
+    union distinct
+
     select
         moments.moment_id,
         'corrected_price' as cause

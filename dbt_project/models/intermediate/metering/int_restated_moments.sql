@@ -5,14 +5,12 @@
   was asked for on it (`noted`).
 #}
 {%- set kept_columns = [
-    'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'plan_code',
-    'plan_effective_at', 'base_plan_code', 'fee_plan_code', 'fee_plan_effective_at', 'timezone', 'reason',
-    'billing_date', 'billing_at', 'closed_date', 'opened_date', 'row_started_at', 'has_previous_row', 'ended_by',
-    'next_plan_code', 'next_plan_effective_at', 'has_plan_fee', 'from_date', 'to_date',
-    'full_started_at', 'full_days_count', 'days_count', 'commitment_plan_code', 'commitment_plan_effective_at',
-    'commitment_from_date', 'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count', 'usage_from_at',
-    'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
-    'known_batch_id', 'as_of', 'close_id',
+    'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_created_at', 'base_plan_code',
+    'timezone', 'reason', 'billing_date', 'billing_at', 'closed_date', 'opened_date', 'row_started_at',
+    'has_previous_row', 'ended_by', 'has_plan_fee', 'from_date', 'to_date', 'full_started_at', 'full_days_count',
+    'days_count', 'commitment_from_date', 'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count',
+    'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count',
+    'usage_days_count', 'known_batch_id', 'as_of', 'close_id',
 ] -%}
 with
 
@@ -27,9 +25,20 @@ late_usage as (
 
 ),
 
+{# with the versions that are in force for them as far as is known now #}
 moments as (
 
-    select * from {{ ref('int_billing_moments') }}
+    select
+        {% for column in kept_columns -%}
+            moments.{{ column }},
+        {% endfor -%}
+        {{ priced_by_now('moments', 'repriced') }},
+        moments.moment_id,
+        moments.moment_state,
+        moments.finalizes_at
+    from {{ ref('int_billing_moments') }} as moments
+    left join {{ ref('int_repriced_moments') }} as repriced
+        on moments.moment_id = repriced.moment_id
 
 ),
 
@@ -106,7 +115,7 @@ select
     ) as finalizes_at,
     cast(null as bigint) as usage_known_batch_id,
     false as is_last_invoice,
-    {% for column in kept_columns -%}
+    {% for column in kept_columns + priced_by_columns() -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from late_usage
@@ -131,7 +140,7 @@ select
     notes.created_at as finalizes_at,
     cast(null as bigint) as usage_known_batch_id,
     false as is_last_invoice,
-    {% for column in kept_columns -%}
+    {% for column in kept_columns + priced_by_columns() -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from noted_payers as notes
@@ -162,7 +171,7 @@ select
     rerated.usage_known_to_at as finalizes_at,
     rerated.usage_known_batch_id,
     rerated.is_last_invoice,
-    {% for column in kept_columns -%}
+    {% for column in kept_columns + priced_by_columns() -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from {{ ref('int_rerated_periods') }} as rerated

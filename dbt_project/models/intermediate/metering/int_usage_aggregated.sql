@@ -155,7 +155,7 @@ advance_levels as (
 
 ),
 
-{# every bucket counts, also without events: its flat fees may be due (semantics/rating.md sections 8 to 10) #}
+{# every bucket counts, also without events: its flat fees may be due (docs/billing-rules.md, Usage and Prices) #}
 grid as (
 
     select
@@ -253,8 +253,8 @@ aggregated as (
 ),
 
 {#
-  What is priced: prorated units where the charge is prorated (section 4), and while the period of a charge paid in
-  advance runs, what has been paid for (section 7).
+  What is priced: prorated units where the charge is prorated, and while the period of a charge paid in
+  advance runs, what has been paid for.
 #}
 prorated as (
 
@@ -280,7 +280,7 @@ prorated as (
 
 ),
 
-{# the metric's rounding, per bucket and group; not in advance (section 5, point 4) #}
+{# the metric's rounding, per bucket and group; not in advance #}
 rounded as (
 
     select
@@ -307,7 +307,7 @@ select
     rounded.charge_code,
     cast(rounded.filter_position as integer) as filter_position,
     rounded.group_values,
-    {# nothing at all is billed in advance for what was never used (section 7) #}
+    {# nothing at all is billed in advance for what was never used #}
     not rounded.is_pay_in_advance or rounded.has_events as is_billable,
     cast(rounded.events_count as bigint) as events_count,
     rounded.full_units as units_before_rounding,

@@ -87,7 +87,7 @@ ordered as (
 
 ),
 
-{# what an event changes: its value; of a unique count +1, -1 or 0 by the item's event before (section 3.1) #}
+{# what an event changes: its value; of a unique count +1, -1 or 0 by the item's event before #}
 changed as (
 
     select

@@ -1,8 +1,8 @@
 {{ config(pre_hook='{{ prefer_hash_joins() }}') }}
 
 {%- set columns = [
-    'moment_id', 'moment_state', 'organization_id', 'external_subscription_id', 'subscription_created_at', 'base_plan_code',
-    'usage_from_at',
+    'moment_id', 'moment_state', 'organization_id', 'external_customer_id', 'external_subscription_id',
+    'subscription_created_at', 'base_plan_code', 'billing_at', 'usage_from_at', 'usage_to_at',
     'plan_code', 'plan_effective_at', 'commitment_plan_code', 'commitment_plan_effective_at', 'commitment_from_date',
     'commitment_to_date', 'commitment_days_count', 'commitment_full_days_count',
 ] -%}
@@ -15,7 +15,10 @@ billing_moments as (
         {% for column in columns -%}
             moments.{{ column }},
         {% endfor -%}
-        cast(null as varchar) as period_moment_id
+        cast(null as varchar) as period_moment_id,
+        moments.moment_state as period_state,
+        false as is_rerated,
+        cast(null as timestamp) as next_billing_at
     from {{ ref('int_billing_moments') }} as moments
 
     union all
@@ -24,7 +27,10 @@ billing_moments as (
         {% for column in columns -%}
             restated.{{ column }},
         {% endfor -%}
-        restated.period_moment_id
+        restated.period_moment_id,
+        restated.period_state,
+        restated.is_rerated,
+        restated.next_billing_at
     from {{ ref('int_restated_moments') }} as restated
 
 ),
@@ -60,16 +66,22 @@ charges as (
 
 ),
 
-{# the commitment by the days of the period: semantics/lifecycle.md section 8 #}
+{# the commitment by the days of the period: docs/billing-rules.md, Life cycle #}
 committed as (
 
     select
         moments.moment_id,
         moments.moment_state,
         moments.period_moment_id,
+        moments.period_state,
+        moments.is_rerated,
+        moments.next_billing_at,
+        finalized_moments.close_id as billed_close_id,
         moments.organization_id,
+        moments.external_customer_id,
         moments.external_subscription_id,
         moments.subscription_created_at,
+        moments.billing_at,
         moments.usage_from_at,
         moments.base_plan_code,
         moments.commitment_plan_code as plan_code,
@@ -95,6 +107,8 @@ committed as (
             and plan_versions.minimum_commitment_amount_cents > 0
     left join currencies
         on plan_versions.amount_currency = currencies.currency_code
+    left join finalized_moments
+        on moments.period_moment_id = finalized_moments.moment_id
 
 ),
 
@@ -149,9 +163,27 @@ standalone_fees as (
 
 ),
 
+{# what became known of billed periods, with which invoice or close, and whether it was settled or only reported #}
+found_before as (
+
+    select
+        restatements.*,
+        restatements.outcome in ('adjusted', 'credited', 'balanced', 'absorbed') as is_settled,
+        next_moments.billing_at as next_billing_at
+    from {{ ref('stg_ledger__restatements') }} as restatements
+    left join finalized_moments as next_moments
+        on restatements.next_moment_id = next_moments.moment_id
+    where restatements.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')
+
+),
+
 row_fees as (
 
     select
+        'billed' as source,
+        cast(null as boolean) as is_settled,
+        cast(null as timestamp) as next_billing_at,
+        cast(null as bigint) as found_close_id,
         billing_moments.moment_id,
         billing_moments.period_moment_id,
         open_fees.fee_type,
@@ -174,6 +206,10 @@ row_fees as (
     union all
 
     select
+        'billed' as source,
+        cast(null as boolean) as is_settled,
+        cast(null as timestamp) as next_billing_at,
+        cast(null as bigint) as found_close_id,
         finalized_moments.moment_id,
         cast(null as varchar) as period_moment_id,
         finalized_fees.fee_type,
@@ -201,6 +237,10 @@ row_fees as (
     union all
 
     select
+        'billed' as source,
+        cast(null as boolean) as is_settled,
+        cast(null as timestamp) as next_billing_at,
+        cast(null as bigint) as found_close_id,
         standalone_fees.period_moment_id as moment_id,
         cast(null as varchar) as period_moment_id,
         'charge' as fee_type,
@@ -218,6 +258,31 @@ row_fees as (
         standalone_fees.plan_effective_at
     from standalone_fees
 
+    union all
+
+    select
+        'found' as source,
+        found_before.is_settled,
+        found_before.next_billing_at,
+        found_before.close_id as found_close_id,
+        finalized_moments.moment_id,
+        cast(null as varchar) as period_moment_id,
+        found_before.fee_type,
+        found_before.fee_code,
+        found_before.from_date,
+        found_before.to_date,
+        found_before.difference_amount_cents as amount_cents,
+        found_before.transaction_id is null as is_of_billing_moment,
+        case when found_before.transaction_id is not null then finalized_moments.usage_from_at end as charged_from_at,
+        finalized_moments.organization_id,
+        finalized_moments.external_subscription_id,
+        finalized_moments.subscription_created_at,
+        finalized_moments.plan_code,
+        finalized_moments.plan_effective_at
+    from found_before
+    inner join finalized_moments
+        on found_before.moment_id = finalized_moments.moment_id
+
 ),
 
 {#
@@ -227,6 +292,10 @@ row_fees as (
 counted as (
 
     select
+        row_fees.source,
+        row_fees.is_settled,
+        row_fees.next_billing_at,
+        row_fees.found_close_id,
         row_fees.moment_id,
         row_fees.period_moment_id,
         row_fees.organization_id,
@@ -238,7 +307,9 @@ counted as (
             else row_fees.from_date
         end as counts_for_date,
         row_fees.charged_from_at,
-        row_fees.amount_cents
+        row_fees.amount_cents,
+        {# differences of a fee that no invoice carries are not settled #}
+        coalesce(charges.is_invoiceable, true) as is_invoiceable
     from row_fees
     left join charges
         on
@@ -250,13 +321,91 @@ counted as (
 
 ),
 
-settled as (
+{#
+  Other billed periods of the row as this close derives them once more. A commitment settles what was billed: with its own
+  invoice it counts of them what is settled with that, or with one before it, where late usage is. A period that is
+  restated counts all that became known after its invoice.
+#}
+other_periods as (
 
     select
         committed.moment_id,
-        {# an unknown amount leaves the true-up unknown too #}
-        case when count(*) = count(counted.amount_cents) then cast(sum(counted.amount_cents) as bigint) end
-            as amount_cents
+        committed.moment_state = 'restated' as is_restated,
+        others.moment_id as known_moment_id,
+        others.period_moment_id,
+        case when others.usage_from_at < others.usage_to_at then others.usage_from_at end as usage_from_at,
+        case
+            when committed.moment_state <> 'restated'
+                then
+                    customers.late_usage = 'adjust'
+                    and not others.is_rerated
+                    and others.next_billing_at <= committed.billing_at
+            when committed.is_rerated then others.is_rerated
+            else
+                others.is_rerated
+                or coalesce(others.next_billing_at, {{ end_of_time() }})
+                <= coalesce(committed.next_billing_at, {{ end_of_time() }})
+        end as is_counted,
+        {# known by the invoice, and not settled #}
+        committed.period_state <> 'finalized'
+        and (
+            others.is_rerated
+            or (customers.late_usage <> 'adjust' and coalesce(others.next_billing_at <= committed.billing_at, false))
+        ) as is_left_out,
+        row_number() over (
+            partition by committed.moment_id, others.period_moment_id
+            order by others.is_rerated desc, others.next_billing_at asc nulls last
+        ) as place
+    from committed
+    inner join billing_moments as others
+        on
+            committed.organization_id = others.organization_id
+            and committed.external_subscription_id = others.external_subscription_id
+            and committed.subscription_created_at = others.subscription_created_at
+            and others.moment_state = 'restated'
+            and coalesce(committed.period_moment_id, committed.moment_id) <> others.period_moment_id
+    inner join {{ ref('int_customers_resolved') }} as customers
+        on
+            committed.organization_id = customers.organization_id
+            and committed.external_customer_id = customers.external_customer_id
+
+),
+
+{# the last that counts, less the last that does not, or what was known before #}
+known_periods as (
+
+    select
+        counted_periods.*,
+        left_out.known_moment_id as left_out_moment_id
+    from (
+        select
+            other_periods.*,
+            max(case when other_periods.is_counted then other_periods.place end) over of_period as counted_place,
+            max(case when other_periods.is_left_out then other_periods.place end) over of_period as left_out_place
+        from other_periods
+        window of_period as (partition by other_periods.moment_id, other_periods.period_moment_id)
+    ) as counted_periods
+    left join other_periods as left_out
+        on
+            counted_periods.moment_id = left_out.moment_id
+            and counted_periods.period_moment_id = left_out.period_moment_id
+            and counted_periods.left_out_place = left_out.place
+    where
+        counted_periods.place = counted_periods.counted_place
+        and counted_periods.counted_place > coalesce(counted_periods.left_out_place, 0)
+
+),
+
+within as (
+
+    select
+        committed.moment_id as committed_moment_id,
+        committed.moment_state = 'restated' as is_restated,
+        committed.period_moment_id as committed_period_moment_id,
+        committed.billing_at,
+        committed.billed_close_id,
+        committed.usage_from_at,
+        counted.*
     from committed
     inner join counted
         on
@@ -265,21 +414,87 @@ settled as (
             and committed.subscription_created_at = counted.subscription_created_at
             and committed.commitment_from_date <= counted.counts_for_date
             and committed.commitment_to_date >= counted.counts_for_date
-            {# a period that is restated counts its fees, and its events paid in advance, as they are restated #}
-            and (
-                committed.moment_id = counted.moment_id
-                or (
-                    counted.period_moment_id is null
-                    and (
-                        committed.period_moment_id is null
-                        or (
-                            committed.period_moment_id <> counted.moment_id
-                            and coalesce(committed.usage_from_at <> counted.charged_from_at, true)
-                        )
+
+),
+
+contributions as (
+
+    {# a period that is restated counts its fees, and its events paid in advance, as they are restated #}
+    select
+        within.committed_moment_id,
+        within.amount_cents
+    from within
+    where
+        within.source = 'billed'
+        and (
+            within.committed_moment_id = within.moment_id
+            or (
+                within.period_moment_id is null
+                and (
+                    within.committed_period_moment_id is null
+                    or (
+                        within.committed_period_moment_id <> within.moment_id
+                        and coalesce(within.usage_from_at <> within.charged_from_at, true)
                     )
                 )
             )
-    group by committed.moment_id
+        )
+
+    union all
+
+    select
+        within.committed_moment_id,
+        within.amount_cents
+    from within
+    where
+        within.source = 'found'
+        and coalesce(within.committed_period_moment_id, within.committed_moment_id) <> within.moment_id
+        and (
+            within.is_settled
+            or (
+                within.is_restated
+                and coalesce(
+                    within.next_billing_at > within.billing_at, within.found_close_id > within.billed_close_id, false
+                )
+            )
+        )
+
+    union all
+
+    {# what this close makes of another period #}
+    select
+        within.committed_moment_id,
+        case when within.moment_id = known_periods.known_moment_id then 1 else -1 end * within.amount_cents
+            as amount_cents
+    from within
+    inner join known_periods
+        on
+            within.committed_moment_id = known_periods.moment_id
+            and (known_periods.is_restated or within.is_invoiceable)
+            and (
+                within.moment_id in (known_periods.known_moment_id, known_periods.left_out_moment_id)
+                or (
+                    known_periods.left_out_moment_id is null
+                    and within.period_moment_id is null
+                    and (
+                        within.moment_id = known_periods.period_moment_id
+                        or within.charged_from_at = known_periods.usage_from_at
+                    )
+                )
+            )
+
+),
+
+settled as (
+
+    select
+        contributions.committed_moment_id as moment_id,
+        {# an unknown amount leaves the true-up unknown too #}
+        case
+            when count(*) = count(contributions.amount_cents) then cast(sum(contributions.amount_cents) as bigint)
+        end as amount_cents
+    from contributions
+    group by contributions.committed_moment_id
 
 ),
 

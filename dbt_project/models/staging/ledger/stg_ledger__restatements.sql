@@ -16,6 +16,7 @@
         'to_date': 'date',
         'currency': 'varchar',
         'currency_exponent': 'integer',
+        'outcome': 'varchar',
         'units_difference': 'decimal(38,12)',
         'events_count_difference': 'bigint',
         'difference_amount_cents': 'bigint',
