@@ -83,7 +83,7 @@ def explain_usage(
     bucket = _bucket(charge, fee)
     group = tuple((json.loads(fee["group_values"]) if fee["group_values"] else {}).items())
     period = _period(moment, fee)
-    known = known_events(reader, charge, moment, fee, period)
+    known = known_events(reader, book, charge, moment, fee, period)
     readings = [
         reading
         for located in known

@@ -1,5 +1,5 @@
 {%- set columns = [
-    'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone', 'as_of',
+    'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone_history', 'as_of',
     'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
     'ended_by', 'usage_known_batch_id', 'metered_charge_id', 'plan_code', 'plan_effective_at', 'charge_code', 'charge_position', 'charge_name', 'charge_model',
     'is_pay_in_advance', 'is_invoiceable', 'is_prorated', 'min_amount_cents', 'applied_pricing_unit_code',

@@ -14,9 +14,9 @@ buckets as (
 
 ),
 
-timezone_offsets as (
+local_offsets as (
 
-    select * from {{ ref('stg_time__timezone_offsets') }}
+    select * from {{ ref('int_local_offsets') }}
 
 ),
 
@@ -26,20 +26,20 @@ readings as (
         readings.*,
         charge_windows.aggregation_type,
         case when charge_windows.is_prorated then charge_windows.prorated_to_date end as prorated_to_date,
-        timezone_offsets.utc_offset_seconds
+        local_offsets.utc_offset_seconds
     from {{ ref('int_event_readings') }} as readings
     inner join charge_windows
         on
             readings.moment_id = charge_windows.moment_id
             and readings.charge_code = charge_windows.charge_code
     {# a local date is needed for proration only #}
-    left join timezone_offsets
+    left join local_offsets
         on
             charge_windows.is_prorated
             and readings.is_in_period
-            and charge_windows.timezone = timezone_offsets.timezone
-            and readings.event_at >= timezone_offsets.valid_from_at
-            and readings.event_at < timezone_offsets.valid_to_at
+            and charge_windows.timezone_history = local_offsets.timezone_history
+            and readings.event_at >= local_offsets.valid_from_at
+            and readings.event_at < local_offsets.valid_to_at
 
 ),
 
