@@ -122,6 +122,16 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PricingUnit:
+    """What a line's prices are in where that is not the currency; ``conversion_rate`` is its worth in the major unit."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: str
+    conversion_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One fee.
 
@@ -130,7 +140,9 @@ class Line:
     the values that the line covers, or to None for all values; a filter of None is the default
     bucket. ``group`` maps a property to the one value of the line, None where events lack it.
     ``unit_amount`` is the exact price of a unit in the major unit, None where there is not one
-    price; ``price`` is one of another kind. ``precise_amount_cents`` is the amount before rounding.
+    price; ``price`` is one of another kind. With a ``pricing_unit`` prices and the amounts of tiers
+    are in that unit, those of the line in the currency. ``precise_amount_cents`` is the amount
+    before rounding.
     ``customer_id`` is given where the customer billed is not the one that used it: its child.
     """
 
@@ -155,6 +167,7 @@ class Line:
     group: Mapping[str, str | None] | None = None
     tiers: tuple[Tier, ...] = ()
     price: Price | None = None
+    pricing_unit: PricingUnit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,11 +39,12 @@ def major_units(amount_cents: int, exponent: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Formatter:
-    """Writes the figures of one invoice in one language and one currency."""
+    """Writes the figures of one invoice in one language and one currency; prices in a ``pricing_unit``, where one is given."""
 
     locale: Locale
     currency: str
     currency_exponent: int
+    pricing_unit: str | None = None
 
     def money(self, amount_cents: int) -> str:
         """Write an amount in minor units with exactly the currency's decimals."""
@@ -51,6 +52,8 @@ class Formatter:
 
     def price(self, amount: Decimal) -> str:
         """Write an exact amount in major units with all its decimals, the currency's at least."""
+        if self.pricing_unit is not None:
+            return f"{self.number(amount)}\N{NO-BREAK SPACE}{self.pricing_unit}"
         return self._currency(amount, fraction_digits(amount))
 
     def subtotal(self, amount: Decimal) -> str:

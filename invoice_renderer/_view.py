@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from invoice_renderer._document import (
@@ -284,22 +284,30 @@ class _Viewer:
     def _line(self, line: Line, *, has_filters: bool, is_under_heading: bool) -> LineView:
         labels = tuple(self._labels(line))
         remarks = tuple(self._remarks(line, has_filters=has_filters))
-        price = line.unit_amount
+        price, formatter = line.unit_amount, self._prices_of(line)
         needs_name = not is_under_heading or not (labels or remarks)
         return LineView(
             name=_name(line.name) if needs_name else None,
             labels=labels,
             remarks=remarks,
-            units=self.formatter.number(line.units),
-            unit_price=None if price is None else self.formatter.price(price),
+            units=formatter.number(line.units),
+            unit_price=None if price is None else formatter.price(price),
             unit_price_remark=self._price(line),
-            tax_rate=self.formatter.percent(line.tax_rate),
-            amount=self.formatter.money(line.amount_cents),
-            tiers=tuple(self._tier(tier) for tier in line.tiers),
+            tax_rate=formatter.percent(line.tax_rate),
+            amount=formatter.money(line.amount_cents),
+            tiers=tuple(self._tier(tier, formatter) for tier in line.tiers),
+        )
+
+    def _prices_of(self, line: Line) -> Formatter:
+        """What writes the prices of a line: in the currency, or in the unit that it is priced in."""
+        return (
+            self.formatter
+            if line.pricing_unit is None
+            else replace(self.formatter, pricing_unit=line.pricing_unit.name)
         )
 
     def _price(self, line: Line) -> str:
-        price, formatter = line.price, self.formatter
+        price, formatter = line.price, self._prices_of(line)
         if price is not None and price.rate is not None:
             return formatter.percent(price.rate)
         if price is not None and price.package_size is not None and price.package_amount is not None:
@@ -307,8 +315,8 @@ class _Viewer:
             return self.words("package_price", amount=formatter.price(price.package_amount), size=size)
         return self.words("tiered") if line.tiers else "–"
 
-    def _price_remarks(self, price: Price) -> Iterable[str]:
-        words, formatter = self.words, self.formatter
+    def _price_remarks(self, price: Price, formatter: Formatter) -> Iterable[str]:
+        words = self.words
         if price.fixed_amount:
             yield words("fixed_per_event", amount=formatter.price(price.fixed_amount))
         if price.event_min_amount is not None:
@@ -338,7 +346,10 @@ class _Viewer:
             count = self.formatter.number(line.events_count)
             yield self.words.counted("events", line.events_count, count=count)
         if line.price is not None:
-            yield from self._price_remarks(line.price)
+            yield from self._price_remarks(line.price, self._prices_of(line))
+        if line.pricing_unit is not None:
+            worth = self.formatter.price(line.pricing_unit.conversion_rate)
+            yield self.words("pricing_unit", unit=line.pricing_unit.name, amount=worth)
 
     def _is_invoice_period(self, line: Line) -> bool:
         period = self.invoice.period
@@ -347,8 +358,8 @@ class _Viewer:
             period.to_date,
         )
 
-    def _tier(self, tier: Tier) -> TierView:
-        formatter, words = self.formatter, self.words
+    def _tier(self, tier: Tier, formatter: Formatter) -> TierView:
+        words = self.words
         from_value = formatter.number(tier.from_value)
         if tier.to_value is None:
             span = words("tier_above", from_value=from_value)
@@ -422,7 +433,7 @@ class _Viewer:
     def _terms(self) -> Iterable[str]:
         due = self.formatter.day(self.invoice.payment_due_date)
         days = self.invoice.net_payment_term
-        if self.invoice.totals.total_amount_cents <= 0:
+        if self._due_cents() <= 0:
             yield self.words("payment_terms_nothing_due")
         elif days:
             count = self.formatter.number(days)

@@ -1,14 +1,18 @@
 """Options and output that several subcommands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 
+from dagster_project.lib.close import HeldCustomer
 from dagster_project.lib.progress import Pace
 from dagster_project.lib.warehouse import Warehouse, open_warehouse
+from dagster_project.lib.words import plural
 from dagster_project.settings import Settings, load_settings
+
+HELD_SHOWN = 20
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -56,8 +60,9 @@ class ConsoleProgress:
         console.print(f"  [green]done[/green] in {seconds:.1f} s")
 
 
-def amount_text(cents: int, exponent: int) -> str:
-    """An amount in minor units as digits with the currency's decimals and thin groups."""
-    sign = "-" if cents < 0 else ""
-    whole, fraction = divmod(abs(cents), 10**exponent)
-    return f"{sign}{whole:,}" + (f".{fraction:0{exponent}d}" if exponent else "")
+def held_texts(held: Sequence[HeldCustomer]) -> Iterator[str]:
+    """Who waits and why, a line a customer."""
+    for organization, customer, rule, count in held[:HELD_SHOWN]:
+        yield f"{organization} / {customer}: {rule} ({plural(count, 'row')})"
+    if len(held) > HELD_SHOWN:
+        yield f"and {plural(len(held) - HELD_SHOWN, 'more customer')}"

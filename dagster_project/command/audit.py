@@ -7,11 +7,12 @@ from dagster_project.lib.audit import audit as audit_warehouse
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import warehouse_lock
+from dagster_project.lib.words import plural
 
 _SHOWN = 20
 
 
-@click.command()
+@click.command(short_help="Prove that nothing finalised was changed since.")
 @warehouse_option
 @click.option("--no-documents", is_flag=True, help="Do not read the files of the documents.")
 @click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
@@ -27,11 +28,12 @@ def audit(warehouse_location: str | None, no_documents: bool, wait: float) -> No
     ):
         report = audit_warehouse(warehouse, store, progress=progress, with_documents=not no_documents)
     console.print(
-        f"{report.closes_count} closes, {report.rows_count:,} rows of the ledger and "
-        f"{report.documents_count:,} documents verified"
+        f"{plural(report.closes_count, 'close')}, {plural(report.rows_count, 'row')} of the ledger and "
+        f"{plural(report.documents_count, 'document')} verified"
     )
     if report.unsealed_count:
-        console.print(f"{report.unsealed_count} closes were made by a version without seals and are not covered")
+        unsealed = plural(report.unsealed_count, "close was", "closes were")
+        console.print(f"{unsealed} made by a version without seals and not covered")
     if not report.wrong:
         console.print("[green]Everything is as it was finalised.[/green]")
         return

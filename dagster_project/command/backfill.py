@@ -8,7 +8,6 @@ from rich.table import Table
 
 from dagster_project.command._options import (
     ConsoleProgress,
-    amount_text,
     chosen_warehouse,
     console,
     warehouse_option,
@@ -17,9 +16,10 @@ from dagster_project.command.reproduce import show_rederivation
 from dagster_project.lib.close import Rederivation, parse_time, rederive, withdraw
 from dagster_project.lib.close import backfill as land
 from dagster_project.lib.warehouse import warehouse_lock
+from dagster_project.lib.words import amount_text, plural
 
 
-@click.command()
+@click.command(short_help="Land a past period, see what it changes, or take it back.")
 @click.option("--book", type=click.Path(path_type=Path), help="The book with the files of the period.")
 @click.option("--as-of", metavar="TIME", help="Preview billing up to this time (default: now).")
 @click.option("--undo", is_flag=True, help="Take back what was landed last, while no close has known it.")
@@ -38,7 +38,7 @@ def backfill(
         if book is None:
             taken = withdraw(warehouse, now=now, reason=reason)
             console.print(
-                f"Batch {taken.batch_id} was taken back: {taken.files_count} files, {taken.landed_count:,} events"
+                f"Batch {taken.batch_id} was taken back: {plural(taken.files_count, 'file')}, {plural(taken.landed_count, 'event')}"
             )
             return
         moment = parse_time(as_of, "--as-of") if as_of else now
@@ -49,7 +49,6 @@ def backfill(
         result = rederive(
             warehouse, settings.home, close_id=None, as_of=moment, known_at=None, now=now, progress=progress
         )
-        console.print("[bold]What the next close would finalise[/bold]")
         show_rederivation(result)
         _show_restatements(result)
     console.print(

@@ -7,10 +7,11 @@ import click
 from rich.table import Table
 
 from dagster_project.command._options import (
+    HELD_SHOWN,
     ConsoleProgress,
-    amount_text,
     chosen_warehouse,
     console,
+    held_texts,
     warehouse_option,
 )
 from dagster_project.command.reproduce import show_rederivation
@@ -18,10 +19,11 @@ from dagster_project.lib.close import CloseReport, CloseRequest, parse_time, red
 from dagster_project.lib.close import close as close_period
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from dagster_project.lib.words import amount_text, plural
 from dagster_project.settings import Settings
 
 
-@click.command()
+@click.command(short_help="Land a book, bill what is due, finalise it, make documents.")
 @click.option(
     "--book",
     type=click.Path(path_type=Path),
@@ -107,7 +109,6 @@ def _try_close(
             progress=progress,
             override_reason=override_reason,
         )
-    console.print(f"Close {result.scope.close_id} would finalise {len(result.differences)} invoices:")
     show_rederivation(result)
 
 
@@ -127,10 +128,10 @@ def show_report(report: CloseReport) -> None:
         files = report.landing.files
         table.add_row(
             "landed now",
-            f"{sum(file.landed_count for file in files):,} events "
-            f"of {sum(file.lines_count for file in files):,} lines, "
-            f"{sum(file.duplicates_count for file in files):,} duplicates, "
-            f"{sum(file.conflicts_count for file in files):,} conflicts, "
+            f"{plural(sum(file.landed_count for file in files), 'event')} "
+            f"of {plural(sum(file.lines_count for file in files), 'line')}, "
+            f"{plural(sum(file.duplicates_count for file in files), 'duplicate')}, "
+            f"{plural(sum(file.conflicts_count for file in files), 'conflict')}, "
             f"{sum(file.rejected_count for file in files):,} rejected",
         )
     table.add_row("events", ", ".join(f"{count:,} {fate}" for fate, count in report.fates.items()) or "none")
@@ -138,19 +139,19 @@ def show_report(report: CloseReport) -> None:
     passed = sum(check.passed for check in checks)
     table.add_row(
         "checks",
-        f"{passed} of {len(checks)} passed; {len(report.failed_tests)} tests of the marts failed",
+        f"{passed} of {len(checks)} passed; {plural(len(report.failed_tests), 'test')} of the marts failed",
     )
     for check in checks:
         if not check.passed:
             table.add_row(f"  {check.level}", f"{check.name}: {check.observed}")
     for test in report.failed_tests:
         table.add_row("  test", test)
-    for organization, customer, rule, count in report.held[:20]:
-        table.add_row("  held", f"{organization} / {customer}: {rule} ({count} rows)")
-    if len(report.held) > 20:
-        table.add_row("  held", f"and {len(report.held) - 20} more customers: see marts.rpt_held_customers")
-    table.add_row("documents", f"{report.documents_count} invoices rendered")
-    table.add_row("outbox", f"{report.messages_count} messages queued")
+    for words in held_texts(report.held):
+        table.add_row("  held", words)
+    if len(report.held) > HELD_SHOWN:
+        table.add_row("  held", "all of them: marts.rpt_held_customers")
+    table.add_row("documents", f"{plural(report.documents_count, 'document')} rendered")
+    table.add_row("outbox", f"{plural(report.messages_count, 'message')} queued")
     if report.published is not None:
         table.add_row("marts", str(report.published))
     table.add_row("report", str(report.report))

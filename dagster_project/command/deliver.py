@@ -15,7 +15,7 @@ from dagster_project.lib.webhooks import DeliverySummary, Gate, HttpTransport, l
 from dagster_project.lib.webhooks import deliver as deliver_due
 
 
-@click.command()
+@click.command(short_help="Send the webhooks that are due, or send them again.")
 @warehouse_option
 @click.option("--endpoints", type=click.Path(path_type=Path), help="endpoints.yaml: who is told.")
 @click.option("--limit", default=1000, show_default=True, help="Most deliveries to try.")

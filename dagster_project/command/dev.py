@@ -17,9 +17,9 @@ concurrency:
 """
 
 
-@click.command()
+@click.command(short_help="Open Dagster's UI on this machine.")
 @warehouse_option
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, show_default=True, help="Port of the UI on loopback.")
 @click.option("--book", type=click.Path(path_type=Path), help="Book that the close lands.")
 def dev(warehouse_location: str | None, port: int, book: Path | None) -> None:
     """Open Dagster's UI (http://127.0.0.1:PORT) on this project; stop it with Ctrl-C."""

@@ -12,6 +12,7 @@ from dagster_project.lib.close import lost_totals
 from dagster_project.lib.errors import MeterhouseError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from dagster_project.lib.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Finding:
     advice: str | None = None
 
 
-@click.command()
+@click.command(short_help="Say what this machine, the warehouse or the outbox lacks.")
 @warehouse_option
 def doctor(warehouse_location: str | None) -> None:
     """Check Python, native libraries, fonts, the warehouse, its lock, its ledger and the outbox."""
@@ -98,12 +99,12 @@ def _warehouse(warehouse: Warehouse) -> Iterator[Finding]:
     except MeterhouseError as error:
         yield Finding("warehouse", str(warehouse), str(error))
         return
-    yield Finding("warehouse", f"{warehouse}: {batches} batches, {events:,} events")
-    yield Finding("ledger", f"{closes[0]} closes, {closes[1]} invoices")
+    yield Finding("warehouse", f"{warehouse}: {plural(batches, 'batch', 'batches')}, {plural(events, 'event')}")
+    yield Finding("ledger", f"{plural(closes[0], 'close')}, {plural(int(closes[1]), 'invoice')}")
     ties = torn == 0 and int(marked) == events
     yield Finding(
         "control totals",
-        f"{int(marked):,} events by the files' marks, {events:,} in the table",
+        f"{plural(int(marked), 'event')} by the files' marks, {events:,} in the table",
         None if ties else "Events are missing or doubled: restore the warehouse from a backup before closing.",
     )
     yield _outside(warehouse)

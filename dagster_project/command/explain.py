@@ -3,7 +3,6 @@
 import click
 
 from dagster_project.command._options import (
-    amount_text,
     chosen_warehouse,
     console,
     warehouse_option,
@@ -11,9 +10,10 @@ from dagster_project.command._options import (
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.explain import InvoiceExplanation, LineExplanation, explain_invoice
 from dagster_project.lib.warehouse import warehouse_lock
+from dagster_project.lib.words import amount_text, plural
 
 
-@click.command()
+@click.command(short_help="Show how the amounts of an invoice came about.")
 @click.argument("invoice_number")
 @click.option("--line", type=int, help="Only this line.")
 @click.option("--organization", help="The organisation, where several have the number.")
@@ -89,13 +89,13 @@ def _show_verdict(explained: LineExplanation, recomputed: str) -> None:
     verdict = "agrees" if explained.agrees else "DIFFERS"
     units = explained.recomputed_units
     if units is not None and units != explained.fee["units"]:
-        recomputed += f" for {units} units in place of {explained.fee['units'].normalize():f}"
+        recomputed += f" for {units} units in place of {explained.fee['units'].normalize():,f}"
     console.print(f"  computed again: {recomputed} ({verdict})", markup=False)
 
 
 def _show_events(explained: LineExplanation) -> None:
     for event in explained.events:
         place = f"{event.file_path}:{event.line_number}" if event.file_path else "no file"
-        console.print(f"    {event.event_at}  {event.transaction_id}  {event.value}  ({place})", markup=False)
+        console.print(f"    {event.event_at} UTC  {event.transaction_id}  {event.value}  ({place})", markup=False)
     if explained.events_total > len(explained.events):
-        console.print(f"    and {explained.events_total - len(explained.events):,} more events")
+        console.print(f"    and {plural(explained.events_total - len(explained.events), 'more event')}")

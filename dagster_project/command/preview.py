@@ -2,11 +2,12 @@
 
 import click
 
-from dagster_project.command._options import amount_text, chosen_warehouse, console, warehouse_option
+from dagster_project.command._options import chosen_warehouse, console, warehouse_option
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.exact import ALL_FILTER_VALUES
 from dagster_project.lib.preview import InvoicePreview, preview_invoices
 from dagster_project.lib.warehouse import warehouse_lock
+from dagster_project.lib.words import amount_text, plural
 
 _STATES = {
     "draft": "draft, waits for its grace period",
@@ -14,7 +15,7 @@ _STATES = {
 }
 
 
-@click.command()
+@click.command(short_help="Show the invoice that a subscription would get now.")
 @click.argument("subscription")
 @click.option("--organization", help="The organisation, where several have the subscription.")
 @warehouse_option
@@ -46,20 +47,20 @@ def _show(preview: InvoicePreview) -> None:
 
     console.print(
         f"invoice of {invoice['organization_id']}, customer {invoice['external_customer_id']}, as of "
-        f"{invoice['as_of']} UTC ({_STATES[invoice['invoice_state']]})",
+        f"{invoice['as_of']:%Y-%m-%d %H:%M:%S} UTC ({_STATES[invoice['invoice_state']]})",
         markup=False,
         style="bold",
     )
-    console.print(f"billed at {invoice['billing_at']} UTC, dated {invoice['issuing_date']}")
+    console.print(f"billed at {invoice['billing_at']:%Y-%m-%d %H:%M:%S} UTC, dated {invoice['issuing_date']}")
     for line in preview.lines:
         which = {**(line["filter_values"] or {}), **(line["group_values"] or {})}
         where = "".join(f" {key}={_value_text(value)}" for key, value in which.items())
         name = f"minimum of {line['fee_name']}" if line["fee_type"] == "true_up" else line["fee_name"]
         quantity = ""
         if line["fee_type"] in {"charge", "fixed_charge"}:
-            quantity = f"{line['units'].normalize():f} {'unit' if line['units'] == 1 else 'units'}"
+            quantity = f"{line['units'].normalize():,f} {'unit' if line['units'] == 1 else 'units'}"
         if line["fee_type"] == "charge":
-            quantity += f" from {line['events_count']:,} {'event' if line['events_count'] == 1 else 'events'}"
+            quantity += f" from {plural(line['events_count'], 'event')}"
         console.print(
             f"  {line['line_number']}  {line['subscription_name'] or line['external_subscription_id']}  "
             f"{name}{where}, {line['from_date']} to {line['to_date']}: {quantity}{', ' if quantity else ''}"

@@ -16,9 +16,10 @@ from dagster_project.lib.errors import InputError
 from dagster_project.lib.ledger import find_invoice, issued_invoice_ids, void_document_ids
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import warehouse_lock
+from dagster_project.lib.words import plural
 
 
-@click.command()
+@click.command(short_help="Make the documents of committed invoices again.")
 @click.argument("numbers", nargs=-1, metavar="[INVOICE_NUMBER]...")
 @click.option("--all", "everything", is_flag=True, help="Every committed invoice.")
 @warehouse_option
@@ -46,4 +47,4 @@ def render(numbers: tuple[str, ...], everything: bool, warehouse_location: str |
             progress=ConsoleProgress(),
             invoice_ids=wanted,
         )
-    console.print(f"{count} invoices rendered to {out or settings.documents}")
+    console.print(f"{plural(count, 'invoice')} rendered to {out or settings.documents}")

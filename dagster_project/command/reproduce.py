@@ -9,20 +9,21 @@ from rich.table import Table
 
 from dagster_project.command._options import (
     ConsoleProgress,
-    amount_text,
     chosen_warehouse,
     console,
+    held_texts,
     warehouse_option,
 )
 from dagster_project.lib.close import Rederivation, parse_time, rederive
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
+from dagster_project.lib.words import amount_text, plural
 
 _SHOWN = 30
 
 
-@click.command()
+@click.command(short_help="Derive a past close again and compare to the byte.")
 @click.argument("close_id", type=int, metavar="CLOSE")
 @click.option("--as-of", metavar="TIME", help="Bill up to another time than the close did.")
 @click.option(
@@ -62,11 +63,11 @@ def reproduce(
 
 
 def show_rederivation(result: Rederivation) -> None:
-    """Print what came out, invoice by invoice where it differs."""
+    """Print what came out: of a past close the invoices that differ, of the next one all of them, and who waits."""
     if result.is_past and result.is_equal:
         rows = sum(count for count, _ in result.derived.values())
         console.print(
-            f"Close {result.scope.close_id} came out again to the byte: {rows:,} rows, every hash as recorded."
+            f"Close {result.scope.close_id} came out again to the byte: {plural(rows, 'row')}, every hash as recorded."
         )
         return
     if result.is_past:
@@ -78,16 +79,26 @@ def show_rederivation(result: Rederivation) -> None:
             }
         )
         console.print(f"Close {result.scope.close_id} comes out otherwise in {', '.join(tables)}.")
-    table = Table("organisation", "customer", "invoice", "recorded", "derived")
+    else:
+        console.print(f"Close {result.scope.close_id} would finalise {plural(len(result.differences), 'invoice')}.")
+    table = Table("organisation", "customer", "invoice", *(("recorded", "derived") if result.is_past else ("total",)))
     for row in result.differences[:_SHOWN]:
+        totals = (row.recorded_total_cents, row.derived_total_cents)
         amounts = [
             "" if cents is None else f"{amount_text(cents, row.exponent)} {row.currency}"
-            for cents in (row.recorded_total_cents, row.derived_total_cents)
+            for cents in (totals if result.is_past else totals[1:])
         ]
         table.add_row(row.organization_id, row.external_customer_id, row.number or "", *amounts)
-    console.print(table if result.differences else "No invoice differs.")
+    if result.differences:
+        console.print(table)
+    elif result.is_past:
+        console.print("No invoice differs.")
     if len(result.differences) > _SHOWN:
-        console.print(f"and {len(result.differences) - _SHOWN} more invoices")
+        console.print(f"and {plural(len(result.differences) - _SHOWN, 'more invoice')}")
+    if result.held and not result.is_past:
+        console.print(f"{plural(len(result.held), 'customer')} would wait:")
+        for words in held_texts(result.held):
+            console.print(f"  {words}", markup=False)
 
 
 def _documents(result: Rederivation, warehouse: Warehouse, out: Path) -> int:
@@ -112,5 +123,8 @@ def _documents(result: Rederivation, warehouse: Warehouse, out: Path) -> int:
                     equal += 1
                 elif known is not None:
                     differing += 1
-    console.print(f"{equal} documents equal those on record, {differing} differ; written to {out}")
+    console.print(
+        f"{plural(equal, 'document equals', 'documents equal')} those on record, "
+        f"{plural(differing, 'differs', 'differ')}; written to {out}"
+    )
     return differing

@@ -14,7 +14,7 @@ from dagster_project.lib.verify import CaseResult, VerifyRequest, verify_cases
 _DIFFERENCES_SHOWN = 12
 
 
-@click.command()
+@click.command(short_help="Run billing cases and print every difference.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @warehouse_option
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as JSON.")

@@ -487,7 +487,7 @@ def test_a_package_is_billed_with_its_first_unit(session: Session, macros: dict[
 
 
 def test_a_percentage_charges_units_and_events_above_the_free_ones(session: Session, macros: dict[str, Any]) -> None:
-    """rating.md 6.6: no fixed amount at zero units; exact, cut once at the 24th decimal, null when it is too large."""
+    """No fixed amount at zero units; exact, cut once at the 24th decimal, null when it is too large."""
     largest = Decimal("999999999.999999999999")
     rows = [
         # units, rest, free units, rate, events, free events, fixed amount
@@ -581,7 +581,7 @@ def test_minor_units_become_the_major_unit_or_null(session: Session, macros: dic
 
 
 def test_custom_units_are_rounded_before_and_after_conversion(session: Session, macros: dict[str, Any]) -> None:
-    """rating.md 12: to the unit's decimals first, then times the rate; a charge in the currency stays as it is."""
+    """To the unit's decimals first, then times the rate; a charge in the currency stays as it is."""
     rows: list[tuple[Decimal, str | None, int | None, Decimal | None]] = [
         (Decimal("1.005"), None, None, None),
         (Decimal("2.5"), "credits", 0, Decimal("0.1")),

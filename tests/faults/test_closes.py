@@ -242,6 +242,7 @@ def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
             )
             assert again.derived == again.recorded
             assert again.differences == ()
+            assert again.held == story.reports[close_id - 1].held
         # with what is known now, the late event is on the invoice of `clean`, and nothing else changes
         now = rederive(
             story.warehouse,

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -258,14 +257,12 @@ def test_what_a_dead_close_left_running_in_the_server_is_ended_by_the_next(postg
 
     killed(leave_an_orphan)
     told: list[str] = []
-    began = time.monotonic()
     with (
         warehouse_lock(warehouse, purpose="next close", timeout_seconds=20, waiting=told.append),
         warehouse.connect() as session,
     ):
         session.execute("create table orphan_raw.held (number bigint)")
         session.execute("drop schema orphan_raw cascade")
-    assert time.monotonic() - began < 20
     assert any("dead process" in text for text in told)
 
 

@@ -112,6 +112,25 @@ def test_prints_rates_packages_and_what_is_free(make_invoice: Callable[..., Data
     assert page.row("0 – 1,000")[1:] == ["1,000", "1.5%", "", "€17.00"]
 
 
+def test_prices_in_a_unit_of_their_own_are_not_written_in_the_currency(
+    make_invoice: Callable[..., Data], make_line: Any
+):
+    # 5 x 0.2857 are 1.4285 tokens, rounded to 1.43, at 2.5 each 3.575: 3.58
+    token = {"name": "Token", "conversion_rate": "2.5"}
+    tiers = [
+        {"from_value": "0", "to_value": None, "units": "5", "per_unit_amount": "0.2857", "rate": None,
+         "flat_amount": "1", "amount": "2.4285"},
+    ]  # fmt: skip
+    priced = make_line(code="t", name="Calls", units="5", events_count=5, unit_amount="0.2857", pricing_unit=token)
+    ranged = make_line(code="r", name="Ranges", unit_amount=None, tiers=tiers, pricing_unit=token)
+    page = page_of(make_invoice([priced, ranged]))
+    space = "\N{NO-BREAK SPACE}"
+    assert page.row("Calls")[:3] == ["Calls 1 Token = €2.50", "5", f"0.2857{space}Token"]
+    assert page.row("From 0")[:3] == [f"From 0 + flat fee 1{space}Token", "5", f"0.2857{space}Token"]
+    assert page.row("From 0")[-1] == f"2.4285{space}Token"
+    assert page.row("Calls")[-1].startswith("€")
+
+
 def test_groups_by_subscription_then_charge(typical: Data):
     starts = [row[0] for row in page_of(typical).rows]
     order = ["Scale plan, production", "Scale plan", "API calls", "Object storage", "Premium supp"]
@@ -171,7 +190,10 @@ def test_a_plain_invoice_has_no_empty_parts(make_invoice: Callable[..., Data], m
 
 def test_a_draft_and_a_void_invoice_say_so(dinar: Data):
     assert "Draft" in page_of(dinar).text
-    assert "Void" in page_of({**dinar, "status": "voided"}).text
+    void = page_of({**dinar, "status": "voided"}).text
+    assert "Void" in void
+    assert "Payable" in page_of(dinar).text
+    assert "Payable" not in void
     assert "KWD\N{NO-BREAK SPACE}1,235.046" in page_of(dinar).text
 
 

@@ -544,7 +544,7 @@ def _looks(given: dict[str, Any]) -> Iterator[Line]:
 def _top_up_below(
     draw: random.Random, given: dict[str, Any], customer: Customer, at: datetime, crossings: list[tuple[str, Invoice]]
 ) -> list[Line]:
-    """What the rule of the only wallet does, last of what happens at an instant (section 7.3)."""
+    """What the rule of the only wallet does, last of what happens at an instant."""
     [wallet], [row] = customer.wallets, given["wallets"]
     [rule] = row["recurring_transaction_rules"]
     if wallet.is_ended or wallet.topped_up_at == at or at >= datetime.fromisoformat(rule["expiration_at"]):

@@ -1,6 +1,7 @@
 """From fees to the total by exact fractions, one customer and one step at a time: what settlement must give.
 
-Written from semantics/invoice.md alone. Amounts are minor units; shares have five decimals where the text says so.
+Written from the rules alone (docs/billing-rules.md, Invoice and From fees to the total). Amounts are minor units; shares
+have five decimals where the text says so.
 """
 
 from collections.abc import Iterable, Sequence
@@ -195,7 +196,7 @@ class Customer:
             self._use_wallets(invoice)
 
     def _credit_progressive(self, invoice: Invoice, charged: Invoice, fees: list[Fee]) -> None:
-        """What a threshold invoice charged, up to the lines of its charges; the excess is a note on it (section 3.3, 3.4)."""
+        """What a threshold invoice charged, up to the lines of its charges; the excess is a note on it."""
         noted = sum(note.credit for note in charged.notes)
         open_amount = max(0, charged.fees_amount - charged.coupons - charged.given - noted)
         own = {fee.code: fee for fee in fees}
@@ -350,7 +351,7 @@ class Customer:
 def thresholds_reached(
     fixed: Sequence[int], recurring: int | None, *, invoiced: int, billed: int, current: int
 ) -> bool:
-    """Whether usage of `current` reaches a threshold (section 3.1); `billed` of it is on the period's last invoice of its kind.
+    """Whether usage of `current` reaches a threshold; `billed` of it is on the period's last invoice of its kind.
 
     `invoiced` are the charges of the periods before.
     """

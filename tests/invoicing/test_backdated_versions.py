@@ -1,7 +1,7 @@
 """A version that lands after periods it is in force for: `restatement` shows what one close that knew it would have billed.
 
-Each book is billed twice in one warehouse, as two organisations: `told_late` has closed its first months when the version
-lands, `told_in_time` lands whole and closes once. What was billed, with the differences, must come to the same line by
+Each book is billed twice in one warehouse, as two organisations: one has closed its first months when the version
+lands, the other lands whole and closes once. What was billed, with the differences, must come to the same line by
 line; figures beside each book say what the differences are.
 """
 
@@ -29,7 +29,7 @@ from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Session, Warehouse
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-FIRST, SECOND = datetime(2024, 4, 1, 6, tzinfo=UTC), datetime(2024, 5, 1, 6, tzinfo=UTC)
+FIRST, SECOND = datetime(2024, 4, 15, 6, tzinfo=UTC), datetime(2024, 5, 1, 6, tzinfo=UTC)
 # month, type of fee, code: the sum of the differences in cents
 Differences = Mapping[tuple[str, str, str], int]
 
@@ -250,7 +250,8 @@ STORIES = {
         {("02", "charge", "calls"): 800, ("03", "charge", "calls"): 800},
     ),
     "charges_in_advance": Story(
-        "an event of 20 calls and one of 5 units a month; units are renewed: 10 with March's bill, 15 with April's",
+        "an event of 20 calls and one of 5 units a month; units are renewed: 10 with March's bill, 15 with April's. April's "
+        "events were charged before the version came: found when April is billed",
         given(plan(charges=[charge("calls", "0.1", pay_in_advance=True), charge("level", "1", pay_in_advance=True)])),
         {
             "plans": [
@@ -266,6 +267,8 @@ STORIES = {
             ("03", "charge", "calls"): 100,
             ("02", "charge", "level"): 250 + 500,
             ("03", "charge", "level"): 250 + 750,
+            ("04", "charge", "calls"): 100,
+            ("04", "charge", "level"): 250,
         },
     ),
     "usage_billed_monthly": Story(

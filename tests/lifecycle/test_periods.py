@@ -21,7 +21,7 @@ MONTHS = {"monthly": 1, "quarterly": 3, "semiannual": 6, "yearly": 12}
 
 
 def is_start(day: date, interval: str, anchor: date) -> bool:
-    """Whether a period of an anchor begins on a day (semantics/lifecycle.md 1.1)."""
+    """Whether a period of an anchor begins on a day (docs/billing-rules.md, Time)."""
     if interval == "weekly":
         return day.weekday() == anchor.weekday()
     last = ((day.replace(day=28) + 4 * DAY).replace(day=1) - DAY).day

@@ -47,7 +47,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """A combination that the catalogue allows: rating.md 2, 4, 6 and 7."""
+    """A combination that the catalogue allows: docs/billing-rules.md, Usage and Prices."""
 
     aggregation: str
     model: str

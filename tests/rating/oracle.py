@@ -1,4 +1,4 @@
-"""What a case must be charged for usage, worked out from semantics/rating.md alone, with exact fractions.
+"""What a case must be charged for usage, worked out from the written rules alone, in exact fractions.
 
 Event by event and bucket by bucket, in plain loops: nothing here knows how the warehouse does it. Covered are
 subscriptions of one row (no plan changes) in any timezone, calendar or anniversary, ended or not, with every
@@ -322,7 +322,7 @@ class _Subscription:
 
 
 class _Advance:
-    """A charge paid in advance over one period: rating.md 7."""
+    """A charge paid in advance over one period: docs/billing-rules.md, Prices."""
 
     def __init__(self, subscription: _Subscription, charge: Charge, period: BilledPeriod) -> None:
         self.subscription, self.charge, self.period = subscription, charge, period

@@ -1,4 +1,4 @@
-"""The expressions of metrics, evaluated by recursive descent: rating.md section 2, Expressions."""
+"""The expressions of metrics, evaluated by recursive descent: docs/billing-rules.md, Usage, Expressions."""
 
 import re
 from collections.abc import Mapping

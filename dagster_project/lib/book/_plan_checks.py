@@ -1,6 +1,6 @@
 """Is a plan consistent: charge models, their properties, ranges, filters.
 
-Rules: semantics/rating.md sections 2, 4, 5.2, 6 to 8, and semantics/lifecycle.md section 9.
+Rules: docs/billing-rules.md, Usage, Prices, Exactness and Life cycle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -175,7 +175,7 @@ def _check_charge(
 
 
 def _check_aggregation(charge: Charge, metric: BillableMetric, name: str, place: Place, problems: Problems) -> None:
-    """Which models, terms and proration an aggregation allows: rating.md sections 4, 6 and 7."""
+    """Which models, terms and proration an aggregation allows: docs/billing-rules.md, Usage and Prices."""
     model, aggregation = charge.charge_model, metric.aggregation_type
     of = f"metric {metric.code} is {aggregation} ({name})"
     if model == "dynamic" and aggregation != "sum_agg":
@@ -199,7 +199,7 @@ def _check_aggregation(charge: Charge, metric: BillableMetric, name: str, place:
 
 
 def _check_fixed_charge(plan: Plan, charge: FixedCharge, place: Place, problems: Problems) -> None:
-    """Semantics/lifecycle.md section 9."""
+    """What a fixed charge may combine: docs/billing-rules.md, Life cycle."""
     name = f"fixed charge {charge.code} of plan {plan.code}"
     if charge.pay_in_advance and charge.charge_model == "volume":
         problems.add(place, f"false: a volume price cannot be paid in advance ({name})", "pay_in_advance")
@@ -232,7 +232,7 @@ def _check_properties(model: str, properties: Properties, name: str, place: Plac
 
 
 def _check_ranges(ranges: Sequence[PricedRange | PercentageRange], name: str, place: Place, problems: Problems) -> None:
-    """Rating.md section 6.2, Validation."""
+    """Ranges follow each other without gap or overlap, from zero, the last one open."""
     previous: Decimal | None = None
     for index, item in enumerate(ranges):
         label = f"({name}, range {index + 1})"
@@ -287,7 +287,7 @@ def _check_filter(
 def _check_overlaps(
     charge: Charge, metrics: Sequence[BillableMetric], name: str, place: Place, problems: Problems
 ) -> None:
-    """Filters with the same keys that overlap in part bill an event twice, but in advance: rating.md sections 7, 8."""
+    """Filters with the same keys that overlap in part bill an event twice, but in advance: docs/billing-rules.md, Usage."""
     if charge.pay_in_advance:
         return
     listed = _filter_values(metrics)

@@ -2,7 +2,7 @@
 
 JSON is strict (a number is a number, a decimal is a text). In formats whose scalars are text (YAML,
 CSV, Parquet; the validation context has `text`) integers, booleans and decimals are read from their
-text. Sizes and forms: docs/book.md, "Sizes", and semantics/rating.md section 5.2.
+text. Sizes and forms: docs/book.md, "Sizes", and docs/billing-rules.md, Exactness.
 """
 
 import json
@@ -172,7 +172,7 @@ def _decimal(
 
 
 def _credits(value: Any) -> Decimal:
-    """Wallet credits, cut after 12 decimals: they are cut to 5 before use (invoice.md 7.2)."""
+    """Wallet credits, cut after 12 decimals: they are cut to 5 before use (docs/billing-rules.md, Wallets)."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()) and "." in value:
         whole, decimals = value.strip().split(".")
         value = f"{whole}.{decimals[:12]}"

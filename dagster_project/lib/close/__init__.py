@@ -12,7 +12,13 @@ from dagster_project.lib.close._close import (
 from dagster_project.lib.close._documents import render_documents
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._publish import published_path
-from dagster_project.lib.close._rederive import InvoiceDifference, Rederivation, RestatedCustomer, rederive
+from dagster_project.lib.close._rederive import (
+    HeldCustomer,
+    InvoiceDifference,
+    Rederivation,
+    RestatedCustomer,
+    rederive,
+)
 from dagster_project.lib.close._scope import (
     CloseScope,
     known_batch,
@@ -29,6 +35,7 @@ __all__ = [
     "CloseRequest",
     "CloseRun",
     "CloseScope",
+    "HeldCustomer",
     "InvoiceDifference",
     "LandingReport",
     "Rederivation",

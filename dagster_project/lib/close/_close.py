@@ -16,6 +16,7 @@ from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, building
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
+from dagster_project.lib.close._rederive import HeldCustomer, held_customers
 from dagster_project.lib.close._report import write_report
 from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse, require_later
 from dagster_project.lib.close._steps import known_seconds, record_steps
@@ -69,8 +70,7 @@ class CloseReport:
     failed_tests: tuple[str, ...]
     invoices: tuple[tuple[str, int, int, int], ...]
     """Currency, invoices, total and its exponent, of this close."""
-    held: tuple[tuple[str, str, str, int], ...]
-    """Organisation, customer, first rule, findings."""
+    held: tuple[HeldCustomer, ...]
     fates: Mapping[str, int]
     documents_count: int
     messages_count: int
@@ -342,11 +342,7 @@ def close_figures(warehouse: Warehouse, close_id: int) -> dict[str, Any]:
             "group by currency order by currency",
             [close_id],
         )
-        held = session.rows(
-            "select organization_id, external_customer_id, min(rule), count(*) "
-            f"from {ledger}.ledger_held_customers where close_id = ? group by 1, 2 order by 1, 2",
-            [close_id],
-        )
+        held = held_customers(session, close_id)
         fates = session.rows(
             f"select fate, sum(events_count) from {ledger}.ledger_event_fates where close_id = ? "
             "group by fate order by fate",
@@ -356,6 +352,6 @@ def close_figures(warehouse: Warehouse, close_id: int) -> dict[str, Any]:
         "invoices": tuple(
             (currency, int(count), int(total), int(exponent)) for currency, count, total, exponent in invoices
         ),
-        "held": tuple((organization, customer, rule, int(count)) for organization, customer, rule, count in held),
+        "held": held,
         "fates": {fate: int(count) for fate, count in fates},
     }

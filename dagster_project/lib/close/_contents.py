@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dagster_project.lib.operations import ContentTotal, OperationsStore
 from dagster_project.lib.warehouse import Session, Warehouse
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES, RAW_TABLES_BY_NAME
+from dagster_project.lib.words import plural
 
 EVENTS = "usage_events"
 # a batch is on record when its own row is
@@ -203,5 +204,8 @@ def _words(session: Session, differing: Mapping[_Key, tuple[int, int]]) -> Itera
     for (table, batch, source, month), (then, now) in sorted(differing.items(), key=lambda item: (item[0][1], item[0])):
         file = paths[source] or (f"file {source}" if source.isdigit() else source)
         where = ", ".join(part for part in (file, f"events of {month[:7]}" if month else "") if part)
-        what = f"had {then:,} rows, now {now:,}" if then != now else f"its {now:,} rows are not as they were landed"
+        if then != now:
+            what = f"had {plural(then, 'row')}, now {now:,}"
+        else:
+            what = f"its {plural(now, 'row is not as it was', 'rows are not as they were')} landed"
         yield f"{raw}.{table} of landing batch {batch}{f' ({where})' if where else ''} {what}"

@@ -35,27 +35,19 @@ class Build:
 def building(warehouse: Warehouse, runs: DbtRuns, stage: str) -> Iterator[Build]:
     """How to build a stage; when that fails, the next close builds all of it and makes it anew."""
     manifest = runs.manifest()
+    mark, version = f"built_{stage}_version", _project_version(manifest)
     with warehouse.connect() as session:
-        stands = _stands(session, manifest, stage)
+        # not so when another version of the project built it last, or nobody yet, or a close that did not get through
+        stands = recorded_version(session, mark) == version
         build = Build(idle_models(session, manifest, stage) if stands else (), is_made_anew=not stands)
-        record_version(session, f"built_{stage}_version", "being built")
+        record_version(session, mark, "being built")
     yield build
     with warehouse.connect() as session:
-        record_version(session, f"built_{stage}_version", _project_version(manifest))
-
-
-def _stands(session: Session, manifest: Any, stage: str) -> bool:
-    """Whether this version of the project built the stage last, and got through."""
-    return recorded_version(session, f"built_{stage}_version") == _project_version(manifest)
+        record_version(session, mark, version)
 
 
 def idle_models(session: Session, manifest: Any, stage: str) -> tuple[str, ...]:
-    """The models of a stage that are empty and stay so with what the warehouse holds now, by name.
-
-    None, when another version of the project built the stage last, or nobody yet, or a close that did not get through.
-    """
-    if not _stands(session, manifest, stage):
-        return ()
+    """The models of a stage that stands which are empty and stay so with what the warehouse holds now, by name."""
     declared = {
         node.name: (node.relation_name, set(tables_behind(manifest, node)))
         for node in _models(manifest)

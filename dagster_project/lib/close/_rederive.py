@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dagster_project.lib.close._scope import CloseScope, known_batch, open_close, prepare_warehouse
 from dagster_project.lib.close._top_ups import perform_top_ups
@@ -50,9 +51,18 @@ class RestatedCustomer:
     difference_cents: int
 
 
+class HeldCustomer(NamedTuple):
+    """A customer that a close left waiting: the first of the rules that it fails, and the rows that fail any."""
+
+    organization_id: str
+    external_customer_id: str
+    rule: str
+    findings_count: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rederivation:
-    """What came out: the hashes by organisation and table then and now, and the invoices that differ or are new."""
+    """What came out: the hashes by organisation and table then and now, the invoices that differ or are new, who waits."""
 
     scope: CloseScope
     is_past: bool
@@ -60,7 +70,8 @@ class Rederivation:
     derived: Mapping[tuple[str, str], tuple[int, str]]
     differences: tuple[InvoiceDifference, ...]
     invoices: tuple[IssuedInvoice, ...]
-    restatements: tuple[RestatedCustomer, ...] = ()
+    restatements: tuple[RestatedCustomer, ...]
+    held: tuple[HeldCustomer, ...]
 
     @property
     def is_equal(self) -> bool:
@@ -118,6 +129,7 @@ def rederive(
                 for invoice in issued_invoices(session, keys[begin : begin + 400])
             ]
             restated = _restatements(session)
+            held = held_customers(session, scope.close_id)
     with warehouse.connect(read_only=True) as session:
         recorded = output_hashes(session, scope.close_id) if close_id is not None else {}
         old = _invoices(session, scope.close_id) if close_id is not None else {}
@@ -129,6 +141,7 @@ def rederive(
         tuple(_differences(old, new)),
         tuple(documents),
         restated,
+        held,
     )
 
 
@@ -225,6 +238,18 @@ def output_hashes(session: Session, close_id: int) -> dict[tuple[str, str], tupl
             [close_id],
         )
     }
+
+
+def held_customers(session: Session, close_id: int) -> tuple[HeldCustomer, ...]:
+    """Whom a close left waiting."""
+    return tuple(
+        HeldCustomer(organization, customer, rule, int(count))
+        for organization, customer, rule, count in session.rows(
+            "select organization_id, external_customer_id, min(rule), count(*) "
+            f"from {session.schema('ledger')}.ledger_held_customers where close_id = ? group by 1, 2 order by 1, 2",
+            [close_id],
+        )
+    )
 
 
 def _restatements(session: Session) -> tuple[RestatedCustomer, ...]:

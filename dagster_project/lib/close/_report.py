@@ -1,4 +1,4 @@
-"""A page about one close: what it billed, its seals, how long its steps took, and the closes before it."""
+"""A page about one close: what it billed, who waits, its seals, how long its steps took, and the closes before it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,10 +6,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dagster_project.lib.close._rederive import held_customers
 from dagster_project.lib.warehouse import Session, Warehouse, named_rows
+from dagster_project.lib.words import amount_text, plural
 
 _CLOSES_SHOWN = 24
+_HELD_SHOWN = 50
 _STEP = ("step", "started_at", "wall_seconds", "cpu_seconds", "rows_count")
+_TOTAL = ("organization_id", "currency", "exponent", "invoices_count", "total_cents")
 _ORGANIZATION = ("organization_id", "as_of", "known_batch_id", "invoices_count", "override_reason", "close_hash")
 
 
@@ -24,6 +28,7 @@ def write_report(warehouse: Warehouse, close_id: int, *, reports_dir: Path) -> P
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"amount": amount_text, "plural": plural}
     path = reports_dir / f"close-{close_id}.html"
     part = path.with_suffix(".part")
     reports_dir.mkdir(parents=True, exist_ok=True)
@@ -46,6 +51,14 @@ def _page(session: Session, close_id: int) -> dict[str, Any]:
         _ORGANIZATION,
         [close_id],
     )
+    totals = named_rows(
+        session,
+        "select organization_id, currency, min(currency_exponent), count(*), sum(total_amount_cents) "
+        f"from {ledger}.ledger_invoices where close_id = ? and invoice_status = 'finalized' group by 1, 2 order by 1, 2",
+        _TOTAL,
+        [close_id],
+    )
+    held = held_customers(session, close_id)
     [(started_at, engine, code_version)] = session.rows(
         f"select started_at, engine, code_version from {ledger}.closes where close_id = ?", [close_id]
     )
@@ -60,9 +73,12 @@ def _page(session: Session, close_id: int) -> dict[str, Any]:
     return {
         "close_id": close_id,
         "started_at": started_at,
-        "engine": engine,
+        "engine": {"duckdb": "DuckDB", "postgres": "PostgreSQL"}.get(engine, engine),
         "code_version": code_version,
         "organizations": organizations,
+        "totals": [{**row, "total_cents": int(row["total_cents"])} for row in totals],
+        "held": held[:_HELD_SHOWN],
+        "held_left_out": len(held) - _HELD_SHOWN,
         "steps": _placed(steps),
         "total_seconds": sum(float(step["wall_seconds"]) for step in steps),
         "history": history[::-1],

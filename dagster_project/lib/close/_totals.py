@@ -7,6 +7,7 @@ from dagster_project.lib.close._contents import changed_contents, unrecorded_con
 from dagster_project.lib.errors import BillingError
 from dagster_project.lib.operations import CloseSeal, LandingTotal, OperationsStore
 from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.words import plural
 
 _SHOWN = 5
 _MAX_KEY_BYTES = 1000
@@ -47,12 +48,13 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
         found = landed.get(total.batch_id)
         if found is None:
             differences.append(
-                f"landing batch {total.batch_id} ({total.files_count} files, {total.landed_count:,} events) is missing"
+                f"landing batch {total.batch_id} ({plural(total.files_count, 'file')}, "
+                f"{plural(total.landed_count, 'event')}) is missing"
             )
         elif found != total:
             differences.append(
-                f"landing batch {total.batch_id} had {total.files_count} files with {total.landed_count:,} events, "
-                f"now {found.files_count} with {found.landed_count:,}"
+                f"landing batch {total.batch_id} had {plural(total.files_count, 'file')} with "
+                f"{plural(total.landed_count, 'event')}, now {found.files_count} with {found.landed_count:,}"
             )
     for seal in seals:
         hash_ = sealed.get((seal.close_id, seal.organization_id))

@@ -5,7 +5,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-# rating.md section 2, Values: optional minus, digits, optional dot and digits
+# optional minus, digits, optional dot and digits
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _WHOLE_DIGITS, _DECIMALS = 15, 12
 

@@ -1,4 +1,4 @@
-"""Charge models with exact fractions: rating.md section 6."""
+"""Charge models with exact fractions: docs/billing-rules.md, Prices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def visited(found: Sequence[Range], units: Fraction) -> list[Range]:
 
 
 def sections(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -> list[tuple[Range, Fraction]]:
-    """The ranges that units reach, with the units in each: sections 6.2 and 6.3."""
+    """The ranges that units reach, with the units in each."""
     touching = all_may_touch and all(item.begin == item.below for item in found[1:])
     parts = []
     for item in visited(found, units):
@@ -151,7 +151,7 @@ def has_limits(properties: Properties) -> bool:
 
 
 def allowance(properties: Properties, q: Quantity) -> tuple[Fraction, int]:
-    """The free units, and the events that pay the fixed amount: section 6.6."""
+    """The free units, and the events that pay the fixed amount."""
     free_events = int(number(properties, "free_units_per_events"))
     free_total = number(properties, "free_units_per_total_aggregation")
     totals: list[Fraction] = []

@@ -1,4 +1,4 @@
-"""From units to amounts: rating.md sections 5, 7 and 12."""
+"""From units to amounts: docs/billing-rules.md, Exactness and Prices."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def amount_cents(exact: Fraction, exponent: int, unit: PricingUnit | None = None
 
 
 def rate_bucket(charge: Charge, bucket: Bucket, quantity: Quantity, *, subunits: int) -> Rated:
-    """The amount of a bucket; units and amount are zero together when either is negative (section 5)."""
+    """The amount of a bucket; units and amount are zero together when either is negative."""
     exact = amount(charge.model, bucket.properties, quantity, prorated=charge.prorated, subunits=subunits)
     # the units that are shown, those that are priced, or the amount
     if min(quantity.units, quantity.priced, exact) < 0:
@@ -132,7 +132,7 @@ def advance_fee(
 
     with_event = level_quantity(charge, total, earlier)
     before = total - billed
-    # the events of a unique count are its units (section 3)
+    # the events of a unique count are its units
     count = int(before) if charge.aggregation == "unique_count_agg" else len(earlier) - 1
     without_event = replace(with_event, units=before, priced=before, events_count=count)
 

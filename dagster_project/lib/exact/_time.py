@@ -1,4 +1,4 @@
-"""Days and periods in local time: semantics/lifecycle.md section 1, rating.md section 4.1."""
+"""Days and periods in local time: docs/billing-rules.md, Time and Usage."""
 
 import re
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ def local_date(at: datetime, zone: ZoneInfo) -> date:
 
 
 def days_between(start: datetime, stop: datetime, zone: ZoneInfo) -> int:
-    """Elapsed local time in days, rounded up; an end at local midnight counts its day (rating.md 4.1)."""
+    """Elapsed local time in days, rounded up; an end at local midnight counts its day (docs/billing-rules.md, Usage)."""
     first, last = (at.astimezone(zone).replace(tzinfo=None) for at in (start, stop))
     if last.time() == time():
         last += timedelta(seconds=1)
@@ -54,7 +54,7 @@ def month_day(month: date, day: int) -> date:
 
 
 def full_period(day: date, interval: str, anchor: date | None) -> tuple[date, date]:
-    """First and last day of the period that holds the day; without an anchor by the calendar (lifecycle.md 1.1)."""
+    """First and last day of the period that holds the day; without an anchor by the calendar (docs/billing-rules.md, Time)."""
     if interval == "weekly":
         start = day - timedelta(days=(day.weekday() - (anchor.weekday() if anchor else 0)) % 7)
         return start, start + timedelta(days=6)
@@ -80,7 +80,7 @@ class Period:
 
     @property
     def last_weighed_day(self) -> date:
-        """The last day of proration: that of an upgrade belongs to the new subscription row (lifecycle.md 6.2)."""
+        """The last day of proration: that of an upgrade belongs to the new subscription row (docs/billing-rules.md, Life cycle)."""
         return self.last_day - timedelta(days=1) if self.is_upgraded else self.last_day
 
     @property

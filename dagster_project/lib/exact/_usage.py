@@ -1,4 +1,4 @@
-"""From events to units, one event at a time: rating.md sections 2 to 5, 8 and 9."""
+"""From events to units, one event at a time: docs/billing-rules.md, Usage and Exactness."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,7 +82,7 @@ def bucket_list(charge: Json, metric: Json) -> list[Bucket]:
 
 
 def beats(other: Bucket, this: Bucket) -> bool:
-    """Whether an event that matches both leaves `this` to `other` (rating.md 8)."""
+    """Whether an event that matches both leaves `this` to `other` (docs/billing-rules.md, Usage)."""
     if other.allowed.keys() != this.allowed.keys():
         return other.allowed.keys() > this.allowed.keys()
     inside = all(other.allowed[key] <= this.allowed[key] for key in this.allowed)
@@ -148,7 +148,7 @@ class Charge:
         return kept[0]
 
     def takes(self, bucket: Bucket, event: Event) -> bool:
-        """Whether a bucket bills an event; in arrears filters without a common order both may (rating.md 7 and 8)."""
+        """Whether a bucket bills an event; in arrears filters without a common order both may."""
         matching = [found for found in self.buckets[:-1] if found.matches(event)]
         if not matching:
             return bucket is self.buckets[-1]
@@ -170,7 +170,7 @@ class Charge:
 
 
 def unique_steps(readings: Iterable[Reading]) -> list[int]:
-    """+1, −1 or 0 for each event of an item: rating.md 3.1."""
+    """+1, −1 or 0 for each event of an item: docs/billing-rules.md, Usage."""
     present: dict[str | None, bool] = {}
     steps = []
     for reading in readings:
@@ -181,7 +181,7 @@ def unique_steps(readings: Iterable[Reading]) -> list[int]:
 
 
 def weighted(readings: Sequence[Reading], carried: Fraction, period: Period) -> Fraction:
-    """The level weighted by the seconds for which it held: rating.md 3.2."""
+    """The level weighted by the seconds for which it held: docs/billing-rules.md, Usage."""
     end = period.stop
     if end.microsecond:
         end = end.replace(microsecond=0) + timedelta(seconds=1)
@@ -194,7 +194,7 @@ def weighted(readings: Sequence[Reading], carried: Fraction, period: Period) -> 
 
 
 def stays(readings: Sequence[Reading], period: Period) -> list[tuple[Reading, Fraction]]:
-    """The events of unique counts that remain, each with the part of the period it is billed for: rating.md 4.2."""
+    """The events of unique counts that remain, each with the part of the period it is billed for: docs/billing-rules.md, Usage."""
     by_item: dict[str | None, list[Reading]] = {}
     for reading in readings:
         by_item.setdefault(reading.item, []).append(reading)
@@ -249,7 +249,7 @@ class Aggregator:
         return found
 
     def quantity(self, readings: Sequence[Reading], key: tuple[int, Group]) -> Quantity:
-        """The units of one bucket and group: rating.md 3 to 5."""
+        """The units of one bucket and group: docs/billing-rules.md, Usage and Exactness."""
         make = {
             "count_agg": self._count,
             "sum_agg": self._sum,
@@ -306,7 +306,7 @@ class Aggregator:
         return Quantity(units, prorated, int(units), steps=self._unique_walk(remaining) if self._walks else ())
 
     def _unique_walk(self, remaining: Sequence[tuple[Reading, Fraction]]) -> list[tuple[Fraction, Fraction]]:
-        """The steps of prorated graduated: rating.md 6.9, with what is skipped."""
+        """The steps of prorated graduated: docs/billing-rules.md, Prices, with what is skipped."""
         steps, level = [], 0
         for reading, weight in remaining:
             if (reading.adds and weight == 0) or (not reading.adds and level == 0):
@@ -337,7 +337,7 @@ def has_allowance(charge: Charge) -> bool:
 
 
 def check_settled(charge: Charge) -> None:
-    """Combinations for which rating.md does not say what the values of events are."""
+    """Combinations for which the rules do not say what the values of events are."""
     if charge.model != "percentage":
         return
     if has_event_limits(charge):

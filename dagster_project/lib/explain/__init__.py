@@ -143,7 +143,7 @@ def _explain_line(
 
 
 def _explain_anew(session: Session, reader: UsageReader, moment: Row, fee: Row, events_shown: int) -> LineExplanation:
-    """A line of an invoice that was made anew is that of the voided one: invoice.md section 8."""
+    """A line of an invoice that was made anew is that of the voided one: docs/billing-rules.md, Voids."""
     [(voided_id,)] = session.rows(
         f"select invoice_id from {session.schema('ledger')}.ledger_invoice_voids where regenerated_invoice_id = ?",
         [fee["invoice_id"]],
@@ -165,7 +165,7 @@ def _explain_anew(session: Session, reader: UsageReader, moment: Row, fee: Row, 
 def _explain_regrouped(
     session: Session, reader: UsageReader, fee: Row, money: Money, events_shown: int
 ) -> LineExplanation:
-    """A fee that was made without an invoice and put on one when it was paid: invoice.md section 8."""
+    """A fee that was made without an invoice and put on one when it was paid: docs/billing-rules.md, Fees without an invoice."""
     columns = (*_STANDALONE, "billing_date", "to_date", "period_moment_id")
     [made] = named_rows(
         session,

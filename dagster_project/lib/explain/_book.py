@@ -105,6 +105,15 @@ class KnownBook:
         }
         return Charge(written, described, bucket_list(written, described))
 
+    def codes(self, plan: Mapping[str, Any], priced_at: datetime) -> set[str]:
+        """The codes of the events that a plan version charges, with the metrics in force at an instant."""
+        found = set()
+        for charge in self.find("charges", **plan):
+            metric = self.dated("billable_metrics", priced_at, billable_metric_code=charge["billable_metric_code"])
+            if metric is not None:
+                found.add(metric["event_code"] or metric["billable_metric_code"])
+        return found
+
     def _listed_values(self, metric: Row) -> list[Json]:
         listed: dict[str, list[str]] = {}
         for row in self.find(

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from dagster_project.lib.exact import TICK, Charge, Event, Period, event_code
-from dagster_project.lib.explain._book import property_texts, utc
+from dagster_project.lib.explain._book import KnownBook, property_texts, utc
 from dagster_project.lib.explain._corrections import Corrections
 from dagster_project.lib.warehouse import Session, named_rows
 
@@ -87,25 +87,29 @@ class UsageReader:
         ]
         return sorted(located, key=lambda item: item.event.rank)
 
-    def late_ids(self, organization_id: str, subscription: str, code: str, batch_id: int) -> set[str]:
-        """The events that were too late for the finalised period that they lie in."""
+    def late_ids(self, book: KnownBook, subscription: str, code: str, batch_id: int) -> set[str]:
+        """The events that were too late for the finalised period that they lie in, as one that charged them."""
         raw, ledger = self.session.schema("raw"), self.session.schema("ledger")
         return {
             transaction_id
-            for (transaction_id,) in self.session.rows(
-                f"select e.transaction_id from {raw}.usage_events e inner join {ledger}.ledger_moments m "
+            for transaction_id, plan_code, effective_at, priced_at in self.session.rows(
+                "select e.transaction_id, m.plan_code, m.plan_effective_at, m.full_started_at "
+                f"from {raw}.usage_events e inner join {ledger}.ledger_moments m "
                 "on m.organization_id = e.organization_id and m.external_subscription_id = e.external_subscription_id "
                 "and e.event_at >= m.usage_from_at and e.event_at < m.usage_to_at "
                 "where e.organization_id = ? and e.external_subscription_id = ? and e.code = ? and e.batch_id <= ? "
                 "and m.reason not in ('advance_charge', 'progressive_billing') "
                 "and (e.batch_id > m.known_batch_id "
                 "or coalesce(e.received_at, e.event_at) >= greatest(m.finalizes_at, m.usage_to_at))",
-                [organization_id, subscription, code, batch_id],
+                [book.organization_id, subscription, code, batch_id],
             )
+            if code in book.codes({"plan_code": plan_code, "effective_at": effective_at}, priced_at)
         }
 
 
-def known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, period: Period) -> list[Located]:
+def known_events(
+    reader: UsageReader, book: KnownBook, charge: Charge, moment: Row, fee: Row, period: Period
+) -> list[Located]:
     """What the charge could read: of its period, or of all history, as far as it was known."""
     from_at, aggregation = moment["usage_from_at"], charge.aggregation
     if charge.recurring:
@@ -133,7 +137,7 @@ def known_events(reader: UsageReader, charge: Charge, moment: Row, fee: Row, per
     known_to = billed_at + TICK if so_far else max(utc(moment["finalizes_at"]), utc(moment["usage_to_at"]))
     found = [located for located in found if located.event.known_at < known_to]
     if charge.recurring and aggregation not in LEVELS and not moment.get("restated_to_at"):
-        late = reader.late_ids(moment["organization_id"], subscription, code, int(moment["known_batch_id"]))
+        late = reader.late_ids(book, subscription, code, int(moment["known_batch_id"]))
         found = [located for located in found if located.event.id not in late]
     return found
 

@@ -1,4 +1,4 @@
-"""Fixed charges: units that are set, not measured (lifecycle.md section 9)."""
+"""Fixed charges: units that are set, not measured (docs/billing-rules.md, Life cycle)."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -51,7 +51,7 @@ def _version_text(plan: Row) -> str:
 
 
 def explain_plan_fee(book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """The plan's amount by the days that are billed: lifecycle.md section 4."""
+    """The plan's amount by the days that are billed: docs/billing-rules.md, Life cycle."""
     [plan] = book.find("plans", plan_code=moment["fee_plan_code"], effective_at=moment["fee_plan_effective_at"])
     days, full = int(moment["days_count"]), int(moment["full_days_count"])
     exact = Fraction(int(plan["amount_cents"])) * days / full
@@ -76,7 +76,7 @@ def explain_plan_fee(book: KnownBook, moment: Row, fee: Row, money: Money) -> Li
 
 
 def explain_true_up(book: KnownBook, moment: Row, fee: Row, money: Money, fees: list[Row]) -> LineExplanation:
-    """What a charge's fees lack of its minimum: rating.md section 11."""
+    """What a charge's fees lack of its minimum: docs/billing-rules.md, Prices."""
     [charge] = book.find(
         "charges",
         plan_code=moment["plan_code"],
@@ -106,7 +106,7 @@ def explain_true_up(book: KnownBook, moment: Row, fee: Row, money: Money, fees: 
 
 
 def explain_commitment(session: Session, book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """What the fees of a period lack of the plan's minimum commitment: lifecycle.md section 8."""
+    """What the fees of a period lack of the plan's minimum commitment: docs/billing-rules.md, Life cycle."""
     [plan] = book.find(
         "plans", plan_code=moment["commitment_plan_code"], effective_at=moment["commitment_plan_effective_at"]
     )
@@ -216,7 +216,7 @@ def explain_one_off(book: KnownBook, moment: Row, fee: Row, money: Money, positi
 
 
 def explain_purchase(book: KnownBook, moment: Row, fee: Row, money: Money) -> LineExplanation:
-    """Credits that were bought for a wallet, by the book or by a rule: invoice.md sections 7.2 and 7.3."""
+    """Credits that were bought for a wallet, by the book or by a rule: docs/billing-rules.md, Wallets and Top-ups by rule."""
     asked = book.find("wallet_transactions", wallet_transaction_id=moment["request_id"])
     bought = asked[0] if asked else _top_up(book, moment["request_id"])
     [wallet] = book.find("wallets", wallet_code=bought["wallet_code"])

@@ -1,4 +1,4 @@
-"""From the fees to the total: every posting with where it came from (invoice.md section 1)."""
+"""From the fees to the total: every posting with where it came from (docs/billing-rules.md, Order)."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -7,8 +7,9 @@ from typing import Any
 from dagster_project.lib.exact import half_away
 from dagster_project.lib.explain._book import KnownBook, surrogate_key
 from dagster_project.lib.explain._explanation import PostingExplanation
-from dagster_project.lib.explain._words import Money, listed, plural, text
+from dagster_project.lib.explain._words import Money, listed, text
 from dagster_project.lib.warehouse import Session, named_rows
+from dagster_project.lib.words import plural
 
 Row = dict[str, Any]
 _OWNERS = {"charge": "charge", "true_up": "charge", "fixed_charge": "fixed_charge", "commitment": "minimum_commitment"}
@@ -154,7 +155,7 @@ def _tax(
 
 
 def _tax_level(book: KnownBook, moment: Row, fee: Row) -> tuple[str, list[str]]:
-    """The first level that names a tax gives all taxes of a fee: invoice.md section 5."""
+    """The first level that names a tax gives all taxes of a fee: docs/billing-rules.md, Invoice."""
     levels: list[tuple[str, list[Row]]] = []
     if fee["fee_type"] == "add_on":
         requested = book.find("one_off_fee_taxes", one_off_invoice_id=moment["request_id"])

@@ -1,4 +1,4 @@
-"""What units cost, in sentences: one for each thing that a price model does (semantics/rating.md section 6)."""
+"""What units cost, in sentences: one for each thing that a price model does (docs/billing-rules.md, Prices)."""
 
 from fractions import Fraction
 
@@ -19,7 +19,8 @@ from dagster_project.lib.exact import (
     visited,
     volume_range,
 )
-from dagster_project.lib.explain._words import Money, plural, text, units_text
+from dagster_project.lib.explain._words import Money, text, units_text
+from dagster_project.lib.words import plural
 
 
 def price_sentences(charge: Charge, bucket: Bucket, quantity: Quantity, money: Money, exact: Fraction) -> list[str]:

@@ -36,7 +36,8 @@ from dagster_project.lib.explain._book import KnownBook, surrogate_key, utc
 from dagster_project.lib.explain._events import LEVELS, Located, UsageReader, known_events
 from dagster_project.lib.explain._explanation import EventRow, LineExplanation
 from dagster_project.lib.explain._prices import price_sentences
-from dagster_project.lib.explain._words import Money, bucket_text, local_text, plural, text, units_text
+from dagster_project.lib.explain._words import Money, bucket_text, local_text, text, units_text
+from dagster_project.lib.words import plural
 
 Row = dict[str, Any]
 _AGGREGATIONS = {
@@ -82,7 +83,7 @@ def explain_usage(
     bucket = _bucket(charge, fee)
     group = tuple((json.loads(fee["group_values"]) if fee["group_values"] else {}).items())
     period = _period(moment, fee)
-    known = known_events(reader, charge, moment, fee, period)
+    known = known_events(reader, book, charge, moment, fee, period)
     readings = [
         reading
         for located in known
@@ -200,7 +201,7 @@ def _custom(line: _Line) -> Quantity:
 
 
 def _renewal(line: _Line) -> tuple[list[str], Fraction, Fraction]:
-    """The full level at the end of the period, for the next one: rating.md section 7."""
+    """The full level at the end of the period, for the next one: docs/billing-rules.md, Prices."""
     level = sum(level_steps(line.charge, line.readings), Fraction(0))
     quantity = level_quantity(line.charge, level, line.readings)
     exact = amount(

@@ -15,19 +15,14 @@ _SHOWN_DECIMALS = 30
 
 
 def text(value: Number) -> str:
-    """An exact decimal where there is one, else a fraction with what it is about."""
+    """An exact decimal, its thousands in groups, where there is one; else about what it is, with an ellipsis."""
     number = Fraction(value)
     for places in range(_SHOWN_DECIMALS):
         scaled = number * 10**places
         if scaled.denominator == 1:
-            return format(Decimal(scaled.numerator).scaleb(-places), "f")
+            return format(Decimal(scaled.numerator).scaleb(-places), ",f")
     about = Decimal(int(half_away(number, 12) * 10**12)).scaleb(-12).normalize()
-    return f"{about:f}…"
-
-
-def plural(count: int, word: str) -> str:
-    """1 event, 2 events."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+    return f"{about:,f}…"
 
 
 def units_text(units: Number) -> str:

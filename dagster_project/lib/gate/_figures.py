@@ -8,6 +8,7 @@ from typing import Any
 from dagster_project.lib.gate._checks import CHECKS, VOLUME_FLOOR_EVENTS, Check
 from dagster_project.lib.warehouse import Session
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
+from dagster_project.lib.words import plural
 
 _ROWS_SHOWN = 10
 
@@ -114,7 +115,7 @@ def _emptiness(session: Session, checks: Sequence[Check]) -> dict[str, Figure]:
         subject = [row for row in rows if row["subject"] == check.suite]
         empty = [row for row in subject if row["rows_count"] == 0 and row["needing_rows_count"] > 0]
         observed = "; ".join(
-            f"{row['relation']} is empty, but needed by {_plural(row['needing_rows_count'], 'row')} "
+            f"{row['relation']} is empty, but needed by {plural(row['needing_rows_count'], 'row')} "
             f"of {row['needed_by']}"
             for row in empty
         )
@@ -182,7 +183,7 @@ def _found(session: Session, condition: str, parameters: Sequence[str], count: i
         return Figure(0, "no failing row")
     tail = f"where {condition} order by organization_id, external_customer_id, relation, row_key limit {_ROWS_SHOWN}"
     rows = _named(session, "gate_findings", _FINDING, tail, parameters)
-    return Figure(count, f"{_plural(count, 'failing row')}: {_plural(customers, 'customer')} held back", tuple(rows))
+    return Figure(count, f"{plural(count, 'failing row')}: {plural(customers, 'customer')} held back", tuple(rows))
 
 
 def _volume(session: Session, checks: Sequence[Check]) -> dict[str, Figure]:
@@ -209,10 +210,6 @@ def _within(value: int, low: int | None, high: int | None) -> bool:
 def _plain(row: Row) -> Row:
     """Dates as text: a report travels as JSON."""
     return {name: value if isinstance(value, int | str) else str(value) for name, value in row.items()}
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _named(

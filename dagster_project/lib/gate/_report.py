@@ -34,17 +34,7 @@ class GateReport:
     @property
     def blocking(self) -> tuple[CheckOutcome, ...]:
         """The failed checks that stop the close for everyone."""
-        return self._failed("blocks")
-
-    @property
-    def holding(self) -> tuple[CheckOutcome, ...]:
-        """The failed checks that keep the customers concerned out of finalisation."""
-        return self._failed("holds")
-
-    @property
-    def warnings(self) -> tuple[CheckOutcome, ...]:
-        """The failed checks that only ask for a look."""
-        return self._failed("warns")
+        return self.failed("blocks")
 
     def blocking_message(self) -> str:
         """One paragraph on why the close stops and what to do; empty when nothing blocks."""
@@ -59,5 +49,6 @@ class GateReport:
             f"{'check fails' if count == 1 else 'checks fail'}. {reasons} {advice}{page}"
         )
 
-    def _failed(self, level: Level) -> tuple[CheckOutcome, ...]:
+    def failed(self, level: Level) -> tuple[CheckOutcome, ...]:
+        """The checks of a level that do not hold: `blocks` everyone, `holds` the customers concerned, `warns`."""
         return tuple(check for check in self.checks if check.level == level and not check.passed)

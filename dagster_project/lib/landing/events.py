@@ -27,6 +27,7 @@ from dagster_project.lib.landing.events_parser import EventParser, Quantities
 from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
 from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
 from dagster_project.lib.warehouse import DuckDBWarehouse, Session, Warehouse
+from dagster_project.lib.words import plural
 
 # what shares one transaction: enough to be quick, little enough to lose little in a crash
 _GROUP_BYTES = 512 << 20
@@ -143,7 +144,7 @@ def land_events(
             if len(landed) < len(origins):
                 note(taken.line(len(landed)))
         if new[named:]:
-            note(f"and {len(new) - named:,} files more: {_counts(new[named:])}")
+            note(f"and {plural(len(new) - named, 'file')} more: {_counts(new[named:])}")
     if vanished:
         raise InputError(
             f"{len(vanished)} of the event files vanished before they could be read: "
@@ -156,9 +157,10 @@ def land_events(
 
 def _counts(files: Sequence[LandedFile]) -> str:
     return (
-        f"{sum(file.lines_count for file in files):,} lines, {sum(file.landed_count for file in files):,} landed, "
-        f"{sum(file.duplicates_count for file in files):,} duplicates, "
-        f"{sum(file.conflicts_count for file in files):,} conflicts, "
+        f"{plural(sum(file.lines_count for file in files), 'line')}, "
+        f"{sum(file.landed_count for file in files):,} landed, "
+        f"{plural(sum(file.duplicates_count for file in files), 'duplicate')}, "
+        f"{plural(sum(file.conflicts_count for file in files), 'conflict')}, "
         f"{sum(file.rejected_count for file in files):,} rejected"
     )
 

@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from dagster_project.lib.canonical_json import canonical_json, canonical_object
@@ -44,6 +43,7 @@ _IS_OF_CHILD = "f.external_customer_id <> i.external_customer_id"
         "subscription_name": text("m.subscription_name"),
         "tiers": "concat('[', t.tiers, ']')",
         "price": "coalesce(p.price, 'null')",
+        "pricing_unit": "coalesce(u.pricing_unit, 'null')",
     },
     left_open=("filter", "group"),
 )
@@ -83,6 +83,12 @@ _NO_PRICE = dict.fromkeys(
         "event_max_amount": exact("c.per_transaction_max_amount"),
         "free_units": exact("c.free_units_per_total_aggregation"),
         "free_events": whole("c.free_units_per_events"),
+    }
+)
+[_PRICING_UNIT] = members(
+    {
+        "name": text("coalesce(nullif(n.pricing_unit_name, ''), c.applied_pricing_unit_code)"),
+        "conversion_rate": exact("c.pricing_unit_conversion_rate"),
     }
 )
 [_TAX] = members(
@@ -140,6 +146,8 @@ _ADDS_UP = (
 )
 # ids as one parameter: DuckDB spends more on thousands of them than on the query
 _THESE = "(select unnest(?))"
+_SHOWN = "(select unnest(cast(? as varchar[])) as given, unnest(cast(? as varchar[])) as shown)"
+_NO_LINES = ("[]", 0)
 # what the ledger says nothing of
 _CONSTANT = {"notes": "[]", "locale": '"en"'}
 
@@ -198,7 +206,7 @@ def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[Issue
             **_CONSTANT,
             "seller": seller,
             "customer": parties[key, "customer"][0],
-            "lines": f"[{','.join(lines[key])}]",
+            "lines": lines.get(key, _NO_LINES)[0],
             "tax_lines": f"[{','.join(line for _, line in sorted(taxes[key]))}]",
         }
         if document_id != key:
@@ -212,7 +220,7 @@ def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[Issue
                 number=row["invoice_number"],
                 finalized_at=row["finalized_at"],
                 voided_at=voided_at[key] if document_id != key else None,
-                lines_count=len(lines[key]),
+                lines_count=lines.get(key, _NO_LINES)[1],
                 adds_up=row["adds_up"],
                 fields=fields,
                 logo=logo,
@@ -241,17 +249,27 @@ def _invoices(session: Session, invoice_ids: Sequence[str]) -> dict[str, dict[st
     return {row["invoice_id"]: row for row in rows}
 
 
-def _lines(session: Session, invoice_ids: Sequence[str]) -> defaultdict[str, list[str]]:
-    """The lines of invoices in their order, as JSON.
+def _lines(session: Session, invoice_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """The lines of invoices in their order, as a JSON array, and how many they are.
 
     Prices that are no amount per unit are those of the catalogue as it was known when they were billed. Filters and
-    groups, which the ledger holds as they were written, are put into canonical form here.
+    groups, which the ledger holds as they were written, are put into canonical form here, each that differs once.
     """
     ledger, raw = session.schema("ledger"), session.schema("raw")
+    shown = {
+        column: {values: show(values) for (values,) in _of(session, f"distinct {column}", "ledger_fees", invoice_ids)}
+        for column, show in (("filter_values", _shown_filter), ("group_values", _shown_group))
+    }
+    line = (
+        f"concat({_LINE_BEFORE_FILTER}, coalesce(filters.shown, 'null'), {_LINE_BEFORE_GROUP}, "
+        f"coalesce(groups.shown, 'null'), {_LINE_END})"
+    )
     rows = session.rows(
-        f"select f.invoice_id, {_LINE_BEFORE_FILTER}, f.filter_values, {_LINE_BEFORE_GROUP}, f.group_values, {_LINE_END} "
+        f"select f.invoice_id, concat('[', string_agg({line}, ',' order by f.line_number), ']'), count(*) "
         f"from {ledger}.ledger_fees f inner join {ledger}.ledger_invoices i on i.invoice_id = f.invoice_id "
         f"left join {ledger}.ledger_moments m on m.invoice_id = f.invoice_id and m.moment_id = f.moment_id "
+        f"left join {_SHOWN} filters on filters.given = f.filter_values "
+        f"left join {_SHOWN} groups on groups.given = f.group_values "
         f"left join (select fee_id, string_agg({_TIER}, ',' order by tier_position) as tiers "
         f"from {ledger}.ledger_fee_tiers where invoice_id in {_THESE} group by fee_id) t on t.fee_id = f.fee_id "
         "left join (select f.fee_id, "
@@ -263,14 +281,25 @@ def _lines(session: Session, invoice_ids: Sequence[str]) -> defaultdict[str, lis
         "and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code and c.batch_id <= m.known_batch_id "
         "and coalesce(c.filter_values, '') = coalesce(f.filter_values, '') "
         f"where f.invoice_id in {_THESE} and f.fee_type = 'charge' and f.charge_model in ('percentage', 'package')) p "
-        f"on p.fee_id = f.fee_id and p.place = 1 where f.invoice_id in {_THESE} order by f.invoice_id, f.line_number",
-        [invoice_ids] * 3,
+        "on p.fee_id = f.fee_id and p.place = 1 "
+        f"left join (select f.fee_id, {_PRICING_UNIT} as pricing_unit, "
+        "row_number() over (partition by f.fee_id order by n.effective_at desc, n.batch_id desc) as place "
+        f"from {ledger}.ledger_fees f "
+        f"inner join {ledger}.ledger_moments m on m.moment_id = f.moment_id and m.invoice_id = f.invoice_id "
+        "inner join (select *, lead(batch_id) over (partition by organization_id, plan_code, effective_at, charge_code "
+        f"order by batch_id) as next_batch_id from {raw}.charges) c on c.organization_id = m.organization_id "
+        "and c.plan_code = m.plan_code and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code "
+        "and c.batch_id <= m.known_batch_id and coalesce(c.next_batch_id, m.known_batch_id + 1) > m.known_batch_id "
+        f"inner join {raw}.pricing_units n on n.organization_id = m.organization_id and n.batch_id <= m.known_batch_id "
+        "and n.pricing_unit_code = c.applied_pricing_unit_code and n.effective_at <= m.billing_at "
+        f"where f.invoice_id in {_THESE} and f.fee_type = 'charge') u on u.fee_id = f.fee_id and u.place = 1 "
+        f"where f.invoice_id in {_THESE} group by f.invoice_id",
+        [
+            *(part for values in shown.values() for part in (list(values), list(values.values()))),
+            *[invoice_ids] * 4,
+        ],
     )
-    shown_filter, shown_group = cache(_shown_filter), cache(_shown_group)
-    lines: defaultdict[str, list[str]] = defaultdict(list)
-    for invoice_id, begin, filter_values, between, group_values, end in rows:
-        lines[invoice_id].append(f"{begin}{shown_filter(filter_values)}{between}{shown_group(group_values)}{end}")
-    return lines
+    return {invoice_id: (lines, count) for invoice_id, lines, count in rows}
 
 
 def _parties(session: Session, invoice_ids: Sequence[str]) -> dict[tuple[str, str], tuple[str, str | None]]:

@@ -141,7 +141,7 @@ def read_outcomes(session: Session) -> Mapping[str, CaseOutcome]:
         "coalesce(balances.credits_balance, 0) - coalesce(lost.credits, 0), coalesce(balances.consumed_credits, 0) "
         f"from {intermediate}.int_wallets as wallets left join {ledger}.ledger_balances as balances "
         "on balances.source_type = 'wallet' and balances.source_id = wallets.source_id "
-        # what an ended wallet loses in the ledger stays on it, unusable (semantics/invoice.md section 7.3)
+        # what an ended wallet loses in the ledger stays on it, unusable (docs/billing-rules.md, Top-ups by rule)
         f"left join {ledger}.ledger_wallet_moves as lost on wallets.organization_id = lost.organization_id "
         "and wallets.wallet_code = lost.wallet_code and lost.move_kind in ('expired', 'terminated') order by 1, 2",
     ):

@@ -1,6 +1,6 @@
 {#
   An exact amount in the major unit of what the charge is priced in: of the currency as it is, of a custom pricing unit
-  rounded to that unit's decimals (0 to 12) and times its conversion rate. Rule: semantics/rating.md section 12.
+  rounded to that unit's decimals (0 to 12) and times its conversion rate. Rule: docs/billing-rules.md, Prices.
 #}
 {% macro converted_amount(amount, pricing_unit_code, pricing_unit_exponent, conversion_rate) -%}
     {%- set rounded -%}

@@ -2,7 +2,7 @@
   numerator / denominator rounded to the nearest integer, halves away from zero; both integers, denominator > 0.
 
   The remainder is compared with what is missing to the denominator, so that nothing is doubled and nothing overflows.
-  Null when either is null. Rule: semantics/rating.md section 5.
+  Null when either is null. Rule: docs/billing-rules.md, Exactness.
 #}
 {% macro divide_half_away(numerator, denominator) -%}
     ({{ divide_integers(numerator, denominator) }}

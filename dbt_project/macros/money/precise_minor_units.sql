@@ -1,6 +1,6 @@
 {#
   An exact amount in the currency's major unit in minor units with 15 decimals: decimal(38,15).
-  For display and explanation; nothing is computed from it. Rule: semantics/rating.md section 5, point 6.
+  For display and explanation; nothing is computed from it. Rule: docs/billing-rules.md, Exactness.
 #}
 {% macro precise_minor_units(amount, exponent) -%}
     (case {{ exponent }}

@@ -1,7 +1,7 @@
 {#
   numerator / days as units rounded up (towards plus infinity) to 5 decimals: decimal(38,12). The numerator is a decimal
   with at most 12 digits after the point (units x days held), days a whole number > 0.
-  Rule: semantics/rating.md sections 4.1, 4.2 and 5 (point 2); exact fractions by section 5.1.
+  Rule: docs/billing-rules.md, Usage and Exactness.
 #}
 {% macro prorate_units(numerator, days) -%}
     cast(

@@ -1,6 +1,6 @@
 {#
   An exact amount in the currency's major unit as a whole number of minor units (bigint), halves away from zero.
-  `exponent` is the currency's number of decimals: 0, 2, 3 or 4. Rule: semantics/rating.md section 5, point 6.
+  `exponent` is the currency's number of decimals: 0, 2, 3 or 4. Rule: docs/billing-rules.md, Exactness.
 #}
 {% macro round_to_minor_units(amount, exponent) -%}
     (case {{ exponent }}

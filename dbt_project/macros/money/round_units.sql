@@ -1,7 +1,7 @@
 {#
   A metric's rounding of units: function `round` (half away from zero), `ceil` or `floor` to `precision` decimals, where
   a null precision is 0 and a negative one means tens, hundreds, …; units unchanged when the function is null.
-  `units` is decimal(38,12), so a precision of 12 or more changes nothing. Rule: semantics/rating.md section 5, point 4.
+  `units` is decimal(38,12), so a precision of 12 or more changes nothing. Rule: docs/billing-rules.md, Exactness.
 #}
 {% macro round_units(units, rounding_function, rounding_precision) -%}
     {%- set scaled = scaled_quantity(units) -%}

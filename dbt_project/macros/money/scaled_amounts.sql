@@ -1,6 +1,6 @@
 {#
   Shares of cents are kept as whole numbers: 10^-5 cents for shares of coupons, progressive credit and credit notes
-  (semantics/invoice.md section 1), 10^-10 cents for precise taxes and what wallets take. Shown as decimals at the end.
+  (docs/billing-rules.md, Order), 10^-10 cents for precise taxes and what wallets take. Shown as decimals at the end.
 #}
 {% macro cents_to_e5(cents) -%}(cast({{ cents }} as {{ wide_integer() }}) * 100000){%- endmacro %}
 

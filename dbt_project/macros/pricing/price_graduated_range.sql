@@ -2,7 +2,7 @@
   Graduated: the units that fall into one range that the units reach, and what they cost with its flat fee.
   With t the smaller of units and upper bound: t in a first range from 0; t - from when all ranges touch; else
   t - from + 1 (integer bounds; a fraction above an upper bound belongs to the next range).
-  Rule: semantics/rating.md section 6.2.
+  Rule: docs/billing-rules.md, Prices.
 #}
 {% macro units_in_graduated_range(units, from_value, to_value, is_touching) -%}
     (least({{ units }}, coalesce({{ to_value }}, {{ units }}))
@@ -21,9 +21,7 @@
     cast(
         cast({{ units_in_range }} as decimal(38,12)) * cast({{ per_unit_amount }} as decimal(21,12))
         + {{ flat_amount }}
-        + case
-            when {{ units_rest }} = 0 then cast(0 as decimal(38,24))
-            else {{ price_units_rest(units_rest, per_unit_amount) }}
-        end as decimal(38,24)
+        + {{ price_units_rest(units_rest, per_unit_amount) }}
+        as decimal(38,24)
     )
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
   Package: units above the free ones in whole packages, each begun one billed: exact, in the major unit.
-  Rule: semantics/rating.md section 6.4. `units_rest` is what the units have beyond 12 decimals (see price_units_rest).
+  Rule: docs/billing-rules.md, Prices. `units_rest` is what the units have beyond 12 decimals (see price_units_rest).
 #}
 {% macro price_package(units, units_rest, free_units, package_size, amount) -%}
     {{ multiply_exact(packages_begun(units, units_rest, free_units, package_size), amount) }}

@@ -1,7 +1,7 @@
 {#
   Percentage without limits per event: the rate on the units above the free ones, the fixed amount for each event that
   is not free; no fixed amount at all when the units are zero. Exact, in the major unit, cut to 24 decimals.
-  Rule: semantics/rating.md section 6.6.
+  Rule: docs/billing-rules.md, Prices.
 #}
 {% macro price_percentage(units, units_rest, free_units, rate, events_count, free_events_count, fixed_amount) -%}
     cast(

@@ -1,6 +1,6 @@
 {#
   Which taxes each fee of the CTE `placed` has, as the CTEs that follow it and a last select: the levels of
-  semantics/invoice.md section 5, the first that names any. `placed` has fee_id, organization_id, external_customer_id,
+  docs/billing-rules.md, Invoice, the first that names any. `placed` has fee_id, organization_id, external_customer_id,
   moment_id, fee_type, fee_code, fee_position, tax_owner_type and tax_owner_code (see fee_tax_owner), invoice_id,
   billing_at, issuing_date, plan_code and plan_effective_at; `one_offs` has moment_id and request_id.
 #}
@@ -52,7 +52,7 @@ tax_versions as (
 
 ),
 
-{# the levels of semantics/invoice.md section 5: the first that names a tax gives all of the fee's taxes #}
+{# the levels of docs/billing-rules.md, Invoice: the first that names a tax gives all of the fee's taxes #}
 offered as (
 
     select

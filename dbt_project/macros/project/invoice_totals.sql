@@ -1,5 +1,5 @@
 {#
-  The totals of open invoices of one state: fees, what was posted, the sums in between (semantics/invoice.md section 1).
+  The totals of open invoices of one state: fees, what was posted, the sums in between (docs/billing-rules.md, Order).
   Finalised invoices, drafts and previews are the same sums over the same postings.
 #}
 {% macro invoice_totals(invoice_state) -%}
@@ -57,7 +57,7 @@ select
     summed.close_id,
     summed.known_batch_id,
     summed.invoice_type,
-    {# an invoice without fees is closed silently when the organisation says so: semantics/invoice.md section 9 #}
+    {# an invoice without fees is closed silently when the organisation says so: docs/billing-rules.md, Invoice #}
     case
         when summed.invoice_state <> 'due' then summed.invoice_state
         when

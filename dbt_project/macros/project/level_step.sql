@@ -1,6 +1,6 @@
 {#
   What an event changes of a level: its quantity; of a unique count +1, -1 or 0 by the operation of the same item's event
-  before it (`was_remove`, null when there is none). Rule: semantics/rating.md section 3.1.
+  before it (`was_remove`, null when there is none). Rule: docs/billing-rules.md, Usage.
 #}
 {% macro level_step(event, was_remove) -%}
     case

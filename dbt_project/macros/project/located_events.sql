@@ -353,7 +353,7 @@ reread_events as (
             #}
             case
                 when known.is_billed then known.moment_state
-                when known.batch_id <= known.finalized_batch_id then 'finalized'
+                when known.batch_id <= known.finalized_batch_id and not known.is_after then 'finalized'
                 when known.is_cancelled then 'cancelled'
                 when known.metric_code is null and not known.is_metered then 'no_metric'
                 when known.moment_state is null then 'no_subscription'

@@ -1,4 +1,4 @@
-{# A number with at least three digits; longer numbers grow. Rule: semantics/invoice.md section 9, "Numbers". #}
+{# A number with at least three digits; longer numbers grow. Rule: docs/billing-rules.md, Invoice. #}
 {% macro padded_number(number) -%}
     (case
         when {{ number }} < 1000 then lpad(cast({{ number }} as varchar), 3, '0')

@@ -1,7 +1,7 @@
 {#
   Every balance at every step of this round, before anything of the round is taken of it: what the round before left,
   what begins to count on the way, and what voids give back. A limited coupon is refused while another for the same
-  plan or metric is active (semantics/invoice.md section 4.2). Reads `steps`, `entries`, `live`, `reopened` and
+  plan or metric is active (docs/billing-rules.md, Coupons). Reads `steps`, `entries`, `live`, `reopened` and
   `issue_amounts`.
 
     begun_entries    one row per balance, or addition to a wallet, that begins to count at a step
@@ -41,7 +41,7 @@ begun_entries as (
 
 ),
 
-{# a limited coupon is not attached while another one for the same plan or metric is active (section 4.2) #}
+{# a limited coupon is not attached while another one for the same plan or metric is active #}
 coupons_in_conflict as (
 
     select

@@ -1,6 +1,6 @@
 {#
   Stage 1, once per coupon of a round: the next coupon of each invoice that concerns one of its fees
-  (semantics/invoice.md section 4; "Coupons" in docs/billing-rules.md). The first place reads `invoices` and `fees`, a
+  ("Coupons" in docs/billing-rules.md). The first place reads `invoices` and `fees`, a
   later one what the place before made of them; all read `balances`.
 
     coupon_candidates_N    one row per invoice and coupon that it could use, in their order

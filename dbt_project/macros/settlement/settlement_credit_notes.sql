@@ -1,5 +1,5 @@
 {#
-  Stage 2: the oldest credit note with a balance (semantics/invoice.md section 6.4; "Credit notes" in docs/billing-
+  Stage 2: the oldest credit note with a balance ("Credit notes" in docs/billing-
   rules.md). Reads `fees_taxed`, `invoices_taxed` and `balances`.
 
     note_candidates  one row per invoice and note that it could use, the oldest first

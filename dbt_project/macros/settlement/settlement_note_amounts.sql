@@ -1,5 +1,5 @@
 {#
-  What the notes of this round come to, or why one is refused (semantics/invoice.md section 6; "Credit notes" in
+  What the notes of this round come to, or why one is refused ("Credit notes" in
   docs/billing-rules.md). Reads `issues`, `issue_sums`, `earlier_notes`, `live` and `steps`.
 
     issue_taxes      one row per note: exact tax, the last note of an invoice taking the roundings of the earlier ones

@@ -1,5 +1,5 @@
 {#
-  The credit notes that are issued in this round and what each takes of which fee (semantics/invoice.md section 6;
+  The credit notes that are issued in this round and what each takes of which fee (
   "Credit notes" in docs/billing-rules.md): notes that were asked for, for unused days, for late usage, and for what a
   progressive invoice charged too much. Reads `steps`, `progressive_credits` and all earlier rounds.
 

@@ -1,5 +1,5 @@
 {#
-  What an invoice credits of the progressive invoices before it (semantics/invoice.md section 3.3; "Thresholds" in
+  What an invoice credits of the progressive invoices before it ("Thresholds" in
   docs/billing-rules.md). Reads `steps`, `entries` and all earlier rounds.
 
     progressive_credits  one row per invoice and progressive invoice: what of it is still open (open_cents), what is

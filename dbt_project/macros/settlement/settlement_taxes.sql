@@ -1,5 +1,5 @@
 {#
-  Taxes, once no coupon is left: one rounding for the invoice, one for each fee (semantics/invoice.md section 2;
+  Taxes, once no coupon is left: one rounding for the invoice, one for each fee (
   "Taxes" in docs/billing-rules.md). Reads `fees_discounted` and `invoices_discounted`. An invoice that was taxed in
   an earlier round keeps its tax.
 

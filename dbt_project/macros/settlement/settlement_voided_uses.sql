@@ -1,5 +1,5 @@
 {#
-  What the void of an invoice gives back (semantics/invoice.md section 4.4; "Voids" in docs/billing-rules.md): what
+  What the void of an invoice gives back ("Voids" in docs/billing-rules.md): what
   the invoice took of coupons, and of wallets that are active. Reads `steps`, `live`, the ledger and all earlier
   rounds.
 

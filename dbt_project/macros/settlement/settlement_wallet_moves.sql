@@ -1,6 +1,6 @@
 {#
   What is taken out of wallets without an invoice: a wallet ends, is voided in part, or a purchase is refunded
-  (semantics/invoice.md sections 7.2, 7.3 and 6.2). Reads `steps`, `balances` and `issue_amounts`.
+  (docs/billing-rules.md, Wallets, Top-ups by rule and Credit notes). Reads `steps`, `balances` and `issue_amounts`.
 
     wallet_moves  one row per step, wallet and cause: cents, and credits in 10^-5
 #}
@@ -52,7 +52,7 @@ wallet_moves as (
 
     union all
 
-    {# the refund of a purchase takes its credits out of the wallet (section 6.2) #}
+    {# the refund of a purchase takes its credits out of the wallet #}
     select
         amounts.chain_id,
         amounts.step_no,

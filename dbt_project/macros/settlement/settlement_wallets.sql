@@ -1,6 +1,6 @@
 {#
   Stage 3: the next wallet pays bucket by bucket, a bucket being the fees of one type and metric, the largest first
-  (semantics/invoice.md section 7.1; "Wallets" in docs/billing-rules.md). Reads `fees_noted`, `invoices_noted`,
+  ("Wallets" in docs/billing-rules.md). Reads `fees_noted`, `invoices_noted`,
   `balances`, and the buckets that the round before left where a wallet has paid already. All in 10^-10 cents, rounded
   once per wallet.
 

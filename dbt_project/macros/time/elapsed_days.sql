@@ -1,6 +1,6 @@
 {#
   Days of elapsed local time between two local timestamps, rounded up; an end at exactly midnight still counts its day.
-  Rule: semantics/lifecycle.md section 4.
+  Rule: docs/billing-rules.md, Life cycle.
 #}
 {% macro elapsed_days(local_from_at, local_to_at) -%}
     ({{ days_between('cast(' ~ local_from_at ~ ' as date)', 'cast(' ~ local_to_at ~ ' as date)') }}

@@ -1,4 +1,4 @@
-{# When a level by time ends: the end of the period rounded up to a full second (semantics/rating.md section 3.2). #}
+{# When a level by time ends: the end of the period rounded up to a full second (docs/billing-rules.md, Usage). #}
 {% macro level_end(usage_to_at) -%}
     (
         case

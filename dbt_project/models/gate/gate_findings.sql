@@ -247,7 +247,7 @@ lost_notes as (
 
 ),
 
-{# while the register's answer is missing, what would be finalised waits: semantics/invoice.md section 5.1 #}
+{# while the register's answer is missing, what would be finalised waits: docs/billing-rules.md, EU VAT #}
 unanswered_customers as (
 
     select distinct

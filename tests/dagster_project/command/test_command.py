@@ -12,6 +12,8 @@ from threading import Thread
 import pytest
 
 from dagster_project.cli import main
+from dagster_project.command.reproduce import show_rederivation
+from dagster_project.lib.close import CloseScope, HeldCustomer, InvoiceDifference, Rederivation
 from dagster_project.lib.operations import Message, open_store
 from dagster_project.lib.warehouse import DuckDBWarehouse, warehouse_lock
 
@@ -102,6 +104,25 @@ def test_a_second_writer_is_told_who_holds_the_warehouse(home: Path) -> None:
     assert "a long close" in told
     assert str(os.getpid()) in told
     assert "Traceback" not in told
+
+
+def test_the_next_close_is_told_with_its_totals_and_with_who_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = Rederivation(
+        scope=CloseScope(close_id=4, as_of={}, known_batch_id=1, book_version=""),
+        is_past=False,
+        recorded={},
+        derived={},
+        differences=(InvoiceDifference("acme", "globex", "i1", "ACM-1", "KWD", 3, None, 1_234_500),),
+        invoices=(),
+        restatements=(),
+        held=tuple(HeldCustomer("acme", f"c{number}", "source_incomplete", number) for number in range(1, 23)),
+    )
+    show_rederivation(tried)
+    printed = capsys.readouterr().out
+    assert "Close 4 would finalise 1 invoice." in printed
+    assert "1,234.500 KWD" in printed
+    assert "22 customers would wait:\n  acme / c1: source_incomplete (1 row)\n" in printed
+    assert printed.endswith("  acme / c20: source_incomplete (20 rows)\n  and 2 more customers\n")
 
 
 @pytest.fixture

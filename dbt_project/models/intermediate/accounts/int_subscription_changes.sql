@@ -2,7 +2,7 @@
   What each row of a subscription does: starts it, replaces what has not started yet, upgrades, waits as a downgrade, or
   changes nothing. Rows are taken in the order in which they were asked for; each is judged against what runs and what
   waits at its moment, so the model walks along the rows of a subscription (recursion, one step a row).
-  Rules: semantics/lifecycle.md sections 3.1, 3.2, 6.1 to 6.4.
+  Rules: docs/billing-rules.md, Time and Life cycle.
 #}
 with recursive
 

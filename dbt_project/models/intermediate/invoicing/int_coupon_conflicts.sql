@@ -1,6 +1,6 @@
 {#
   Limited coupons that may not be attached while an earlier one of the customer is active: both name the same plan or metric,
-  or one names a plan and the other a metric that the plan charges (semantics/invoice.md section 4.2). Whether the earlier
+  or one names a plan and the other a metric that the plan charges (docs/billing-rules.md, Coupons). Whether the earlier
   one still is active, settlement shows.
 #}
 with

@@ -44,7 +44,7 @@ limits as (
 
 ),
 
-{# what is given when attaching replaces the coupon's own terms: semantics/invoice.md section 4.2 #}
+{# what is given when attaching replaces the coupon's own terms: docs/billing-rules.md, Coupons #}
 terms as (
 
     select
@@ -96,7 +96,7 @@ attached as (
 
 )
 
-{# limited to metrics first, then limited to plans, then unlimited; inside each by attachment: section 4.1 #}
+{# limited to metrics first, then limited to plans, then unlimited; inside each by attachment #}
 select
     attached.organization_id,
     attached.applied_coupon_id,

@@ -120,7 +120,7 @@ requests as (
 
     union all
 
-    {# plan amount x unused days / days of the full period, cut after five decimals: section 6.3 #}
+    {# plan amount x unused days / days of the full period, cut after five decimals #}
     select
         {{ surrogate_key(["'unused'", 'unused_fees.moment_id']) }} as credit_note_id,
         unused_fees.organization_id,
@@ -153,7 +153,7 @@ requests as (
 
     union all
 
-    {# what a progressive invoice charged above what the usage came to; how much settlement shows: section 3.4 #}
+    {# what a progressive invoice charged above what the usage came to; how much settlement shows #}
     select
         credits.credit_note_id,
         credits.organization_id,
@@ -314,5 +314,5 @@ inner join {{ ref('stg_events__close_scope') }} as close_scope
     on
         requests.organization_id = close_scope.organization_id
         and requests.issued_at <= close_scope.as_of
-{# of a plan fee that was voided no days are credited: section 6.3 #}
+{# of a plan fee that was voided no days are credited #}
 where issued.credit_note_id is null and (requests.request_kind = 'requested' or voids.invoice_id is null)

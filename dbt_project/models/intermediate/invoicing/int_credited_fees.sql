@@ -1,7 +1,7 @@
 {#
   Every fee of every invoice that a credit note of this close is about, with what the note asks to credit of it. What is
   known from the ledger (shares, earlier notes) stands here; an invoice of the same close is still being settled. What was
-  asked of a draft is in proportion to the line as it stood then (semantics/invoice.md section 6.2).
+  asked of a draft is in proportion to the line as it stood then (docs/billing-rules.md, Credit notes).
 #}
 with
 

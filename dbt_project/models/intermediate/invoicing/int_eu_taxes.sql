@@ -1,6 +1,6 @@
 {#
   The tax that the rules of the European Union give a customer whose seller leaves it to them, with the dates of issue
-  at which its rate is in force: semantics/invoice.md section 5.1. A customer with taxes of its own has none here.
+  at which its rate is in force: docs/billing-rules.md, EU VAT. A customer with taxes of its own has none here.
 #}
 with
 

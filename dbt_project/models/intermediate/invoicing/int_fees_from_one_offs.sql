@@ -31,7 +31,7 @@ currencies as (
 
 ),
 
-{# a line costs round(unit price x units); units default to 1, the price to the add-on's: invoice.md section 2 #}
+{# a line costs round(unit price x units); units default to 1, the price to the add-on's #}
 lines as (
 
     select

@@ -42,7 +42,7 @@ shared as (
 
 )
 
-{# a fee's own tax is rounded once over its rates (semantics/invoice.md section 2) #}
+{# a fee's own tax is rounded once over its rates (docs/billing-rules.md, Taxes) #}
 select
     fees.fee_id,
     scheduled.invoice_id,

@@ -1,6 +1,6 @@
 {#
   The voids of the book that no earlier close recorded, with the invoice they mean: one of the ledger or one that this close
-  finalises before (semantics/invoice.md section 8). What cannot be voided has a refusal, and its customer waits.
+  finalises before (docs/billing-rules.md, Voids). What cannot be voided has a refusal, and its customer waits.
 #}
 with
 

@@ -35,7 +35,7 @@ currencies as (
 
 {#
   what a customer's subscriptions, and those of its children, bring at one moment shares an invoice, apart by currency, purchase order and group
-  (semantics/invoice.md section 9)
+  (docs/billing-rules.md, Invoice)
 #}
 grouped as (
 

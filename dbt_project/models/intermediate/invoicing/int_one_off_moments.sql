@@ -1,6 +1,6 @@
 {#
   What is invoiced because somebody asked for it, at the instant of asking: one-off invoices and wallet purchases
-  (semantics/invoice.md sections 7.2 and 8). Neither knows a grace period.
+  (docs/billing-rules.md, Wallets and From fees to the total). Neither knows a grace period.
 #}
 with
 
@@ -16,9 +16,9 @@ customers as (
 
 ),
 
-timezone_offsets as (
+local_offsets as (
 
-    select * from {{ ref('stg_time__timezone_offsets') }}
+    select * from {{ ref('int_local_offsets') }}
 
 ),
 
@@ -86,7 +86,7 @@ select
     identified.instant_rank,
     case when finalized_moments.moment_id is null then 'due' else 'finalized' end as moment_state,
     identified.created_at as billing_at,
-    {{ to_local_date('identified.created_at', 'timezone_offsets.utc_offset_seconds') }} as billing_date,
+    {{ to_local_date('identified.created_at', 'local_offsets.utc_offset_seconds') }} as billing_date,
     coalesce(identified.currency, customers.currency) as currency,
     identified.close_id,
     identified.as_of,
@@ -96,10 +96,10 @@ inner join customers
     on
         identified.organization_id = customers.organization_id
         and identified.external_customer_id = customers.external_customer_id
-inner join timezone_offsets
+inner join local_offsets
     on
-        customers.timezone = timezone_offsets.timezone
-        and identified.created_at >= timezone_offsets.valid_from_at
-        and identified.created_at < timezone_offsets.valid_to_at
+        customers.timezone_history = local_offsets.timezone_history
+        and identified.created_at >= local_offsets.valid_from_at
+        and identified.created_at < local_offsets.valid_to_at
 left join finalized_moments
     on identified.moment_id = finalized_moments.moment_id

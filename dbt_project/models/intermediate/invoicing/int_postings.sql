@@ -23,7 +23,7 @@ fees as (
 ),
 
 {#
-  One rounding for the whole invoice (semantics/invoice.md section 1); regrouped fees bring the taxes that each of them
+  One rounding for the whole invoice (docs/billing-rules.md, Order); regrouped fees bring the taxes that each of them
   has already.
 #}
 tax_sums as (

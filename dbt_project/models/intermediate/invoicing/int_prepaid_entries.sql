@@ -1,6 +1,6 @@
 {#
   What comes into and what is asked of each wallet that is its customer's only balance, in order of time; an invoice asks
-  for its total, taxes included, bucket by bucket of its fees (semantics/invoice.md section 7.1).
+  for its total, taxes included, bucket by bucket of its fees (docs/billing-rules.md, Wallets).
 #}
 with
 
@@ -73,7 +73,7 @@ totals as (
 
 ),
 
-{# the fees' buckets (semantics/invoice.md section 7.1); one fee has one #}
+{# the fees' buckets (docs/billing-rules.md, Wallets); one fee has one #}
 several_buckets as (
 
     select

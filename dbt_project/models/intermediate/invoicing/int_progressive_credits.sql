@@ -51,7 +51,7 @@ charged as (
 
 ),
 
-{# what a voided invoice took is there again: section 3.3 #}
+{# what a voided invoice took is there again #}
 given as (
 
     select

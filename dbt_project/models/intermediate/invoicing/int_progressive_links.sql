@@ -1,6 +1,6 @@
 {#
   Each open invoice of a period, or of a later crossing in it, with the newest progressive invoice before it: what that one
-  charged is credited (semantics/invoice.md section 3.3). One that is voided by then is not; what a void made anew stands
+  charged is credited (docs/billing-rules.md, Thresholds). One that is voided by then is not; what a void made anew stands
   where the voided invoice stood.
 #}
 with

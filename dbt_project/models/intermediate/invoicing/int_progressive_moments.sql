@@ -19,9 +19,15 @@ moments as (
 
 ),
 
-timezone_offsets as (
+customers as (
 
-    select * from {{ ref('stg_time__timezone_offsets') }}
+    select * from {{ ref('int_customers_resolved') }}
+
+),
+
+local_offsets as (
+
+    select * from {{ ref('int_local_offsets') }}
 
 )
 
@@ -39,7 +45,7 @@ select
     moments.purchase_order_number,
     'due' as moment_state,
     crossings.window_at as billing_at,
-    {{ to_local_date('crossings.window_at', 'timezone_offsets.utc_offset_seconds') }} as billing_date,
+    {{ to_local_date('crossings.window_at', 'local_offsets.utc_offset_seconds') }} as billing_date,
     moments.usage_from_at,
     moments.close_id,
     moments.as_of,
@@ -49,8 +55,12 @@ inner join windows
     on crossings.window_id = windows.window_id
 inner join moments
     on windows.period_moment_id = moments.moment_id
-inner join timezone_offsets
+inner join customers
     on
-        moments.timezone = timezone_offsets.timezone
-        and crossings.window_at >= timezone_offsets.valid_from_at
-        and crossings.window_at < timezone_offsets.valid_to_at
+        moments.organization_id = customers.organization_id
+        and moments.external_customer_id = customers.external_customer_id
+inner join local_offsets
+    on
+        customers.timezone_history = local_offsets.timezone_history
+        and crossings.window_at >= local_offsets.valid_from_at
+        and crossings.window_at < local_offsets.valid_to_at

@@ -1,6 +1,6 @@
 {#
   What each fee of an invoice shares with a fee of the progressive invoice that it credits: same charge, filter and group.
-  The share is the progressive fee's amount in full, at most the fee (semantics/invoice.md section 3.3).
+  The share is the progressive fee's amount in full, at most the fee (docs/billing-rules.md, Thresholds).
 #}
 with
 

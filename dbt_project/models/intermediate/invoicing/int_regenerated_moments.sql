@@ -1,6 +1,6 @@
 {#
   What the void of an invoice bills anew: each moment of the voided invoice once more, on an invoice that is dated like that
-  one and finalised with the void (semantics/invoice.md section 8). Its fees are copies (int_fees); taxes, coupons, notes and
+  one and finalised with the void (docs/billing-rules.md, Voids). Its fees are copies (int_fees); taxes, coupons, notes and
   wallets come anew.
 #}
 with

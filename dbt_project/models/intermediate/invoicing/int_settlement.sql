@@ -20,7 +20,7 @@
   which begins the next batch. So a chain needs rounds for its changes (a balance used up, a note, the end of a wallet),
   not for its invoices. Batches begin small and grow while they hold, so that little is settled in vain.
 
-  The stages of an invoice (semantics/invoice.md section 1): 1 coupons, two a round; then taxes; 2 credit notes, one a
+  The stages of an invoice (docs/billing-rules.md, Order): 1 coupons, two a round; then taxes; 2 credit notes, one a
   round; 3 wallets, one a round; 9 done. What needs no third coupon and no second note or wallet goes through all of
   them in one round.
 

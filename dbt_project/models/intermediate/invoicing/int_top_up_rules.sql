@@ -1,5 +1,5 @@
 {#
-  The rules by which wallets are topped up (semantics/invoice.md section 7.3), with credits in 10^-5. What an instant
+  The rules by which wallets are topped up (docs/billing-rules.md, Top-ups by rule), with credits in 10^-5. What an instant
   would have brought that was closed before is not made up for: a customer's rules act after the last close that did not
   leave it out (judged_to_at), so that a rule that is changed, or landed late, gives nothing twice and takes nothing back.
 #}

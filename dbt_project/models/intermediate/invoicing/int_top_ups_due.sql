@@ -1,5 +1,5 @@
 {#
-  The next top-ups that depend on what is left of a wallet (semantics/invoice.md section 7.3): of each customer those of the
+  The next top-ups that depend on what is left of a wallet (docs/billing-rules.md, Top-ups by rule): of each customer those of the
   first instant at which a rule asks for one, seen from the settlement with all that rules have made so far. The close
   hands them back to the models (raw.close_top_ups) and looks again, until there are none.
 #}

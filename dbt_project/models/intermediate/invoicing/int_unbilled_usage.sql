@@ -1,6 +1,6 @@
 {#
   Usage that is not invoiced yet, with tax and less what progressive invoices took, by metric: at the end of the close
-  ('now': the running period and drafts), and at each other instant of int_wallet_levels (section 7.3).
+  ('now': the running period and drafts), and at each other instant of int_wallet_levels.
 #}
 with
 

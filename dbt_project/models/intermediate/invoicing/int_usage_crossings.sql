@@ -6,7 +6,7 @@
 ) }}
 
 {#
-  Thresholds that usage reaches, in order of time (semantics/invoice.md section 3.1). Each round finds the next crossing
+  Thresholds that usage reaches, in order of time (docs/billing-rules.md, Thresholds). Each round finds the next crossing
   of every period, seen from the last one: what it billed is the level from which the next is measured. There are as many
   rounds as one period has crossings.
 #}

@@ -1,7 +1,7 @@
 {#
   What is in the open wallets of a customer at each instant at which what is left of one of them is judged, with the
-  purchases that are not paid yet: the end of the close ('now'), and for the rules that top wallets up (semantics/invoice.md
-  section 7.3) the end of each hour with usage, each move of a wallet, the end of a wait for a payment, the beginning of a
+  purchases that are not paid yet: the end of the close ('now'), and for the rules that top wallets up (docs/billing-rules.md,
+  Top-ups by rule) the end of each hour with usage, each move of a wallet, the end of a wait for a payment, the beginning of a
   rule, and the instants of interval rules that fill up to a target.
 #}
 with

@@ -18,7 +18,7 @@ transactions as (
         transactions.priority,
         transactions.position,
         2 as instant_rank,
-        {# credits are cut after five decimals before anything else: semantics/invoice.md section 7.2 #}
+        {# credits are cut after five decimals before anything else: docs/billing-rules.md, Wallets #}
         cast(trunc(transactions.credits * 100000) as {{ wide_integer() }}) as credits_e5
     from {{ ref('stg_book__wallet_transactions') }} as transactions
     inner join {{ ref('stg_events__close_scope') }} as close_scope

@@ -1,5 +1,5 @@
 {#
-  Wallet transactions with when they count (semantics/invoice.md section 7.2): a purchase when the book calls it settled,
+  Wallet transactions with when they count (docs/billing-rules.md, Wallets): a purchase when the book calls it settled,
   else when the payments of its invoice reach what it costs.
 #}
 with

@@ -5,7 +5,7 @@
 ) }}
 
 {#
-  What of the usage that is not invoiced yet each wallet would have to pay (semantics/invoice.md section 7.3): like an
+  What of the usage that is not invoiced yet each wallet would have to pay (docs/billing-rules.md, Top-ups by rule): like an
   invoice, wallet by wallet in their order, one a round, the largest metric first; but the last wallet that is open to
   a metric takes what is left of it, more than it holds.
 #}

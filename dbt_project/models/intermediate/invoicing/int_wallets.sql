@@ -50,7 +50,7 @@ dated as (
 
 )
 
-{# by priority, 1 first, then by age: semantics/invoice.md section 7.1 #}
+{# by priority, 1 first, then by age: docs/billing-rules.md, Wallets #}
 select
     dated.organization_id,
     dated.wallet_code,

@@ -9,7 +9,7 @@ charge_windows as (
 
 {#
   Events are charged in the order in which they became known, which is mostly the order in which they happened; one
-  whose value is blank makes no fee (semantics/rating.md section 7; int_event_readings leaves it out).
+  whose value is blank makes no fee (docs/billing-rules.md, Prices; int_event_readings leaves it out).
 #}
 sequenced as (
 

@@ -38,7 +38,7 @@ select
     coalesce(facet_buckets.bucket_number, 1) as bucket_number,
     coalesce(facet_buckets.group_values, '') as group_values,
     totals.events_count,
-    {# a count takes any event, a unique count any text: section 2, "Values" #}
+    {# a count takes any event, a unique count any text #}
     case
         when totals.is_readable or charge_windows.aggregation_type in ('count_agg', 'unique_count_agg')
             then totals.events_count

@@ -1,5 +1,5 @@
 {%- set columns = [
-    'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone', 'as_of',
+    'period_moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone_history', 'as_of',
     'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date', 'usage_full_days_count', 'usage_days_count',
     'ended_by', 'usage_known_batch_id', 'metered_charge_id', 'plan_code', 'plan_effective_at', 'charge_code', 'charge_position', 'charge_name', 'charge_model',
     'is_pay_in_advance', 'is_invoiceable', 'is_prorated', 'min_amount_cents', 'applied_pricing_unit_code',
@@ -80,7 +80,7 @@ totalled_codes as (
 
 {#
   The usage of a whole period, and of the period so far at each instant at which a threshold may be crossed; proration
-  and weighting run to the period's end in both (semantics/rating.md section 2, "Running usage").
+  and weighting run to the period's end in both (docs/billing-rules.md, Usage).
 #}
 select
     metered_charges.moment_id,
@@ -100,7 +100,7 @@ select
     {% for column in columns %}
         metered_charges.{{ column }},
     {% endfor %}
-    {# the day of an upgrade belongs to the new row: semantics/lifecycle.md section 6.2 #}
+    {# the day of an upgrade belongs to the new row: docs/billing-rules.md, Life cycle #}
     {{ add_days('metered_charges.usage_to_date', "case when metered_charges.ended_by = 'upgrade' then -1 else 0 end") }}
         as prorated_to_date
 from metered_charges

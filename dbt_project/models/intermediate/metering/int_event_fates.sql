@@ -12,7 +12,7 @@ totalled_codes as (
     select
         charge_windows.moment_id,
         charge_windows.event_code,
-        {# a count takes any event, a unique count any text: section 2, "Values" #}
+        {# a count takes any event, a unique count any text #}
         min(
             case when charge_windows.aggregation_type in ('count_agg', 'unique_count_agg') then 0 else 1 end
         ) = 1 as is_measured

@@ -89,10 +89,10 @@ places as (
             when moments.moment_state = 'finalized'
                 then greatest(moments.known_batch_id, recorded_batches.known_batch_id)
         end as recorded_batch_id,
-        {# what becomes known later is late for a due period; for another one it is pending #}
+        {# what becomes known later is late for a period that is billed; for another one it is pending #}
         case
-            when moments.moment_state = 'due' then greatest(moments.finalizes_at, moments.usage_to_at)
-            when moments.moment_state <> 'finalized' then close_scope.as_of + interval '1 microsecond'
+            when moments.moment_state in ('due', 'finalized') then greatest(moments.finalizes_at, moments.usage_to_at)
+            else close_scope.as_of + interval '1 microsecond'
         end as taken_to_at,
         cast(null as timestamp) as first_started_at
     from moments

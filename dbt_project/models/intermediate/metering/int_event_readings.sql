@@ -1,7 +1,7 @@
 {%- set another_time = "charge_windows.moment_state in ('restated', 'noted', 'window', 'charging')" -%}
 {#-
   What counts in the levels of later periods is what is known when they are billed, also a correction that was too late for
-  the period of the event (semantics/rating.md section 2, "Late events").
+  the period of the event (docs/billing-rules.md, Usage).
 -#}
 {%- set level
     = "charge_windows.is_recurring and charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')" -%}
@@ -31,6 +31,32 @@ history_readers as (
 
 ),
 
+{#
+  A level by time stays as it was known in time: what was too late for the period in which it lies, as one that charged it,
+  is no part of later levels, but of what they are restated to (int_late_usage).
+#}
+late_codes as (
+
+    select
+        billed_codes.moment_id,
+        billed_codes.event_code
+    from {{ ref('int_billed_codes') }} as billed_codes
+    where billed_codes.external_subscription_id in (
+        select charge_windows.external_subscription_id from charge_windows
+        where charge_windows.is_recurring and not ({{ level }})
+    )
+
+),
+
+restated as (
+
+    select
+        restated_moments.moment_id,
+        restated_moments.is_last_invoice
+    from {{ ref('int_restated_moments') }} as restated_moments
+
+),
+
 facet_buckets as (
 
     select * from {{ ref('int_facet_buckets') }}
@@ -39,7 +65,7 @@ facet_buckets as (
 
 {#
   A charge reads the events of its own period (or of the period so far); one on a recurring metric also those of its history, as far as they were
-  known when the moment is finalised (semantics/rating.md section 2).
+  known when the moment is finalised (docs/billing-rules.md, Usage).
 #}
 readings as (
 
@@ -65,7 +91,8 @@ readings as (
             ~ ' and events.event_at < charge_windows.events_to_at'
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
-            ~ " or events.fate <> 'late' or charge_windows.moment_state = 'restated')"
+            ~ " or events.fate <> 'late' or late_codes.moment_id is null"
+            ~ " or (charge_windows.moment_state = 'restated' and not restated.is_last_invoice))"
             ~ " and not coalesce(events.is_corrected and (" ~ another_time ~ " or (" ~ level ~ ")), false)"
             ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
         ),
@@ -93,6 +120,14 @@ readings as (
         from {{ ref('int_events_located') }} as events
         inner join charge_windows
             on {{ columns }}
+        {% if key == 'external_subscription_id' %}
+            left join late_codes
+                on
+                    events.moment_id = late_codes.moment_id
+                    and events.code = late_codes.event_code
+            left join restated
+                on charge_windows.moment_id = restated.moment_id
+        {% endif %}
         where
             events.is_read
             and events.{{ key }} in ({{ readers }})
@@ -131,7 +166,7 @@ readings as (
             and events.event_at < charge_windows.events_to_at
             and events.known_at < charge_windows.known_to_at
             and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)
-    left join {{ ref('int_restated_moments') }} as restated
+    left join restated
         on charge_windows.moment_id = restated.moment_id
     where
         ({{ another_time }} or ({{ level }}))
@@ -146,7 +181,7 @@ readings as (
 
 ),
 
-{# in advance an item needs a name: section 7 #}
+{# in advance an item needs a name #}
 judged as (
 
     select
@@ -160,7 +195,7 @@ judged as (
 
 ),
 
-{# a count takes any event, a unique count any text: section 2, "Values" #}
+{# a count takes any event, a unique count any text #}
 valued as (
 
     select

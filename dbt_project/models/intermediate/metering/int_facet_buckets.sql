@@ -70,7 +70,7 @@ facet_values as (
 
 ),
 
-{# the wildcard stands for the values that the metric lists, not for anything: semantics/rating.md section 8 #}
+{# the wildcard stands for the values that the metric lists, not for anything: docs/billing-rules.md, Usage #}
 accepted_values as (
 
     select distinct
@@ -184,7 +184,7 @@ more_specific as (
 
 {#
   Of matching filters with the same keys the narrower one takes the event, of identical ones the older. In advance there
-  is one filter an event: the one with most keys, then the first of the catalogue (sections 7 and 8).
+  is one filter an event: the one with most keys, then the first of the catalogue.
 #}
 matched as (
 
@@ -277,7 +277,7 @@ placed as (
 
 ),
 
-{# a missing and an empty value are one, the null group: section 9 #}
+{# a missing and an empty value are one, the null group #}
 grouped as (
 
     select

@@ -67,6 +67,27 @@ versions as (
 
 ),
 
+billed_codes as (
+
+    select * from {{ ref('int_billed_codes') }}
+
+),
+
+{#
+  Levels by time, which stay as they were known in time: what is late for one is missing in every later period, too, and
+  makes a difference there.
+#}
+timed_codes as (
+
+    select distinct
+        billed_codes.organization_id,
+        billed_codes.external_subscription_id,
+        billed_codes.event_code
+    from billed_codes
+    where billed_codes.is_recurring and not billed_codes.is_level_known
+
+),
+
 {#
   New batches: what happened before the last billed instant, and what arrived after the first that is billed now. Of those
   that the close before knew: what was late then, and what arrived too late for a period that was still open.
@@ -127,6 +148,11 @@ arrivals as (
         on
             usage_events.organization_id = last_invoices.organization_id
             and usage_events.external_subscription_id = last_invoices.external_subscription_id
+    left join timed_codes
+        on
+            usage_events.organization_id = timed_codes.organization_id
+            and usage_events.external_subscription_id = timed_codes.external_subscription_id
+            and usage_events.code = timed_codes.event_code
     where
         usage_events.batch_id <= {{ known_before }}
         {# as in `undecided`, before each event meets all periods after it #}
@@ -134,6 +160,7 @@ arrivals as (
             last_invoices.organization_id is null
             or usage_events.batch_id > last_invoices.known_batch_id
             or coalesce(usage_events.received_at, usage_events.event_at) >= last_invoices.billed_at
+            or timed_codes.event_code is not null
         )
 
 ),
@@ -203,46 +230,28 @@ news as (
 
 ),
 
-charges as (
-
-    select * from {{ ref('stg_book__charges') }}
-
-),
-
-{# which codes a period bills, whether a level reaches back before it, and whether events are billed as they come #}
-billed_codes as (
+{# what was too late for the period in which it lies #}
+judged as (
 
     select
-        moments.moment_id,
-        metric_versions.event_code,
-        max(case when metric_versions.is_recurring then 1 else 0 end) = 1 as is_recurring,
-        {# levels that are billed with every correction that is known by then: int_event_readings #}
-        min(
-            case
-                when
-                    metric_versions.is_recurring
-                    and metric_versions.aggregation_type in ('sum_agg', 'unique_count_agg')
-                    then 1
-                else 0
-            end
-        ) = 1 as is_level_known,
-        max(case when charges.is_pay_in_advance then 1 else 0 end) = 1 as is_pay_in_advance
-    from moments
-    left join {{ ref('int_repriced_moments') }} as repriced
-        on moments.moment_id = repriced.moment_id
-    inner join charges
+        news.*,
+        news.is_late_version or billed_codes.moment_id is not null as is_late
+    from news
+    left join moments
         on
-            moments.organization_id = charges.organization_id
-            and coalesce(repriced.plan_code, moments.plan_code) = charges.plan_code
-            and coalesce(repriced.plan_effective_at, moments.plan_effective_at) = charges.effective_at
-    inner join {{ ref('int_metric_versions') }} as metric_versions
+            news.organization_id = moments.organization_id
+            and news.external_subscription_id = moments.external_subscription_id
+            and news.event_at >= moments.usage_from_at
+            and news.event_at < moments.usage_to_at
+            and not news.is_taken_away
+            and (
+                (moments.moment_state in ('finalized', 'due') and news.known_at >= moments.billed_at)
+                or (moments.moment_state = 'finalized' and news.batch_id > moments.known_batch_id)
+            )
+    left join billed_codes
         on
-            charges.organization_id = metric_versions.organization_id
-            and charges.billable_metric_code = metric_versions.billable_metric_code
-            and moments.full_started_at >= metric_versions.valid_from_at
-            and moments.full_started_at < metric_versions.valid_to_at
-    where moments.usage_from_at < moments.usage_to_at
-    group by moments.moment_id, metric_versions.event_code
+            moments.moment_id = billed_codes.moment_id
+            and news.code = billed_codes.event_code
 
 ),
 
@@ -256,11 +265,12 @@ found as (
         moments.billing_at,
         news.cause,
         case
-            when news.is_late_version then greatest(news.known_at, moments.billed_at)
+            when news.is_late_version or (news.is_late and not billed_codes.is_level_known)
+                then greatest(news.known_at, moments.billed_at)
             else news.known_at
         end as known_at,
         news.batch_id
-    from news
+    from judged as news
     inner join close_scope
         on
             news.organization_id = close_scope.organization_id
@@ -280,13 +290,12 @@ found as (
     where
         moments.moment_state in ('finalized', 'due')
         and (
-            (
+            (news.is_late and not billed_codes.is_level_known)
+            {# events of this period that were charged before it was known #}
+            or (
                 news.is_late_version
-                and (
-                    not billed_codes.is_level_known
-                    {# events of this period that were charged before it was known #}
-                    or (billed_codes.is_pay_in_advance and news.known_at >= moments.usage_from_at)
-                )
+                and billed_codes.is_pay_in_advance
+                and news.known_at >= moments.usage_from_at
             )
             or (
                 {# a correction in time is late where it put the event, not where it took it from #}

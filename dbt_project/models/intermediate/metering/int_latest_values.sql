@@ -81,12 +81,15 @@ competing as (
             and coalesce(totals.facets, '') = coalesce(located.facets, '')
     where
         totals.recency = 1
-        and located.quantity is not null
         and located.fate in ('due', 'draft', 'running')
 
 ),
 
-{# the greatest timestamp, ties by latest arrival: semantics/rating.md section 3 #}
+{#
+  The greatest timestamp, ties by latest arrival: docs/billing-rules.md, Usage. Events without a quantity come last and not
+  out: DuckDB would take a filter on quantity for one that leaves few events, and read them all before it knows that no
+  instants are shared.
+#}
 ranked as (
 
     select
@@ -99,6 +102,7 @@ ranked as (
             partition by
                 competing.moment_id, competing.charge_code, competing.filter_position, competing.group_values
             order by
+                case when competing.quantity is null then 1 else 0 end,
                 competing.event_at desc,
                 competing.received_at desc,
                 {{ natural_order('competing.transaction_id') }} desc,

@@ -1,5 +1,5 @@
 {%- set columns = [
-    'moment_id', 'moment_state', 'organization_id', 'external_customer_id', 'external_subscription_id', 'timezone',
+    'moment_id', 'moment_state', 'organization_id', 'external_customer_id', 'external_subscription_id',
     'as_of', 'finalizes_at', 'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date', 'usage_full_to_date',
     'usage_full_days_count', 'usage_days_count', 'ended_by', 'plan_code', 'plan_effective_at', 'full_started_at',
     'has_previous_row', 'row_started_at', 'next_plan_code', 'next_plan_effective_at',
@@ -65,7 +65,7 @@ metered as (
         moments.organization_id,
         moments.external_customer_id,
         moments.external_subscription_id,
-        moments.timezone,
+        customers.timezone_history,
         moments.as_of,
         moments.finalizes_at,
         moments.usage_known_batch_id,
@@ -108,7 +108,7 @@ metered as (
         metric_versions.rounding_precision,
         {#
           From when on a recurring metric counts: all history for sums and unique counts; a level by time begins with
-          the first subscription, unless this row was born from a plan change (rating.md sections 2 and 3.2).
+          the first subscription, unless this row was born from a plan change (docs/billing-rules.md, Usage).
         #}
         case
             when not metric_versions.is_recurring then moments.usage_from_at
@@ -116,7 +116,7 @@ metered as (
                 then {{ beginning_of_time() }}
             else moments.row_started_at
         end as history_from_at,
-        {# unprorated units of an upgraded row are billed by the new row, when it has the metric: section 4.3 #}
+        {# unprorated units of an upgraded row are billed by the new row, when it has the metric #}
         coalesce(
             moments.ended_by = 'upgrade'
             and metric_versions.is_recurring
@@ -135,6 +135,10 @@ metered as (
             and charges.billable_metric_code = metric_versions.billable_metric_code
             and moments.full_started_at >= metric_versions.valid_from_at
             and moments.full_started_at < metric_versions.valid_to_at
+    left join {{ ref('int_customers_resolved') }} as customers
+        on
+            moments.organization_id = customers.organization_id
+            and moments.external_customer_id = customers.external_customer_id
     left join next_metrics
         on
             moments.organization_id = next_metrics.organization_id

@@ -25,7 +25,7 @@ sequenced as (
 
 ),
 
-{# a removal that an add undoes later on the same local date is no removal: semantics/rating.md section 4.2, step 1 #}
+{# a removal that an add undoes later on the same local date is no removal: docs/billing-rules.md, Usage #}
 undone as (
 
     select

@@ -17,6 +17,7 @@ last_closes as (
 
     select
         ranked.organization_id,
+        ranked.close_id,
         ranked.known_batch_id,
         ranked.code_version
     from (
@@ -151,6 +152,36 @@ subscriptions as (
 
 ),
 
+{# events that were charged as they came, in the periods that the last close billed, and what was known then #}
+charged_before as (
+
+    {% for source in ['stg_ledger__moments', 'stg_ledger__standalone_fees'] -%}
+        select distinct
+            billed.moment_id,
+            charged.known_batch_id
+        from {{ ref('stg_ledger__moments') }} as billed
+        inner join last_closes
+            on
+                billed.organization_id = last_closes.organization_id
+                and billed.close_id = last_closes.close_id
+        inner join {{ ref(source) }} as charged
+            on
+                billed.organization_id = charged.organization_id
+                and billed.external_subscription_id = charged.external_subscription_id
+                and billed.subscription_created_at = charged.subscription_created_at
+                and billed.usage_from_at = charged.usage_from_at
+                and charged.reason = 'advance_charge'
+                and billed.known_batch_id > charged.known_batch_id
+        where billed.reason <> 'advance_charge'
+        {% if not loop.last %}
+
+            union distinct
+
+        {% endif %}
+    {%- endfor %}
+
+),
+
 {# plans with fixed charges, whose periods may be others than those of plan fee and usage #}
 repriced_fixed_charges as (
 
@@ -248,6 +279,25 @@ found as (
             = moments.external_customer_id
             and moments.billing_at >= repriced.valid_from_at
     where moments.is_repriced or repriced.is_reach_changed
+
+    union distinct
+
+    {# of a period that was open when its plan came, or came anew, events that were charged before #}
+    select
+        moments.moment_id,
+        'corrected_price' as cause
+    from moments
+    inner join charged_before
+        on moments.moment_id = charged_before.moment_id
+    inner join known
+        on
+            moments.organization_id = known.organization_id
+            and known.record_type = 'plan'
+            and moments.plan_code = known.record_code
+            and moments.plan_effective_at = known.effective_at
+            and known.was_known
+            and known.recency = 1
+            and charged_before.known_batch_id < known.batch_id
 
     union distinct
 

@@ -35,8 +35,8 @@ operations as (
 ),
 
 {#
-  An item counts when its last operation is an add: that is what all changes of its state add up to (semantics/rating.md
-  section 3.1). Only when an add and a removal share the last instant, their order at that instant is looked at.
+  An item counts when its last operation is an add: that is what all changes of its state add up to (docs/billing-rules.md,
+  Usage). Only when an add and a removal share the last instant, their order at that instant is looked at.
 #}
 last_operations as (
 

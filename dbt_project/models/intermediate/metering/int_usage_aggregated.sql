@@ -14,9 +14,9 @@ buckets as (
 
 ),
 
-timezone_offsets as (
+local_offsets as (
 
-    select * from {{ ref('stg_time__timezone_offsets') }}
+    select * from {{ ref('int_local_offsets') }}
 
 ),
 
@@ -26,20 +26,20 @@ readings as (
         readings.*,
         charge_windows.aggregation_type,
         case when charge_windows.is_prorated then charge_windows.prorated_to_date end as prorated_to_date,
-        timezone_offsets.utc_offset_seconds
+        local_offsets.utc_offset_seconds
     from {{ ref('int_event_readings') }} as readings
     inner join charge_windows
         on
             readings.moment_id = charge_windows.moment_id
             and readings.charge_code = charge_windows.charge_code
     {# a local date is needed for proration only #}
-    left join timezone_offsets
+    left join local_offsets
         on
             charge_windows.is_prorated
             and readings.is_in_period
-            and charge_windows.timezone = timezone_offsets.timezone
-            and readings.event_at >= timezone_offsets.valid_from_at
-            and readings.event_at < timezone_offsets.valid_to_at
+            and charge_windows.timezone_history = local_offsets.timezone_history
+            and readings.event_at >= local_offsets.valid_from_at
+            and readings.event_at < local_offsets.valid_to_at
 
 ),
 
@@ -155,7 +155,7 @@ advance_levels as (
 
 ),
 
-{# every bucket counts, also without events: its flat fees may be due (semantics/rating.md sections 8 to 10) #}
+{# every bucket counts, also without events: its flat fees may be due (docs/billing-rules.md, Usage and Prices) #}
 grid as (
 
     select
@@ -253,8 +253,8 @@ aggregated as (
 ),
 
 {#
-  What is priced: prorated units where the charge is prorated (section 4), and while the period of a charge paid in
-  advance runs, what has been paid for (section 7).
+  What is priced: prorated units where the charge is prorated, and while the period of a charge paid in
+  advance runs, what has been paid for.
 #}
 prorated as (
 
@@ -280,7 +280,7 @@ prorated as (
 
 ),
 
-{# the metric's rounding, per bucket and group; not in advance (section 5, point 4) #}
+{# the metric's rounding, per bucket and group; not in advance #}
 rounded as (
 
     select
@@ -307,7 +307,7 @@ select
     rounded.charge_code,
     cast(rounded.filter_position as integer) as filter_position,
     rounded.group_values,
-    {# nothing at all is billed in advance for what was never used (section 7) #}
+    {# nothing at all is billed in advance for what was never used #}
     not rounded.is_pay_in_advance or rounded.has_events as is_billable,
     cast(rounded.events_count as bigint) as events_count,
     rounded.full_units as units_before_rounding,

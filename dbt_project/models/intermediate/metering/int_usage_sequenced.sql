@@ -12,9 +12,9 @@ buckets as (
 
 ),
 
-timezone_offsets as (
+local_offsets as (
 
-    select * from {{ ref('stg_time__timezone_offsets') }}
+    select * from {{ ref('int_local_offsets') }}
 
 ),
 
@@ -63,7 +63,7 @@ ordered as (
         readings.quantity,
         readings.precise_total_amount_cents,
         ordered_charges.aggregation_type,
-        {{ to_local_date('readings.event_at', 'timezone_offsets.utc_offset_seconds') }} as event_date,
+        {{ to_local_date('readings.event_at', 'local_offsets.utc_offset_seconds') }} as event_date,
         row_number() over (
             partition by
                 readings.moment_id, readings.charge_code, readings.filter_position, readings.group_values
@@ -79,15 +79,15 @@ ordered as (
             readings.moment_id = ordered_charges.moment_id
             and readings.charge_code = ordered_charges.charge_code
             and readings.filter_position = ordered_charges.filter_position
-    inner join timezone_offsets
+    inner join local_offsets
         on
-            ordered_charges.timezone = timezone_offsets.timezone
-            and readings.event_at >= timezone_offsets.valid_from_at
-            and readings.event_at < timezone_offsets.valid_to_at
+            ordered_charges.timezone_history = local_offsets.timezone_history
+            and readings.event_at >= local_offsets.valid_from_at
+            and readings.event_at < local_offsets.valid_to_at
 
 ),
 
-{# what an event changes: its value; of a unique count +1, -1 or 0 by the item's event before (section 3.1) #}
+{# what an event changes: its value; of a unique count +1, -1 or 0 by the item's event before #}
 changed as (
 
     select

@@ -7,7 +7,7 @@ moments as (
 
 ),
 
-{# a subscription's own thresholds replace the plan's: semantics/invoice.md section 3.1 #}
+{# a subscription's own thresholds replace the plan's: docs/billing-rules.md, Thresholds #}
 watched_moments as (
 
     select moments.*
@@ -33,7 +33,7 @@ watched_moments as (
 ),
 
 {#
-  Usage that counts against a wallet which is topped up by what is left of it (section 7.3) is looked at when an hour is
+  Usage that counts against a wallet which is topped up by what is left of it is looked at when an hour is
   over, so that a customer with many events has no more instants than hours.
 #}
 looked_at_moments as (

@@ -39,7 +39,7 @@ timed as (
 
 {#
   Each change holds from its instant to the end: the time-weighted level is the sum of change x time left, in place of a
-  walk over levels (semantics/rating.md section 3.2).
+  walk over levels (docs/billing-rules.md, Usage).
 #}
 weights as (
 
@@ -88,7 +88,7 @@ weighed as (
 
 ),
 
-{# a long division by the whole period: whole units, then 12 decimals, then 8 more, rounded up (section 5, point 3) #}
+{# a long division by the whole period: whole units, then 12 decimals, then 8 more, rounded up #}
 whole as (
 
     select

@@ -182,7 +182,7 @@ placed as (
 
 ),
 
-{# semantics/lifecycle.md section 1.2: what the moment looks at, cut by the start and the end of the row #}
+{# docs/billing-rules.md, Time: what the moment looks at, cut by the start and the end of the row #}
 cut as (
 
     select

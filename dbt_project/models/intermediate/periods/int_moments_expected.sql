@@ -1,6 +1,6 @@
 {#
   Why and when each subscription row is billed, without what it is billed for: renewals, the start, the end of the
-  trial or of a pause, the end of the row, and changed units of fixed charges paid in advance (semantics/lifecycle.md section 2).
+  trial or of a pause, the end of the row, and changed units of fixed charges paid in advance (docs/billing-rules.md, Time).
 #}
 with
 

@@ -120,7 +120,7 @@ billed as (
 
 {#
   The day of a termination is used, the day of an upgrade is the new plan's; days of a trial that still ran were free, so
-  that all that was billed is unused (semantics/lifecycle.md section 6.5).
+  that all that was billed is unused (docs/billing-rules.md, Life cycle).
 #}
 select
     billed.moment_id,

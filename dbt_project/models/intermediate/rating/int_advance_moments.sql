@@ -26,7 +26,7 @@ finalized_moments as (
 
 ),
 
-{# an event is billed as soon as it has happened and is known: semantics/rating.md section 7 #}
+{# an event is billed as soon as it has happened and is known: docs/billing-rules.md, Prices #}
 billed as (
 
     select

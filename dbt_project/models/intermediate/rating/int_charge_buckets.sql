@@ -14,7 +14,7 @@ group_keys as (
         group_keys.effective_at,
         group_keys.charge_code,
         group_keys.filter_position,
-        {# the group of usage that has none of the keys: semantics/rating.md section 9 #}
+        {# the group of usage that has none of the keys: docs/billing-rules.md, Usage #}
         '{' || string_agg(
             {{ json_string('group_keys.group_key') }} || ': null', ', ' order by group_keys.key_position
         ) || '}' as null_group_values

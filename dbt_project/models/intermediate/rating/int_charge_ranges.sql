@@ -65,7 +65,7 @@ styled as (
 
 ),
 
-{# a graduated percentage knows integer ranges only: semantics/rating.md section 6.3 #}
+{# a graduated percentage knows integer ranges only: docs/billing-rules.md, Prices #}
 measured as (
 
     select

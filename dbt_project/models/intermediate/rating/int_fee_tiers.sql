@@ -10,7 +10,7 @@ fees as (
 
 )
 
-{# which units of a fee cost what; prorated ones by their position (semantics/rating.md sections 6.2 to 6.5, 6.9) #}
+{# which units of a fee cost what; prorated ones by their position (docs/billing-rules.md, Prices) #}
 select
     fees.fee_id,
     cast(tiers.range_position as integer) as tier_position,

@@ -71,7 +71,7 @@ ledger_fees as (
 
 ),
 
-{# an invoice that is made anew has the fees of the one that was voided: semantics/invoice.md section 8 #}
+{# an invoice that is made anew has the fees of the one that was voided: docs/billing-rules.md, Voids #}
 regenerated_fees as (
 
     select

@@ -49,7 +49,7 @@ currencies as (
 
 ),
 
-{# the price of the total with the event less that without it; both exact (semantics/rating.md section 7) #}
+{# the price of the total with the event less that without it; both exact (docs/billing-rules.md, Prices) #}
 charged as (
 
     select

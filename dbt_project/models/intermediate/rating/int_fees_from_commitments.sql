@@ -66,7 +66,7 @@ charges as (
 
 ),
 
-{# the commitment by the days of the period: semantics/lifecycle.md section 8 #}
+{# the commitment by the days of the period: docs/billing-rules.md, Life cycle #}
 committed as (
 
     select

@@ -33,7 +33,7 @@ currencies as (
 
 )
 
-{# days billed / days of the full period, rounded once: semantics/lifecycle.md section 4 #}
+{# days billed / days of the full period, rounded once: docs/billing-rules.md, Life cycle #}
 select
     {{ surrogate_key(['moments.moment_id', "'subscription'"]) }} as fee_id,
     moments.moment_id,

@@ -31,7 +31,7 @@ charged as (
 
 ),
 
-{# what is missing to the minimum, prorated by the days billed, rounded once: semantics/rating.md section 11 #}
+{# what is missing to the minimum, prorated by the days billed, rounded once: docs/billing-rules.md, Prices #}
 missing as (
 
     select

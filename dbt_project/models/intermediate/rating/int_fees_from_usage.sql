@@ -44,7 +44,7 @@ currencies as (
 
 {#
   On the invoice of a period: charges in arrears, and of those in advance the renewal of recurring ones, unless the
-  subscription ends or is upgraded (semantics/rating.md section 7): a downgrade comes when a period ends, and the units of
+  subscription ends or is upgraded (docs/billing-rules.md, Prices): a downgrade comes when a period ends, and the units of
   the next are still to be paid. Units that the row after an upgrade bills are left out (4.3).
 #}
 billed as (
@@ -190,7 +190,7 @@ select
     rounded.units_rest as priced_units_rest,
     rounded.applied_pricing_unit_code,
     numbered.charge_row = 1 as is_first_of_charge,
-    {# a line without units, amount and events is not kept: semantics/rating.md section 10 #}
+    {# a line without units, amount and events is not kept: docs/billing-rules.md, Prices #}
     rounded.full_units <> 0
     or rounded.units_rest <> 0
     or rounded.amount is null

@@ -2,7 +2,7 @@
 
 {#
   Which fixed charges a billing moment bills, for which days and how many units: those in arrears with the period that
-  the moment closes, those in advance with the period that it opens (semantics/lifecycle.md section 9).
+  the moment closes, those in advance with the period that it opens (docs/billing-rules.md, Life cycle).
 #}
 with
 

@@ -90,7 +90,7 @@ advance as (
     select
         advance.*,
         advance.running_total - advance.billed_units as total_without,
-        {# the events of a unique count are its units (semantics/rating.md section 3) #}
+        {# the events of a unique count are its units (docs/billing-rules.md, Usage) #}
         case
             when charge_windows.aggregation_type = 'unique_count_agg' then advance.running_total
             else advance.known_count
@@ -177,7 +177,7 @@ points as (
 
     {#
       An event of a charge paid in advance costs the price of the total with it less the price of the total without it
-      (semantics/rating.md section 7): two points.
+      (docs/billing-rules.md, Prices): two points.
     #}
     {% for side, total in [('with', 'running_total'), ('without', 'total_without')] -%}
         union all

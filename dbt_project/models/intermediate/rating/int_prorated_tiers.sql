@@ -194,7 +194,7 @@ highest as (
 
 {#
   The positions of a move that lie in a range, signed; the first range also holds what is below zero
-  (semantics/rating.md section 6.9, the position model).
+  (docs/billing-rules.md, Prices, the position model).
 #}
 placed as (
 

@@ -88,7 +88,10 @@ periods as (
         restated_moments.period_moment_id,
         restated_moments.organization_id,
         restated_moments.external_subscription_id,
-        restated_moments.usage_from_at,
+        {# a moment without usage, such as a start in advance, begins when the period does whose events these are #}
+        case
+            when restated_moments.usage_from_at < restated_moments.usage_to_at then restated_moments.usage_from_at
+        end as usage_from_at,
         {# of a period that is not billed yet, only what was billed as it came can differ #}
         coalesce(restated_moments.period_state not in ('running', 'draft'), true) as is_billed
     from restated_moments

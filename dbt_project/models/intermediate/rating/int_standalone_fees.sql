@@ -1,6 +1,6 @@
 {#
   Fees of charges that are not invoiceable: each lives alone, with its own tax, and is on no invoice of its period
-  (semantics/invoice.md section 8). Those of events paid in advance are made as soon as the event is known, the others
+  (docs/billing-rules.md, Fees without an invoice). Those of events paid in advance are made as soon as the event is known, the others
   (renewals of recurring units, charges in arrears) with the billing moment that they belong to. What is in the ledger
   already is not made again.
 #}

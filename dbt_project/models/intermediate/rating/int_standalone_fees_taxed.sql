@@ -8,7 +8,7 @@
     'has_previous_row', 'full_started_at', 'usage_from_at', 'usage_to_at', 'usage_from_date',
     'usage_full_days_count', 'usage_days_count', 'close_id', 'as_of', 'known_batch_id',
 ] -%}
-{# a fee's own tax is rounded once over its rates; no coupon reaches it (semantics/invoice.md section 8) #}
+{# a fee's own tax is rounded once over its rates; no coupon reaches it #}
 with
 
 fees as (

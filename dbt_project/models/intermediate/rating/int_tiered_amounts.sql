@@ -1,7 +1,7 @@
 {#
   Graduated models cost what the ranges below the last one that the units reach cost in full, added up once a charge
   (int_charge_ranges), and the units in the last one; volume takes one range by the full units, all units at its price
-  (semantics/rating.md sections 6.2, 6.3 and 6.5). So each point meets one range; its tiers are int_usage_tiers.
+  (docs/billing-rules.md, Prices). So each point meets one range; its tiers are int_usage_tiers.
 #}
 with
 

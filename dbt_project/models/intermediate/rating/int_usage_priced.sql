@@ -63,7 +63,7 @@ exact_sums as (
 
 ),
 
-{# what is given back is never more than what was charged; a sum that is unknown stays so (section 6.9) #}
+{# what is given back is never more than what was charged; a sum that is unknown stays so #}
 prorated as (
 
     select
@@ -129,11 +129,11 @@ priced as (
                         'points.units', 'points.units_rest', 'points.free_units', 'buckets.rate',
                         'points.events_count', 'points.free_events_count', 'buckets.fixed_amount'
                     ) }}
-                {# amounts that the events bring: nothing when their units are zero (section 6.7) #}
+                {# amounts that the events bring: nothing when their units are zero #}
                 when points.charge_model = 'dynamic' and points.units = 0 then 0
                 when points.charge_model = 'dynamic'
                     then {{ major_units('coalesce(usage.precise_total_amount_cents, 0)', 'currencies.exponent') }}
-                {# the amount that the aggregation accumulated (section 6.8); unknown when it failed #}
+                {# the amount that the aggregation accumulated; unknown when it failed #}
                 when points.charge_model = 'custom'
                     then case when custom.failure is null then cast(coalesce(custom.amount, 0) as decimal(38, 24)) end
             end as decimal(38, 24)
@@ -174,7 +174,7 @@ priced as (
 
 ),
 
-{# negative units or a negative amount make both zero: semantics/rating.md section 5.3 #}
+{# negative units or a negative amount make both zero: docs/billing-rules.md, Prices #}
 judged as (
 
     select

@@ -17,7 +17,7 @@ charge_ranges as (
 
 {#
   Graduated models visit the first range always, a later one when the units exceed the one before it; volume takes one
-  range by the full units (semantics/rating.md sections 6.2, 6.3 and 6.5).
+  range by the full units (docs/billing-rules.md, Prices).
 #}
 visited as (
 

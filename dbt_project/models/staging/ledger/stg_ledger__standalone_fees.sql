@@ -34,6 +34,7 @@
         'made_at': 'timestamp',
         'billing_date': 'date',
         'usage_from_at': 'timestamp',
+        'known_batch_id': 'bigint',
         'is_regrouped_when_paid': 'boolean',
         'taxes_rate': 'decimal(21,12)',
         'taxes_amount_cents': 'bigint',

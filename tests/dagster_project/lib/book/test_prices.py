@@ -1,4 +1,4 @@
-"""Prices that cannot be billed are refused with plan, charge, filter and range: rating.md 2, 4, 5.2, 6, 7, 8, 12."""
+"""Prices that cannot be billed are refused with plan, charge, filter and range: docs/billing-rules.md, Usage and Prices."""
 
 import copy
 import re
@@ -57,7 +57,6 @@ def priced(case, *, model="standard", aggregation="sum_agg", recurring=False, **
 
 @pytest.mark.parametrize(("aggregation", "model"), product(AGGREGATIONS, PROPERTIES))
 def test_which_model_prices_which_aggregation(case, write, aggregation, model):
-    """rating.md 6.3, 6.6, 6.7, 6.8."""
     allowed = (
         (model != "dynamic" or aggregation == "sum_agg")
         and (model != "custom" or aggregation == "custom_agg")
@@ -75,7 +74,7 @@ def test_which_model_prices_which_aggregation(case, write, aggregation, model):
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_which_metrics_may_recur(case, write, aggregation):
-    """rating.md 2: sum, unique count, weighted sum, custom."""
+    """Sum, unique count, weighted sum, custom."""
     may = aggregation in {"sum_agg", "unique_count_agg", "weighted_sum_agg", "custom_agg"}
     assert is_read(write(priced(case, aggregation=aggregation, recurring=True))) == may
 
@@ -84,7 +83,7 @@ def test_which_metrics_may_recur(case, write, aggregation):
     ("aggregation", "model"), product(AGGREGATIONS, ("standard", "graduated", "volume", "package"))
 )
 def test_what_may_be_paid_in_advance(case, write, aggregation, model):
-    """rating.md 7: count, sum, unique count; not with volume. Of custom metrics it says no units of one event."""
+    """Count, sum, unique count; not with volume. Of custom metrics it says no units of one event."""
     may = aggregation in {"count_agg", "sum_agg", "unique_count_agg"} and model != "volume"
     path = write(priced(case, model=model, aggregation=aggregation, pay_in_advance=True))
     assert is_read(path) == may
@@ -108,7 +107,7 @@ def test_what_may_be_paid_in_advance(case, write, aggregation, model):
     ],
 )  # fmt: skip
 def test_what_may_be_prorated(case, write, aggregation, recurring, model, pay_in_advance):
-    """rating.md 4: recurring sums and unique counts; standard, or graduated or volume in arrears."""
+    """Recurring sums and unique counts; standard, or graduated or volume in arrears."""
     may = (
         recurring
         and aggregation in {"sum_agg", "unique_count_agg"}
@@ -153,7 +152,7 @@ def bounds(*pairs):
 @pytest.mark.parametrize("model", ["graduated", "volume", "graduated_percentage"])
 @pytest.mark.parametrize("bucket", ["default", "filter"])
 def test_ranges_have_no_gap_and_no_overlap(case, write, model, bucket, pairs, where, expected):
-    """rating.md 6.2, Validation; the message names plan, charge, filter and range."""
+    """The message names plan, charge, filter and range."""
     key = f"{model}_ranges"
     one = PERCENTAGE_RANGE if model == "graduated_percentage" else RANGE
     ranges = [one | {"from_value": low, "to_value": high} for low, high in pairs]
@@ -215,7 +214,6 @@ def test_ranges_of_whole_units_and_ranges_that_touch_are_read(case, write, pairs
     ],
 )
 def test_a_price_that_is_none_is_told_with_plan_and_charge(case, write, model, path, value, expected):
-    """rating.md 5.2."""
     charge = priced(case, model=model)["given"]["plans"][0]["charges"][0]
     charge["filters"] = [{"values": {"region": ["eu"]}, "properties": copy.deepcopy(charge["properties"])}]
     *parents, last = path.split(".")
@@ -276,7 +274,6 @@ def test_limits_of_an_event_are_in_order(case, write):
     ],
 )
 def test_a_filter_names_keys_and_values_of_its_metric(case, write, values, where, expected):
-    """rating.md 8."""
     priced(case, filters=[{"values": values, "properties": {"amount": "2"}}])
     (problem,) = problems_of(write(case))
     assert problem.path == f"given.plans[0].charges[0].filters[0].{where}"
@@ -313,13 +310,12 @@ def test_filters_that_would_bill_an_event_twice(case, write, one, other, refused
     (problem,) = problems_of(path)
     assert problem.path == "given.plans[0].charges[0].filters[1].values"
     assert f"{CODE}, filters 1 and 2" in problem.expected
-    # in advance one filter takes an event: rating.md 7
+    # in advance one filter takes an event: docs/billing-rules.md, Prices
     case["given"]["plans"][0]["charges"][0]["pay_in_advance"] = True
     read_case(write(case))
 
 
 def test_pricing_units(case, write):
-    """rating.md 12."""
     unit = {"code": "credits", "conversion_rate": "0.05"}
     charge = priced(case, applied_pricing_unit=unit)["given"]["plans"][0]["charges"][0]
     (problem,) = problems_of(write(case))

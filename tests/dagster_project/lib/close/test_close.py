@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -129,6 +130,37 @@ def test_the_ledgers_of_both_engines_are_equal_row_by_row(
     ours = ledger(duckdb_warehouse)
     assert len(ours["ledger_invoices"]) > 30
     assert ours == ledger(postgres_warehouse)
+
+
+class _UndoError(Exception):
+    """Ends a transaction that must leave nothing."""
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_line_that_is_priced_in_a_unit_of_its_own_says_so(two_warehouses: tuple[Warehouse, Warehouse, Path]) -> None:
+    """As if one charge of the book had been priced in tokens: its lines say so, no other does."""
+    for warehouse in two_warehouses[:2]:
+        with warehouse.connect() as session, suppress(_UndoError), session.transaction():
+            raw = session.schema("raw")
+            session.execute(
+                f"update {raw}.charges set applied_pricing_unit_code = 'token', pricing_unit_conversion_rate = 2.5 "
+                "where charge_code = 'firm_documents'"
+            )
+            session.execute(
+                f"insert into {raw}.pricing_units (organization_id, pricing_unit_code, pricing_unit_name, exponent, "
+                "effective_at, batch_id) select organization_id, 'token', 'Token', 2, effective_at, batch_id "
+                f"from {raw}.charges where charge_code = 'firm_documents'"
+            )
+            lines = [
+                line
+                for invoice in issued_invoices(session, issued_invoice_ids(session))
+                for line in invoice.document["lines"]
+            ]
+            units = {line["code"]: line["pricing_unit"] for line in lines}
+            assert units.pop("firm_documents") == {"name": "Token", "conversion_rate": "2.5"}
+            assert set(units.values()) == {None}
+            raise _UndoError
 
 
 def messages(warehouse: Warehouse) -> dict[str, str]:

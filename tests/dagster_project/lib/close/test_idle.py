@@ -72,8 +72,10 @@ def test_features_that_come_and_go_are_billed_as_if_all_models_had_always_been_b
     # what does not get through is built whole the next time
     with pytest.raises(RuntimeError), building(warehouse, third.runs, LEDGER):
         raise RuntimeError
-    assert _idle(third)[LEDGER] == set()
-    assert _idle(third)[MARTS] != set()
+    with building(warehouse, third.runs, LEDGER) as ledger, building(warehouse, third.runs, MARTS) as marts:
+        assert (ledger.idle, ledger.is_made_anew) == ((), True)
+        assert (set(marts.idle), marts.is_made_anew) == (_idle(third)[MARTS], False)
+        assert marts.idle
     waited_for, others = _tests_before_the_commit_row(third)
     assert waited_for
     assert others == set()

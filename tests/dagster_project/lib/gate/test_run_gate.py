@@ -29,13 +29,13 @@ def test_failing_rows_keep_only_their_customer_out(gatehouse: Gatehouse) -> None
     report = gatehouse.gate()
 
     assert report.blocking == ()
-    assert {check.name for check in report.holding} == {
+    assert {check.name for check in report.failed("holds")} == {
         "event_null_key",
         "charge_without_price",
         "amount_out_of_range",
     }
     assert report.held_customers_count == 1
-    (keyless,) = next(check for check in report.holding if check.name == "event_null_key").rows
+    (keyless,) = next(check for check in report.failed("holds") if check.name == "event_null_key").rows
     assert keyless["external_customer_id"] == "other"
     assert keyless["row_key"] == "file 1 line 1"
     gatehouse.finalise()
@@ -55,7 +55,7 @@ def test_a_wrong_amount_holds_its_customer_and_leaves_the_control_totals_alone(g
     report = gatehouse.gate()
 
     assert report.blocking == ()
-    assert {check.name for check in report.holding} == {"units_times_price", "lines_equal_totals"}
+    assert {check.name for check in report.failed("holds")} == {"units_times_price", "lines_equal_totals"}
     assert gatehouse.rows("select external_customer_id from {gate}.gate_held_customers") == [("other",)]
 
 
@@ -89,7 +89,7 @@ def test_usage_without_a_price_holds_its_customer(gatehouse: Gatehouse) -> None:
     report = gatehouse.gate()
 
     assert report.blocking == ()
-    (check,) = report.holding
+    (check,) = report.failed("holds")
     assert check.name == "unpriced_usage"
     assert "1 events of charge scans have no price" in check.rows[0]["detail"]
     assert gatehouse.rows("select external_customer_id from {gate}.gate_held_customers") == [("other",)]
@@ -169,8 +169,8 @@ def test_the_volume_against_the_period_before_only_warns(gatehouse: Gatehouse) -
 
     report = gatehouse.gate()
 
-    assert report.blocking == report.holding == ()
-    (drop,) = report.warnings
+    assert report.blocking == report.failed("holds") == ()
+    (drop,) = report.failed("warns")
     assert drop.name == "volume_drop"
     # 123 calls in 31 days promise 108 + 3 (steady and other, each by its days) in 28: 10 are 91 % less than 111
     (row,) = drop.rows

@@ -95,8 +95,8 @@ def test_a_blocking_message_says_what_where_and_what_to_do(tmp_path: Path) -> No
         "events_of_files: events_of_files seen. "
         f"files_tied: files_tied seen. Restore it. The whole report is in {tmp_path / 'index.html'}."
     )
-    assert [check.name for check in report.holding] == ["no_negative_total"]
-    assert report.warnings == ()
+    assert [check.name for check in report.failed("holds")] == ["no_negative_total"]
+    assert report.failed("warns") == ()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_a_landing_that_is_killed_loses_and_doubles_nothing(lander: Lander, post
 
 def test_landing_tells_what_each_file_came_to(lander: Lander) -> None:
     lander.land_lines(line("t1"), line("t1"), json.dumps(event("t1", code="x")), "bad")
-    assert lander.notes == [f"{lander.folder}/batch1.jsonl: 4 lines, 1 landed, 1 duplicates, 1 conflicts, 1 rejected"]
+    assert lander.notes == [f"{lander.folder}/batch1.jsonl: 4 lines, 1 landed, 1 duplicate, 1 conflict, 1 rejected"]
 
 
 def test_events_hashed_by_another_version_are_still_known(tmp_path: Path) -> None:
