@@ -18,7 +18,7 @@ from dagster_project.lib.close._outbox import queue_messages
 from dagster_project.lib.close._publish import publish_marts
 from dagster_project.lib.close._rederive import HeldCustomer, held_customers
 from dagster_project.lib.close._report import write_report
-from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse, require_later
+from dagster_project.lib.close._scope import CloseScope, open_close, prepare_warehouse
 from dagster_project.lib.close._steps import known_seconds, record_steps
 from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.close._totals import check_totals, lost_store, record_totals
@@ -99,8 +99,8 @@ class CloseRun:
     def land(self) -> LandingReport | None:
         """Read the book and land it, with the time tables for its zones.
 
-        Raises BookError, InputError when the warehouse was closed up to a later time, or BillingError when it lacks what the
-        totals kept outside of it say, before anything is landed.
+        Raises BookError, or BillingError when the warehouse lacks what the totals kept outside of it say, before anything
+        is landed.
         """
         landing = None
         books: list[Book] = [read_book(self.request.book)] if self.request.book is not None else []
@@ -110,8 +110,6 @@ class CloseRun:
                 check_totals(self.request.warehouse, store)
                 if lost := lost_store(self.request.warehouse, store):
                     self.progress.note(f"CAUTION: {lost}.")
-            with self.request.warehouse.connect(read_only=True) as session:
-                require_later(session, self.request.as_of)
             if books:
                 landing = land_books(self.request.warehouse, books, landed_at=self.request.now, progress=self.progress)
             land_calendar(self.request.warehouse, last_year=self.request.as_of.year)
@@ -124,9 +122,8 @@ class CloseRun:
             record_totals(self.request.warehouse, store, now=self.request.now)
 
     def open(self) -> CloseScope:
-        """Write the scope of the close. Raises InputError when an organisation was closed up to a later time."""
+        """Write the scope of the close."""
         with self.request.warehouse.connect() as session:
-            require_later(session, self.request.as_of)
             return open_close(
                 session,
                 as_of=self.request.as_of,

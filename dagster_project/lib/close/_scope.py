@@ -131,6 +131,7 @@ def open_close(
 ) -> CloseScope:
     """Write the scope of the next close: every organisation known, or those named in `as_of`.
 
+    An organisation that was closed up to a later time stays there: what was billed since would count as wrong.
     `known_batch_id` goes before `known_at`. `override_reasons`: why incomplete sources are no reason to
     wait, for all organisations or by organisation. `code_versions`: which code a close that is derived again was made
     by, by organisation. Raises InputError when no organisation has landed.
@@ -148,7 +149,9 @@ def open_close(
         organizations = [name for name in organizations if name in as_of]
     if not organizations:
         raise InputError("No organisation has landed in this warehouse yet. Give --book DIR with a book.yaml.")
-    moments = {name: as_of[name] if isinstance(as_of, Mapping) else as_of for name in organizations}
+    closed = _closed_up_to(session)
+    asked = {name: as_of[name] if isinstance(as_of, Mapping) else as_of for name in organizations}
+    moments = {name: max(moment, closed.get(name, moment)) for name, moment in asked.items()}
     [(last_close,)] = session.rows(f"select coalesce(max(close_id), 0) from {ledger}.closes")
     versions = session.rows(
         f"select book_version from {raw}.landing_batches where batch_id <= ? order by batch_id desc limit 1",
@@ -188,25 +191,19 @@ def open_close(
     return scope
 
 
-def require_later(session: Session, as_of: datetime) -> None:
-    """Raise InputError when an organisation was closed up to a later time: its invoices since would count as wrong."""
+def _closed_up_to(session: Session) -> Mapping[str, datetime]:
+    """Up to when each organisation was closed (UTC)."""
     ledger = session.schema("ledger")
     if not session.rows(
         "select 1 from information_schema.tables where table_schema = ? and table_name = 'ledger_close_organizations'",
         [ledger],
     ):
-        return
-    later = session.rows(
-        f"select organization_id, as_of from {ledger}.ledger_close_organizations "
-        f"where as_of > ? and close_id in (select close_id from {ledger}.closes) order by as_of desc limit 1",
-        [naive_utc(as_of)],
+        return {}
+    rows = session.rows(
+        f"select organization_id, max(as_of) from {ledger}.ledger_close_organizations "
+        f"where close_id in (select close_id from {ledger}.closes) group by organization_id"
     )
-    for organization, moment in later:
-        raise InputError(
-            f"Organisation {organization} was closed up to {moment:%Y-%m-%d %H:%M:%S} UTC; a close as of "
-            f"{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC would know nothing of what was billed since. Nothing was billed. "
-            "Set the machine's clock, or give --as-of with a later time."
-        )
+    return {name: moment.replace(tzinfo=UTC) for name, moment in rows}
 
 
 def naive_utc(moment: datetime) -> datetime:
