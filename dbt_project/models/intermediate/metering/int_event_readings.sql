@@ -52,7 +52,10 @@ restated as (
 
     select
         restated_moments.moment_id,
+        restated_moments.is_last_invoice,
+        {# with what the period's own invoice knew, before which nothing is late #}
         restated_moments.is_last_invoice
+        or coalesce(restated_moments.next_moment_id = restated_moments.period_moment_id, false) as is_own_invoice
     from {{ ref('int_restated_moments') }} as restated_moments
 
 ),
@@ -92,7 +95,7 @@ readings as (
             ~ ' and events.received_at < charge_windows.known_to_at'
             ~ " and (charge_windows.aggregation_type in ('sum_agg', 'unique_count_agg')"
             ~ " or events.fate <> 'late' or late_codes.moment_id is null"
-            ~ " or (charge_windows.moment_state = 'restated' and not restated.is_last_invoice))"
+            ~ " or (charge_windows.moment_state = 'restated' and not restated.is_own_invoice))"
             ~ " and not coalesce(events.is_corrected and (" ~ another_time ~ " or (" ~ level ~ ")), false)"
             ~ ' and coalesce(events.batch_id <= charge_windows.usage_known_batch_id, true)'
         ),
