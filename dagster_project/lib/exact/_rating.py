@@ -9,7 +9,7 @@ from typing import Any
 
 from dagster_project.lib.exact._numbers import UnsettledError, half_away, up
 from dagster_project.lib.exact._prices import Quantity, amount, event_amounts, has_limits, number
-from dagster_project.lib.exact._time import Period, local_date
+from dagster_project.lib.exact._time import Period
 from dagster_project.lib.exact._usage import Bucket, Charge, Reading, unique_steps
 
 
@@ -117,7 +117,7 @@ def advance_fee(
         return AdvanceFee(exact, units, step, total, billed, highest, priced, *prices)
 
     if charge.prorated:
-        left = (last_day - local_date(event.at, period.zone)).days + 1
+        left = (last_day - period.day_of(event.at)).days + 1
         priced = up(billed * Fraction(left, period.full_days), 5)
         return fee(priced * number(bucket.properties, "amount"), priced)
     values = [other.value for other in earlier]

@@ -1,6 +1,7 @@
 """Days and periods in local time: docs/billing-rules.md, Time and Usage."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -77,6 +78,12 @@ class Period:
     first_day: date
     last_day: date
     is_upgraded: bool = field(default=False, kw_only=True)
+    zones: Sequence[tuple[datetime, ZoneInfo]] = field(default=(), kw_only=True)
+    """The time zones that the customer ever had, each with its first instant, in their order; none: always `zone`."""
+
+    def day_of(self, at: datetime) -> date:
+        """The day of an instant, by the time zone of that time (docs/billing-rules.md, Time)."""
+        return local_date(at, next((zone for since, zone in reversed(self.zones) if since <= at), self.zone))
 
     @property
     def last_weighed_day(self) -> date:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dagster_project.lib.exact._numbers import ROUNDINGS, UnsettledError, as_text, numeric, up
 from dagster_project.lib.exact._prices import Quantity, number
-from dagster_project.lib.exact._time import TICK, Period, local_date
+from dagster_project.lib.exact._time import TICK, Period
 
 ALL_FILTER_VALUES = "__ALL_FILTER_VALUES__"
 
@@ -200,7 +200,7 @@ def stays(readings: Sequence[Reading], period: Period) -> list[tuple[Reading, Fr
         by_item.setdefault(reading.item, []).append(reading)
     found = []
     for events in by_item.values():
-        days = [local_date(reading.event.at, period.zone) for reading in events]
+        days = [period.day_of(reading.event.at) for reading in events]
         kept: list[tuple[Reading, date]] = []
         for i, reading in enumerate(events):
             undone = any(
@@ -279,7 +279,7 @@ class Aggregator:
         steps = [(before, Fraction(period.days, period.full_days))] if before else []
         for reading in readings:
             if reading.event.at >= period.begin:
-                left = (period.last_weighed_day - local_date(reading.event.at, period.zone)).days + 1
+                left = (period.last_weighed_day - period.day_of(reading.event.at)).days + 1
                 steps.append((reading.value, Fraction(left, period.full_days)))
         prorated = up(sum((change * weight for change, weight in steps), Fraction(0)), 5)
         return Quantity(total, prorated, len(values), values, precise, steps if self._walks else ())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dagster_project.lib.exact import Charge, Json, bucket_list
 from dagster_project.lib.warehouse import Session, named_rows
@@ -104,6 +105,26 @@ class KnownBook:
             ],
         }
         return Charge(written, described, bucket_list(written, described))
+
+    def zones(self, external_customer_id: str) -> list[tuple[datetime, ZoneInfo]]:
+        """The time zones of who pays for a customer, each with its first instant, in their order."""
+        [payer] = self.find("customers", external_customer_id=external_customer_id)
+        if payer["parent_external_customer_id"] is not None:
+            [payer] = self.find("customers", external_customer_id=payer["parent_external_customer_id"])
+        code = payer["billing_entity_code"]
+        sellers = [*self.find("billing_entities", billing_entity_code=code), *self.find("organizations")]
+        first = next((row["timezone"] for row in (payer, *sellers) if row["timezone"] is not None), "UTC")
+        changes = sorted(
+            self.find("customer_timezone_changes", external_customer_id=payer["external_customer_id"]),
+            key=lambda row: row["effective_at"],
+        )
+        return [
+            (datetime.min.replace(tzinfo=UTC), ZoneInfo(first)),
+            *(
+                (utc(row["effective_at"]), ZoneInfo(row["timezone"]))
+                for row in sorted(changes, key=lambda row: row["effective_at"])
+            ),
+        ]
 
     def codes(self, plan: Mapping[str, Any], priced_at: datetime) -> set[str]:
         """The codes of the events that a plan version charges, with the metrics in force at an instant."""

@@ -82,7 +82,7 @@ def explain_usage(
     charge = book.charge(plan, fee["fee_code"], moment["full_started_at"])
     bucket = _bucket(charge, fee)
     group = tuple((json.loads(fee["group_values"]) if fee["group_values"] else {}).items())
-    period = _period(moment, fee)
+    period = _period(book, moment, fee)
     known = known_events(reader, book, charge, moment, fee, period)
     readings = [
         reading
@@ -123,7 +123,7 @@ def _bucket(charge: Charge, fee: Row) -> Bucket:
     return alike[0]
 
 
-def _period(moment: Row, fee: Row) -> Period:
+def _period(book: KnownBook, moment: Row, fee: Row) -> Period:
     # an event paid in advance does not know how its period will end: it has the whole one
     in_advance = moment["reason"] == "advance_charge"
     zone, full_days = ZoneInfo(moment["timezone"]), int(moment["usage_full_days_count"])
@@ -137,6 +137,7 @@ def _period(moment: Row, fee: Row) -> Period:
         first_day=moment["usage_from_date"],
         last_day=fee["to_date"] if in_advance else moment["usage_to_date"],
         is_upgraded=moment["ended_by"] == "upgrade",
+        zones=book.zones(moment["external_customer_id"]),
     )
 
 
@@ -238,7 +239,7 @@ def _advance(line: _Line) -> tuple[list[str], Fraction, Fraction]:
         f"The highest level paid for in this period is now {text(fee.highest)}: {units_text(fee.billed)} to be billed.",
     ]
     if line.charge.prorated:
-        left = (line.period.last_day - event.at.astimezone(line.period.zone).date()).days + 1
+        left = (line.period.last_day - line.period.day_of(event.at)).days + 1
         sentences.append(f"{left} of {line.period.full_days} days are left: {units_text(fee.priced)} to be priced.")
     if fee.with_it is not None and fee.without is not None:
         before = fee.total - fee.billed

@@ -15,4 +15,4 @@ def test_an_interrupt_of_dbt_interrupts_the_command(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(dbtRunner, "invoke", lambda *_: dbtRunnerResult(success=False, exception=KeyboardInterrupt()))
     runs = DbtRuns(DuckDBWarehouse(tmp_path / "interrupted.duckdb"), tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        runs.manifest()
+        runs.run(["fct_invoice"])
