@@ -72,7 +72,7 @@ open_moments as (
 
 ),
 
-{# what the subscription's own invoices billed of its charges, wherever it was finalised #}
+{# what the subscription's own invoices billed of its charges, wherever it was finalised; not fees without an invoice #}
 billed as (
 
     select
@@ -84,7 +84,7 @@ billed as (
     inner join ledger_moments
         on ledger_fees.moment_id = ledger_moments.moment_id
     {# what was made anew after a void was counted with what was voided #}
-    where ledger_moments.reason not in ('progressive_billing', 'regeneration')
+    where ledger_moments.reason not in ('progressive_billing', 'regeneration', 'advance_charges')
 
     union all
 
@@ -97,6 +97,7 @@ billed as (
         from {{ ref(source) }} as sources
         inner join open_moments
             on sources.moment_id = open_moments.moment_id
+        {% if source == 'int_fees_from_usage' %}where sources.is_invoiceable{% endif %}
 
         union all
     {% endfor -%}
@@ -111,6 +112,7 @@ billed as (
         on
             sources.moment_id = advance.moment_id
             and advance.moment_state = 'due'
+    where sources.is_invoiceable
 
 ),
 
