@@ -25,7 +25,9 @@ _SHOWN = 30
 
 @click.command(short_help="Derive a past close again and compare to the byte.")
 @click.argument("close_id", type=int, metavar="CLOSE")
-@click.option("--as-of", metavar="TIME", help="Bill up to another time than the close did.")
+@click.option(
+    "--as-of", metavar="TIME", help="Bill up to another time than the close did, not before the close before it."
+)
 @click.option(
     "--known-at", metavar="CLOSE_OR_TIME", help="Know what another close, or a time, knew (`now`: everything)."
 )

@@ -78,7 +78,7 @@ def close_scope(
     return dg.MaterializeResult(
         metadata={
             "close_id": scope.close_id,
-            "as_of": as_of.isoformat(),
+            "as_of": ", ".join(sorted({moment.isoformat() for moment in scope.as_of.values()})),
             "known_batch_id": scope.known_batch_id,
             "organizations": len(scope.as_of),
         }
