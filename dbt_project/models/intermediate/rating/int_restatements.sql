@@ -143,18 +143,7 @@ charged as (
 restated_fees as (
 
     select
-        case fees.fee_type
-            when 'charge'
-                then {{ surrogate_key([
-                    'restated_moments.period_moment_id', "'charge'", 'fees.fee_code', 'fees.filter_position',
-                    "coalesce(fees.group_values, '')",
-                ]) }}
-            when 'true_up'
-                then {{ surrogate_key(['restated_moments.period_moment_id', "'true_up'", 'fees.fee_code']) }}
-            when 'fixed_charge'
-                then {{ surrogate_key(['restated_moments.period_moment_id', "'fixed_charge'", 'fees.fee_code']) }}
-            else {{ surrogate_key(['restated_moments.period_moment_id', 'fees.fee_type']) }}
-        end as period_fee_id,
+        {{ period_fee_id('restated_moments.period_moment_id', 'fees') }} as period_fee_id,
         restated_moments.period_moment_id,
         {% for column in columns -%}
             fees.{{ column }}{% if not loop.last %},{% endif %}
