@@ -171,15 +171,7 @@ placed as (
         ('usage_periods', 'usage_interval', 'closed_date'),
     ] -%}
         left join period_calendars as {{ periods }}
-            on
-                open_moments.timezone_history = {{ periods }}.timezone_history
-                and open_moments.{{ interval }} = {{ periods }}.plan_interval
-                and open_moments.anchor_month = {{ periods }}.anchor_month
-                and open_moments.anchor_day = {{ periods }}.anchor_day
-                and open_moments.anchor_weekday = {{ periods }}.anchor_weekday
-                and cast(extract(year from open_moments.{{ day }}) as integer) = {{ periods }}.touched_year
-                and open_moments.{{ day }} >= {{ periods }}.from_date
-                and open_moments.{{ day }} <= {{ periods }}.to_date
+            on {{ is_period_of_day(periods, 'open_moments', 'open_moments.' ~ interval, 'open_moments.' ~ day) }}
     {% endfor %}
 
 ),
