@@ -211,7 +211,7 @@ entries as (
         notes.instant_rank as entry_rank,
         {# the note for unused days comes before the closing invoice, which uses it at once #}
         0 as entry_place,
-        coalesce(notes.credit_note_code, '') as entry_key
+        notes.order_key as entry_key
     from notes
 
     union all
