@@ -134,8 +134,6 @@ def advance_fee(
         return fee(max(Fraction(0), event.precise_cents) / subunits, billed)
     if charge.model == "percentage" and has_limits(bucket.properties):
         return fee(event_amounts(bucket.properties, values)[-1], billed)
-    if total - billed < 0:
-        raise UnsettledError("a level below zero in advance")
 
     with_event = level_quantity(charge, total, earlier)
     before = total - billed
@@ -144,6 +142,9 @@ def advance_fee(
     without_event = replace(with_event, units=before, priced=before, events_count=count)
 
     def price(quantity: Quantity) -> Fraction:
+        # a level below zero costs nothing
+        if quantity.units < 0:
+            return Fraction(0)
         return amount(charge.model, bucket.properties, quantity, prorated=False, subunits=subunits)
 
     # the first flat fee falls due once, with the first event that does not leave the total below zero
