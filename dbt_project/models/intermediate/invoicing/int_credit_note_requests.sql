@@ -74,7 +74,8 @@ credited_moments as (
         finalized_moments.invoice_id,
         finalized_invoices.external_customer_id,
         finalized_invoices.currency,
-        finalized_invoices.finalized_at as finalizes_at
+        finalized_invoices.finalized_at as finalizes_at,
+        finalized_invoices.instant_rank
     from finalized_moments
     inner join finalized_invoices
         on finalized_moments.invoice_id = finalized_invoices.invoice_id
@@ -86,7 +87,8 @@ credited_moments as (
         scheduled.invoice_id,
         scheduled.external_customer_id,
         scheduled.currency,
-        scheduled.finalizes_at
+        scheduled.finalizes_at,
+        scheduled.instant_rank
     from scheduled
 
 ),
@@ -108,6 +110,7 @@ requests as (
         notes.created_at as asked_at,
         greatest(notes.created_at, note_references.finalizes_at) as issued_at,
         8 as instant_rank,
+        coalesce(notes.credit_note_code, '') as order_key,
         coalesce(notes.credit_amount_cents, 0) as credit_amount_cents,
         coalesce(notes.refund_amount_cents, 0) as refund_amount_cents,
         coalesce(notes.offset_amount_cents, 0) as offset_amount_cents,
@@ -135,8 +138,15 @@ requests as (
         credited_moments.currency,
         unused_fees.issued_at as asked_at,
         greatest(unused_fees.issued_at, credited_moments.finalizes_at) as issued_at,
-        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else unused_fees.instant_rank end
-            as instant_rank,
+        {# of a draft that becomes final together with the closing invoice: between the two #}
+        case
+            when
+                credited_moments.finalizes_at > unused_fees.issued_at
+                and credited_moments.instant_rank >= unused_fees.instant_rank
+                then 8
+            else unused_fees.instant_rank
+        end as instant_rank,
+        credited_moments.currency || ' ' || unused_fees.external_subscription_id as order_key,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
@@ -169,6 +179,7 @@ requests as (
         ordered.finalizes_at as asked_at,
         ordered.finalizes_at as issued_at,
         ordered.instant_rank,
+        ordered.order_key,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
@@ -196,6 +207,7 @@ requests as (
         next_moments.finalizes_at as asked_at,
         greatest(next_moments.finalizes_at, credited_moments.finalizes_at) as issued_at,
         8 as instant_rank,
+        credited_moments.currency || ' ' || next_moments.external_subscription_id as order_key,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
@@ -288,6 +300,7 @@ select
     requests.asked_at,
     requests.issued_at,
     cast(requests.instant_rank as integer) as instant_rank,
+    requests.order_key,
     cast(requests.credit_amount_cents as bigint) as credit_amount_cents,
     cast(requests.refund_amount_cents as bigint) as refund_amount_cents,
     cast(requests.offset_amount_cents as bigint) as offset_amount_cents,
