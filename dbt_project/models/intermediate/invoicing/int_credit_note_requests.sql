@@ -110,11 +110,11 @@ requests as (
         notes.created_at as asked_at,
         greatest(notes.created_at, note_references.finalizes_at) as issued_at,
         8 as instant_rank,
-        coalesce(notes.credit_note_code, '') as order_key,
         coalesce(notes.credit_amount_cents, 0) as credit_amount_cents,
         coalesce(notes.refund_amount_cents, 0) as refund_amount_cents,
         coalesce(notes.offset_amount_cents, 0) as offset_amount_cents,
-        cast(null as decimal(38, 0)) as unused_e5
+        cast(null as decimal(38, 0)) as unused_e5,
+        coalesce(notes.credit_note_code, '') as order_key
     from notes
     inner join note_references
         on
@@ -146,7 +146,6 @@ requests as (
                 then 8
             else unused_fees.instant_rank
         end as instant_rank,
-        credited_moments.currency || ' ' || unused_fees.external_subscription_id as order_key,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
@@ -155,7 +154,9 @@ requests as (
                 'cast(unused_fees.plan_amount_cents as ' ~ wide_integer() ~ ') * 100000 * unused_fees.unused_days_count',
                 'unused_fees.full_days_count'
             ) }} as decimal(38, 0)
-        ) as unused_e5
+        ) as unused_e5,
+        {# as the closing invoice has it #}
+        credited_moments.currency || ' ' || unused_fees.external_subscription_id as order_key
     from unused_fees
     inner join credited_moments
         on unused_fees.credited_moment_id = credited_moments.moment_id
@@ -179,11 +180,11 @@ requests as (
         ordered.finalizes_at as asked_at,
         ordered.finalizes_at as issued_at,
         ordered.instant_rank,
-        ordered.order_key,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
-        cast(null as decimal(38, 0)) as unused_e5
+        cast(null as decimal(38, 0)) as unused_e5,
+        '' as order_key
     from {{ ref('int_progressive_credits') }} as credits
     inner join {{ ref('int_invoices_ordered') }} as ordered
         on credits.invoice_id = ordered.invoice_id
@@ -207,18 +208,17 @@ requests as (
         next_moments.finalizes_at as asked_at,
         greatest(next_moments.finalizes_at, credited_moments.finalizes_at) as issued_at,
         8 as instant_rank,
-        credited_moments.currency || ' ' || next_moments.external_subscription_id as order_key,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
-        cast(null as decimal(38, 0)) as unused_e5
+        cast(null as decimal(38, 0)) as unused_e5,
+        lpad(cast({{ epoch_seconds('credited_moments.finalizes_at') }} as varchar), 12, '0') as order_key
     from (
         select distinct
-            {{ late_usage_note_id('restatements') }} as credit_note_id,
-            restatements.credited_moment_id,
-            restatements.next_moment_id
-        from {{ ref('int_restatements') }} as restatements
-        where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+            {{ late_usage_note_id('credits') }} as credit_note_id,
+            credits.credited_moment_id,
+            credits.next_moment_id
+        from {{ ref('int_late_usage_credits') }} as credits
     ) as restated
     inner join {{ ref('int_billing_moments') }} as next_moments
         on restated.next_moment_id = next_moments.moment_id
@@ -300,11 +300,11 @@ select
     requests.asked_at,
     requests.issued_at,
     cast(requests.instant_rank as integer) as instant_rank,
-    requests.order_key,
     cast(requests.credit_amount_cents as bigint) as credit_amount_cents,
     cast(requests.refund_amount_cents as bigint) as refund_amount_cents,
     cast(requests.offset_amount_cents as bigint) as offset_amount_cents,
     requests.unused_e5,
+    requests.order_key,
     voids.invoice_id is not null as is_invoice_voided,
     greatest(coalesce(paid.paid_amount_cents, 0), coalesce(settled_purchases.paid_amount_cents, 0))
         as paid_amount_cents,

@@ -75,6 +75,17 @@ def test_a_content_is_taken_once_under_any_name(lander: Lander) -> None:
     assert len(lander.rows("1", "quarantined_events")) == 1
 
 
+def test_a_file_without_a_line_is_marked_once_under_each_name(lander: Lander) -> None:
+    """Each says of its own interval that there was nothing (`expected_sources`)."""
+    texts = {"a.jsonl": "", "b.jsonl": "", "c.jsonl": "\n", "d.jsonl": "\n"}
+    paths = [lander.write(name, text) for name, text in texts.items()]
+    assert [result.is_known for result in lander.land(file_source(*paths))] == [False] * 4
+    paths.append(lander.write("e.jsonl", ""))
+    assert [result.is_known for result in lander.land(file_source(*paths))] == [True] * 4 + [False]
+    marked = [Path(name).name for (name,) in lander.rows("file_path", "landed_files")]
+    assert sorted(marked) == [*texts, "e.jsonl"]
+
+
 def test_a_name_with_other_content_is_taken(lander: Lander) -> None:
     path = lander.write("a.jsonl", [line("t1")])
     lander.land(file_source(path))
