@@ -41,7 +41,7 @@ def backfill(
                 f"Batch {taken.batch_id} was taken back: {plural(taken.files_count, 'file')}, {plural(taken.landed_count, 'event')}"
             )
             return
-        moment = parse_time(as_of, "--as-of") if as_of else now
+        moment = parse_time(as_of, "--as-of") if as_of is not None else now
         landing = land(warehouse, book, now=now, progress=progress)
         if landing.batch_id is None:
             console.print("Nothing in the book is new; nothing was landed.")

@@ -61,7 +61,7 @@ def close(
     """Close: bill everything that is due, finalise it and make its documents."""
     settings, warehouse = chosen_warehouse(warehouse_location)
     now = datetime.now(UTC)
-    moment = parse_time(as_of, "--as-of") if as_of else now
+    moment = parse_time(as_of, "--as-of") if as_of is not None else now
     if override_incomplete is not None and not override_incomplete.strip():
         raise click.UsageError("--override-incomplete needs a reason: it is kept in the ledger.")
     if dry_run:

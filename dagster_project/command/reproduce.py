@@ -53,7 +53,7 @@ def reproduce(
             warehouse,
             settings.home,
             close_id=close_id,
-            as_of=parse_time(as_of, "--as-of") if as_of else None,
+            as_of=parse_time(as_of, "--as-of") if as_of is not None else None,
             known_at=now.isoformat() if known_at == "now" else known_at,
             now=now,
             progress=progress,

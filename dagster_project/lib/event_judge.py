@@ -352,7 +352,7 @@ def _reader_refusal(problem: str) -> Refusal:
         "nul_byte": "the line has a NUL byte, which no engine can hold; it is shown as \ufffd.",
         "invalid_utf8": f"the line is not UTF-8 (byte {detail} of it).",
         "damaged_file": f"{detail}; what came before was read. Deliver the whole file again.",
-        "malformed_csv": "the quotes of this CSV line do not match (RFC 4180).",
+        "malformed_csv": "the quotes of this CSV line do not match, or a carriage return stands in it without quotes (RFC 4180).",
         "wrong_cell_count": f"the record has {detail}.",
         "unreadable_file": f"the file cannot be read: {detail}",
         "mapping_failed": f"the expression of {detail} in events/sources.yaml fails for this row.",

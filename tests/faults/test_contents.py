@@ -11,6 +11,7 @@ import pytest
 from dagster_project.lib.close import _contents, backfill, lost_totals, withdraw
 from dagster_project.lib.close._totals import record_totals
 from dagster_project.lib.errors import BillingError
+from dagster_project.lib.operations import _tables as tables
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
@@ -187,6 +188,17 @@ def test_a_store_that_knows_nothing_of_committed_closes_was_lost_and_is_told(lan
         assert lost_totals(landed, store) == []
         record_totals(landed, store, now=run_of(landed, tmp_path, AS_OF).request.now)
         assert lost_totals(landed, store, everything=True) == []
+
+
+def test_a_store_that_lost_only_its_sums_is_told_by_the_audit(landed: Warehouse, tmp_path: Path) -> None:
+    with open_store(landed.operations_url) as store, store._engine.begin() as connection:
+        connection.execute(tables.content_totals.delete())
+    assert lost(landed) == []
+    [words] = lost(landed, everything=True)
+    assert words.startswith("the operations store has no sums of the rows of 1 landing batch (the first is 1)")
+    with open_store(landed.operations_url) as store:
+        record_totals(landed, store, now=run_of(landed, tmp_path, AS_OF).request.now)
+    assert lost(landed, everything=True) == []
 
 
 def test_a_close_never_goes_back(landed: Warehouse, tmp_path: Path, dbt_home: Path) -> None:

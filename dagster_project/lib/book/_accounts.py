@@ -30,6 +30,7 @@ from dagster_project.lib.book._types import (
     PositiveCount,
     Price,
     Quantity,
+    Since,
     Text,
     Time,
     Timezone,
@@ -52,7 +53,7 @@ class TimezoneChange(BookModel):
     """A dated change of a customer's timezone."""
 
     timezone: Timezone
-    effective_at: Time
+    effective_at: Since
 
 
 class Customer(Row, Address):
@@ -82,7 +83,7 @@ class FixedChargeUnits(BookModel):
 
     code: Text
     units: Quantity
-    effective_at: Time
+    effective_at: Since
 
 
 class Pause(BookModel):
@@ -118,7 +119,7 @@ class RateCard(Row):
 
     external_customer_id: Text
     plan_code: Text
-    effective_at: Time
+    effective_at: Since
     ending_at: Time | None = None
     amount_cents: Cents | None = None
     minimum_commitment: MinimumCommitment | None = None

@@ -20,6 +20,7 @@ from dagster_project.lib.book._types import (
     PositiveUnits,
     Price,
     Quantity,
+    Since,
     TaxRate,
     Text,
     Time,
@@ -63,7 +64,7 @@ class CatalogRow(Row):
     """A row of the catalogue: one version, in force from `effective_at` on (default: always)."""
 
     code: Text
-    effective_at: Time = ALWAYS
+    effective_at: Since = ALWAYS
 
 
 class Address(BookModel):

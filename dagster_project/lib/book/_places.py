@@ -172,10 +172,15 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for model in found if model is not None), None)
 
 
+def note_repeated_keys(place: Place, problems: Problems) -> None:
+    """Note the keys that a mapping has twice: only the last of them is there."""
+    for key in place.value.duplicates if isinstance(place.value, Node) else ():
+        problems.add(place, "each key once; this one is written twice", key)
+
+
 def _note_duplicates(place: Place, problems: Problems) -> None:
+    note_repeated_keys(place, problems)
     if isinstance(place.value, Node):
-        for key in place.value.duplicates:
-            problems.add(place, "each key once; this one is written twice", key)
         for key in place.value:
             if isinstance(place.value[key], (dict, list)):
                 _note_duplicates(place.at(key), problems)

@@ -11,7 +11,7 @@ from dagster_project.lib.book._entries import MODELS
 from dagster_project.lib.book._events import case_events, folder_events
 from dagster_project.lib.book._expectations import CaseKeys
 from dagster_project.lib.book._folders import files_below, is_gone
-from dagster_project.lib.book._places import Place, Problems, validated
+from dagster_project.lib.book._places import Place, Problems, note_repeated_keys, validated
 from dagster_project.lib.book._problems import BookError, nearest
 from dagster_project.lib.book._sources import (
     DATA_SUFFIXES,
@@ -66,6 +66,7 @@ def read_case(path: Path, *, organization_id: str | None = None) -> Case:
     keys = validated(CaseKeys, root.without("given"), problems)
     draft = Draft(written if isinstance(written, str) and written.strip() else path.stem)
     if isinstance(given.value, dict):
+        note_repeated_keys(given, problems)
         draft.organizations.append(given.at("organization"))
         _add_tables(given, given.value.keys() - {"organization", "events"}, draft, problems)
     else:
@@ -115,6 +116,7 @@ def _read_book_file(root: Path, draft: Draft, problems: Problems) -> None:
     if _SOURCES in place.value:
         _add_tables(place, {_SOURCES}, draft, problems)
     if listed:
+        note_repeated_keys(place, problems)
         known = {*listed, _SOURCES}
         for key in place.value.keys() - known:
             problems.add(place, f"a known key: {nearest(key, {*known, 'organizations'})}", key)
@@ -148,6 +150,7 @@ def _read_rows(root: Path, file: Path, draft: Draft, problems: Problems) -> None
     table = next((name for name in (stem(file), file.parent.name) if name in MODELS), None)
     value = place.value
     if isinstance(value, dict) and (table is None or value.keys() <= MODELS.keys()):
+        note_repeated_keys(place, problems)
         _add_tables(place, set(value), draft, problems)
     elif table is None:
         problems.add(place, "a file named as a table, or a mapping of tables: " + ", ".join(sorted(MODELS)))

@@ -21,6 +21,8 @@ from dagster_project.lib.book._reference import countries, currencies, timezones
 from dagster_project.lib.book._sources import UnreadableError, parse_json
 
 ALWAYS = datetime(1, 1, 1)  # noqa: DTZ001 (raw times are naive UTC)
+# the calendar is laid out from the first subscription to the time of billing
+_FIRST_TIME, _END_OF_BILLING = datetime(1900, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001
 _MONEY_DIGITS = 15
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _INTEGER = re.compile(r"-?\d+", re.ASCII)
@@ -201,11 +203,22 @@ def _time(value: Any) -> datetime:
     instant = parse_time(value) if isinstance(value, str) else None
     if instant is None:
         raise wrong('an RFC 3339 time with its offset, such as "2024-03-01T00:00:00Z"')
+    if instant < _FIRST_TIME:
+        raise wrong("a time from 1900 on")
     return instant
 
 
+def _since(value: Any) -> datetime:
+    """From when something is in force: a time, or always."""
+    always = value == ALWAYS or (isinstance(value, str) and parse_time(value) == ALWAYS)
+    return ALWAYS if always else _time(value)
+
+
 def _aware(value: Any) -> datetime:
-    return _time(value).replace(tzinfo=UTC)
+    instant = _time(value)
+    if instant >= _END_OF_BILLING:
+        raise wrong("a time from 1900 to 2199")
+    return instant.replace(tzinfo=UTC)
 
 
 def _date(value: Any) -> date:
@@ -270,6 +283,7 @@ Quantity = Annotated[Decimal, BeforeValidator(_decimal(15))]
 Credits = Annotated[Decimal, BeforeValidator(_credits)]
 NumberOrQuantity = Annotated[Decimal, BeforeValidator(_decimal(15, may_be_number=True))]
 Time = Annotated[datetime, BeforeValidator(_time)]
+Since = Annotated[datetime, BeforeValidator(_since)]
 AwareTime = Annotated[datetime, BeforeValidator(_aware)]
 Date = Annotated[date, BeforeValidator(_date)]
 Timezone = Annotated[str, BeforeValidator(_listed(timezones, 'a timezone such as "Europe/Paris"'))]

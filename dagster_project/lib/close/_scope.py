@@ -102,7 +102,7 @@ def known_batch(session: Session, known_at: str | None) -> int:
     if known_at is None:
         [(batch,)] = session.rows(f"select coalesce(max(batch_id), 0) from {raw}.landing_batches")
         return int(batch)
-    if known_at.isdigit():
+    if known_at.isascii() and known_at.isdigit() and len(known_at) < 19:
         found = session.rows(
             f"select max(known_batch_id) from {ledger}.ledger_close_organizations "
             f"where close_id = ? and close_id in (select close_id from {ledger}.closes)",
@@ -219,4 +219,6 @@ def parse_time(text: str, option: str) -> datetime:
         raise InputError(
             f"{option} {text!r} is not a time. Write it as 2026-10-01T06:00:00Z (or a date, meaning midnight UTC)."
         ) from None
+    if not 1900 <= moment.year < 2200:
+        raise InputError(f"{option} {text!r} is out of range. Give a time from 1900 to 2199.")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,6 +1,7 @@
 """The warehouse against the control totals that are kept outside of it, before anything is billed."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 from dagster_project.lib.close._contents import changed_contents, unrecorded_contents
@@ -61,7 +62,21 @@ def lost_totals(warehouse: Warehouse, store: OperationsStore, *, everything: boo
         if hash_ != seal.close_hash:
             state = "is missing" if hash_ is None else "has another seal"
             differences.append(f"close {seal.close_id} of organisation {seal.organization_id} {state}")
-    return [*differences, *changed]
+    unwatched = _unwatched(landings, warehouse, store) if everything else []
+    return [*differences, *changed, *unwatched]
+
+
+def _unwatched(landings: Sequence[LandingTotal], warehouse: Warehouse, store: OperationsStore) -> list[str]:
+    """The batches on record of whose rows no sums are: an old version wrote none, this one writes both at once."""
+    summed = {batch for batch, _ in store.content_batches(warehouse.schema_prefix)}
+    batches = [total.batch_id for total in landings if total.batch_id not in summed]
+    if not batches:
+        return []
+    return [
+        f"the operations store has no sums of the rows of {plural(len(batches), 'landing batch', 'landing batches')} "
+        f"(the first is {batches[0]}). If they were lost, restore it from a backup: nothing tells any more whether what was "
+        "landed is as it was. A close makes them anew from what is there"
+    ]
 
 
 def lost_store(warehouse: Warehouse, store: OperationsStore) -> str | None:

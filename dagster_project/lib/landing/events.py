@@ -2,11 +2,11 @@
 
 `usage_events` holds what was landed, `duplicate_events` repeats, `conflicting_events` the same id with
 other content, `quarantined_events` what could not be taken, with its text and the reason. A file is
-taken once, by its content; its rows and its mark in `landed_files` are one transaction. Small files
+taken once, by its content; its rows and its mark in `landed_files` are one transaction. A file without
+a line says that there was nothing, so it is marked under each name that it comes under. Small files
 share a transaction. Empty lines are not counted; line numbers are those of the file, from 1.
 """
 
-import os
 import tempfile
 import time
 from collections import deque
@@ -94,12 +94,24 @@ class _Taken:
 
 @dataclass(slots=True)
 class _Marks:
-    """What was landed before: the marks by content, the sizes that they have, and what lay under a path with which content."""
+    """What was landed before: the marks by content, the names of contents without a line, the sizes that they have, and what
+    lay under a path with which content.
+    """
 
     contents: set[str]
+    names_of_blank: dict[str, set[str]]
     sizes: set[int]
     states: dict[str, tuple[str, str]]
     next_file_id: int
+
+    def add(self, sha256: str, name: str, lines_count: int) -> None:
+        self.contents.add(sha256)
+        if not lines_count:
+            self.names_of_blank.setdefault(sha256, set()).add(name)
+
+    def knows(self, sha256: str, name: str) -> bool:
+        """Whether a content was taken: one without a line under that name."""
+        return sha256 in self.contents and name in self.names_of_blank.get(sha256, (name,))
 
 
 def land_events(
@@ -210,7 +222,8 @@ class _Landing:
             self._mark(kept)
             self.parser.end()
         marks.next_file_id += len(group)
-        marks.contents |= {file.file_sha256 for file in kept}
+        for file in kept:
+            marks.add(file.file_sha256, file.file_path, file.lines_count)
         marks.sizes |= {file.file_bytes for file in kept}
         return files
 
@@ -284,8 +297,8 @@ class _Group:
         if origin.source.kind == "file":
             self._unhashed.setdefault(size, []).append(origin)
 
-    def has_content(self, origin: Origin, size: int) -> bool:
-        """Whether a file has the content of one of the group: those of one size are hashed, each once. Raises OSError."""
+    def has_content(self, origin: Origin, size: int, marks: _Marks) -> bool:
+        """Whether a file has the lines of one of the group: those of one size are hashed, each once. Raises OSError."""
         peers = self._unhashed.get(size)
         if peers is None or origin.source.kind != "file":
             return False
@@ -294,7 +307,7 @@ class _Group:
             with suppress(OSError):
                 self._contents.add(_hashed(peer))
         peers.clear()
-        return mine in self._contents
+        return mine in self._contents and mine not in marks.names_of_blank
 
 
 def _groups(
@@ -328,7 +341,7 @@ def _place(origin: Origin, size: int, packed: int, group: _Group, marks: _Marks,
     known = _known(origin, size, marks)
     if known is not None:
         landed.append(known)
-    elif group.has_content(origin, size):
+    elif group.has_content(origin, size, marks):
         group.copies.append(origin)
     else:
         origin.open()
@@ -345,7 +358,7 @@ def _known(origin: Origin, size: int, marks: _Marks) -> LandedFile | None:
     else:
         origin.size = size
     fingerprint = _known_fingerprint(origin, marks)
-    if fingerprint not in marks.contents:
+    if not marks.knows(fingerprint, origin.name):
         origin.hashed_state = ""
         return None
     return LandedFile(None, origin.name, origin.format, fingerprint, origin.size, is_known=True)
@@ -390,14 +403,13 @@ def _record_states(session: Session, origins: Sequence[Origin]) -> None:
 
 def _marks(session: Session) -> _Marks:
     raw = session.schema("raw")
+    rows = session.rows(f"select file_id, file_sha256, file_path, lines_count, file_bytes from {raw}.landed_files")
     states = session.rows(f"select file_path, file_state, content_sha256 from {raw}.file_states")
-    rows = session.rows(f"select file_id, file_sha256, file_bytes from {raw}.landed_files")
-    return _Marks(
-        {sha256 for _, sha256, _ in rows},
-        {size for _, _, size in rows},
-        {path: (state, content_sha256) for path, state, content_sha256 in states},
-        max((file_id for file_id, _, _ in rows), default=0) + 1,
-    )
+    sizes, last = {size for *_, size in rows}, max((file_id for file_id, *_ in rows), default=0)
+    marks = _Marks(set(), {}, sizes, {path: (state, sha256) for path, state, sha256 in states}, last + 1)
+    for _, sha256, name, lines_count, _ in rows:
+        marks.add(sha256, name, lines_count)
+    return marks
 
 
 def _quantities(session: Session) -> Quantities:
@@ -432,9 +444,8 @@ def _parsing(warehouse: Warehouse, session: Session) -> Iterator[duckdb.DuckDBPy
             own.execute(f"set memory_limit = '{warehouse.settings['memory_limit']}'")
         return
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-    limit = os.environ.get("METERHOUSE_MEMORY_LIMIT")
-    if limit:
-        config["memory_limit"] = limit
+    if warehouse.memory_limit is not None:
+        config["memory_limit"] = warehouse.memory_limit
     with (
         tempfile.TemporaryDirectory(prefix="meterhouse-") as folder,
         duckdb.connect(config={**config, "temp_directory": folder}) as connection,

@@ -178,7 +178,11 @@ def _header(text: bytes, problem: str | None) -> tuple[str, ...]:
     """The names of the columns; none when the header cannot be one."""
     if problem or byte_problem(text):
         return ()
-    names = tuple(name.strip() for name in next(csv.reader([text.decode()])))
+    try:
+        names = tuple(name.strip() for name in next(csv.reader([text.decode()])))
+    except csv.Error:
+        # a name of more than 128 KiB
+        return ()
     return names if all(names) and len(set(names)) == len(names) else ()
 
 
@@ -206,7 +210,8 @@ def _spans(data: bytes, *, final: bool) -> tuple[list[_Span], int]:
     ends = newlines[outside]
     cut = int(ends[-1]) if len(ends) else 0
     rest = len(data) - cut
-    if not _well_quoted(bytes_[:cut], quotes[quotes < cut]) or rest > MAX_LINE_BYTES:
+    within = quotes[quotes < cut]
+    if not _well_quoted(bytes_[:cut], within) or _has_lone_return(bytes_, within, cut) or rest > MAX_LINE_BYTES:
         return _spans_one_by_one(data, final=final)
     if final and len(newlines) and not outside[-1]:
         return _spans_one_by_one(data, final=final)
@@ -227,6 +232,13 @@ def _well_quoted(bytes_: np.ndarray, quotes: np.ndarray) -> bool:
     opens = np.isin(before, (_COMMA, _NEWLINE, _QUOTE)).all()
     closes = np.isin(after, (_COMMA, _NEWLINE, _RETURN, _QUOTE)).all()
     return bool(opens and closes)
+
+
+def _has_lone_return(bytes_: np.ndarray, quotes: np.ndarray, cut: int) -> bool:
+    """Whether a return before `cut` stands outside of quotes and before no newline: the parser would begin a row there."""
+    returns = np.flatnonzero(bytes_[:cut] == _RETURN)
+    lone = returns[np.append(bytes_, _NEWLINE)[returns + 1] != _NEWLINE] if len(returns) else returns
+    return bool(len(lone)) and bool((np.searchsorted(quotes, lone) % 2 == 0).any())
 
 
 def _spans_one_by_one(data: bytes, *, final: bool) -> tuple[list[_Span], int]:

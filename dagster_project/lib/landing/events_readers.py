@@ -306,7 +306,10 @@ def _read_csv(parser: EventParser, origin: Origin, note: Note) -> None:
         deque(batches, maxlen=0)
         if columns is not None:
             origin.lines_count = 1
-            why = origin.file.damage or "the names of its header must differ, and none may be empty"
+            why = (
+                origin.file.damage
+                or "its first line must hold different names, none of them empty, and end with LF or CRLF"
+            )
             parser.refuse(origin.file_id, 1, f"unreadable_file|{why}.")
         return
     schema = pa.schema([*LINES, *((f"c{i}", pa.string()) for i in range(len(columns)))])

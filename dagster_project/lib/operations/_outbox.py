@@ -365,13 +365,12 @@ class Outbox(Store):
 
     def known_message_ids(self, message_ids: Sequence[str]) -> set[str]:
         """Return which of these ids messages have, sent or not."""
-        batches = (message_ids[at : at + _BATCH_ROWS] for at in range(0, len(message_ids), _BATCH_ROWS))
+        known: set[str] = set()
         with self._engine.begin() as connection:
-            return {
-                known
-                for batch in batches
-                for known in connection.scalars(select(_message.message_id).where(_message.message_id.in_(batch)))
-            }
+            for at in range(0, len(message_ids), _BATCH_ROWS):
+                batch = message_ids[at : at + _BATCH_ROWS]
+                known |= set(connection.scalars(select(_message.message_id).where(_message.message_id.in_(batch))))
+        return known
 
     def attempts(self, message_id: str, *, endpoint_id: str | None = None) -> list[Attempt]:
         """Return every attempt of a message, by endpoint and number."""

@@ -3,6 +3,8 @@
     {{ binary_order(
         "case when " ~ scheduled ~ ".reason in ('one_off', 'wallet_purchase', 'advance_charge', 'regeneration')"
         ~ " then " ~ scheduled ~ ".invoice_group"
+        ~ " when " ~ scheduled ~ ".reason = 'start'"
+        ~ " then " ~ scheduled ~ ".currency || ' ' || " ~ scheduled ~ ".invoice_group"
         ~ " else " ~ scheduled ~ ".currency || ' ' || " ~ scheduled ~ ".external_subscription_id end"
     ) }}
 {%- endmacro %}

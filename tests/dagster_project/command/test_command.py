@@ -67,6 +67,8 @@ def run(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     [
         (["close", "--book", "nowhere"], "neither a book's folder nor a case's .json file"),
         (["close", "--as-of", "yesterday"], "Write it as 2026-10-01T06:00:00Z"),
+        (["close", "--as-of", ""], "Write it as 2026-10-01T06:00:00Z"),
+        (["close", "--as-of", "9999-12-31"], "from 1900 to 2199"),
         (["close", "--warehouse", "mysql://host/db"], "neither a DuckDB file path nor a postgresql:// address"),
         (["close", "--warehouse", "file.txt/x.duckdb"], "file.txt"),
         (["close", "--endpoints", "nowhere.yaml", "--book", "nowhere"], "nowhere"),

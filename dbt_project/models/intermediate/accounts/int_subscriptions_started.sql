@@ -148,6 +148,8 @@ select
     ended.change as started_by,
     ended.change in ('upgrade', 'downgrade') as has_previous_row,
     ended.change = 'start' and ended.subscription_date < ended.created_date as is_started_in_the_past,
+    coalesce(ended.change = 'start' and ended.previous_ended_at = ended.starts_at, false) as is_started_at_an_end,
+    ended.created_date,
     {{ to_local_date('ended.starts_at', 'start_offsets.utc_offset_seconds') }} as started_date,
     ended.starts_at as started_at,
     {{ add_seconds('ended.starts_at', 'start_offsets.utc_offset_seconds') }} as local_started_at,

@@ -74,7 +74,8 @@ credited_moments as (
         finalized_moments.invoice_id,
         finalized_invoices.external_customer_id,
         finalized_invoices.currency,
-        finalized_invoices.finalized_at as finalizes_at
+        finalized_invoices.finalized_at as finalizes_at,
+        finalized_invoices.instant_rank
     from finalized_moments
     inner join finalized_invoices
         on finalized_moments.invoice_id = finalized_invoices.invoice_id
@@ -86,7 +87,8 @@ credited_moments as (
         scheduled.invoice_id,
         scheduled.external_customer_id,
         scheduled.currency,
-        scheduled.finalizes_at
+        scheduled.finalizes_at,
+        scheduled.instant_rank
     from scheduled
 
 ),
@@ -111,7 +113,8 @@ requests as (
         coalesce(notes.credit_amount_cents, 0) as credit_amount_cents,
         coalesce(notes.refund_amount_cents, 0) as refund_amount_cents,
         coalesce(notes.offset_amount_cents, 0) as offset_amount_cents,
-        cast(null as decimal(38, 0)) as unused_e5
+        cast(null as decimal(38, 0)) as unused_e5,
+        coalesce(notes.credit_note_code, '') as order_key
     from notes
     inner join note_references
         on
@@ -135,8 +138,14 @@ requests as (
         credited_moments.currency,
         unused_fees.issued_at as asked_at,
         greatest(unused_fees.issued_at, credited_moments.finalizes_at) as issued_at,
-        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else unused_fees.instant_rank end
-            as instant_rank,
+        {# of a draft that becomes final together with the closing invoice: between the two #}
+        case
+            when
+                credited_moments.finalizes_at > unused_fees.issued_at
+                and credited_moments.instant_rank >= unused_fees.instant_rank
+                then 8
+            else unused_fees.instant_rank
+        end as instant_rank,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
@@ -145,7 +154,9 @@ requests as (
                 'cast(unused_fees.plan_amount_cents as ' ~ wide_integer() ~ ') * 100000 * unused_fees.unused_days_count',
                 'unused_fees.full_days_count'
             ) }} as decimal(38, 0)
-        ) as unused_e5
+        ) as unused_e5,
+        {# as the closing invoice has it #}
+        credited_moments.currency || ' ' || unused_fees.external_subscription_id as order_key
     from unused_fees
     inner join credited_moments
         on unused_fees.credited_moment_id = credited_moments.moment_id
@@ -172,7 +183,8 @@ requests as (
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
-        cast(null as decimal(38, 0)) as unused_e5
+        cast(null as decimal(38, 0)) as unused_e5,
+        '' as order_key
     from {{ ref('int_progressive_credits') }} as credits
     inner join {{ ref('int_invoices_ordered') }} as ordered
         on credits.invoice_id = ordered.invoice_id
@@ -199,14 +211,14 @@ requests as (
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
-        cast(null as decimal(38, 0)) as unused_e5
+        cast(null as decimal(38, 0)) as unused_e5,
+        lpad(cast({{ epoch_seconds('credited_moments.finalizes_at') }} as varchar), 12, '0') as order_key
     from (
         select distinct
-            {{ late_usage_note_id('restatements') }} as credit_note_id,
-            restatements.credited_moment_id,
-            restatements.next_moment_id
-        from {{ ref('int_restatements') }} as restatements
-        where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+            {{ late_usage_note_id('credits') }} as credit_note_id,
+            credits.credited_moment_id,
+            credits.next_moment_id
+        from {{ ref('int_late_usage_credits') }} as credits
     ) as restated
     inner join {{ ref('int_billing_moments') }} as next_moments
         on restated.next_moment_id = next_moments.moment_id
@@ -292,6 +304,7 @@ select
     cast(requests.refund_amount_cents as bigint) as refund_amount_cents,
     cast(requests.offset_amount_cents as bigint) as offset_amount_cents,
     requests.unused_e5,
+    requests.order_key,
     voids.invoice_id is not null as is_invoice_voided,
     greatest(coalesce(paid.paid_amount_cents, 0), coalesce(settled_purchases.paid_amount_cents, 0))
         as paid_amount_cents,

@@ -225,11 +225,10 @@ asked as (
 restated as (
 
     select
-        {{ late_usage_note_id('restatements') }} as credit_note_id,
-        restatements.credited_fee_id as fee_id,
-        -restatements.settled_amount_cents as asked_amount_cents
-    from {{ ref('int_restatements') }} as restatements
-    where restatements.outcome = 'credited' and restatements.settled_amount_cents < 0
+        {{ late_usage_note_id('credits') }} as credit_note_id,
+        credits.credited_fee_id as fee_id,
+        credits.credited_cents as asked_amount_cents
+    from {{ ref('int_late_usage_credits') }} as credits
 
 ),
 

@@ -1,6 +1,6 @@
 {#
-  What the lines of a draft came to when a credit note was asked for on it. They are named like the lines of the period
-  itself. Plan fees, fixed charges and what is paid in advance stay as they are when a draft is refreshed.
+  What the lines of a draft came to when a credit note was asked for on it, by the keys of the period's own lines. Plan
+  fees, fixed charges and what is paid in advance stay as they are when a draft is refreshed.
 #}
 with
 
@@ -42,15 +42,7 @@ select
     noted_moments.credit_note_code,
     noted_moments.period_moment_id,
     noted_moments.external_subscription_id,
-    case fees.fee_type
-        when 'charge'
-            then {{ surrogate_key([
-                'noted_moments.period_moment_id', "'charge'", 'fees.fee_code', 'fees.filter_position',
-                "coalesce(fees.group_values, '')",
-            ]) }}
-        when 'true_up' then {{ surrogate_key(['noted_moments.period_moment_id', "'true_up'", 'fees.fee_code']) }}
-        else {{ surrogate_key(['noted_moments.period_moment_id', 'fees.fee_type']) }}
-    end as fee_id,
+    {{ period_fee_id('noted_moments.period_moment_id', 'fees') }} as fee_id,
     fees.fee_type,
     fees.fee_code,
     cast(fees.amount_cents as bigint) as amount_cents

@@ -183,6 +183,8 @@ select
         when moments.reason = 'progressive_billing' then 6
         when moments.reason = 'termination' then 7
         when moments.reason = 'advance_charges' then 8
+        {# begun anew at an end, and after it #}
+        when moments.reason = 'start' and moments.invoice_group <> moments.external_subscription_id then 8
         else 4
     end as instant_rank
 from moments

@@ -4,7 +4,6 @@
   that lies before what was billed. Rules: the last close was made by another version of the code; of the last year, so
   that an upgrade stays affordable.
 #}
-{%- set reach = ['cascade_updates', 'agreed_from_at', 'agreed_to_at'] -%}
 with
 
 close_scope as (
@@ -30,6 +29,7 @@ last_closes as (
 
 ),
 
+{# versions that came, or came anew with other prices #}
 landings as (
 
     select
@@ -39,12 +39,12 @@ landings as (
         plan_landings.row_plan_code,
         plan_landings.effective_at,
         plan_landings.batch_id,
-        plan_landings.price_hash,
         plan_landings.agreed_external_customer_id,
-        plan_landings.cascade_updates,
-        plan_landings.agreed_from_at,
-        plan_landings.agreed_to_at
+        greatest(plan_landings.effective_at, coalesce(plan_landings.agreed_from_at, plan_landings.effective_at))
+            as valid_from_at,
+        plan_landings.is_reach_changed
     from {{ ref('stg_book__plan_landings') }} as plan_landings
+    where plan_landings.is_repriced
 
     union all
 
@@ -55,68 +55,27 @@ landings as (
         cast(null as varchar) as row_plan_code,
         metric_landings.effective_at,
         metric_landings.batch_id,
-        metric_landings.price_hash,
         cast(null as varchar) as agreed_external_customer_id,
-        cast(null as boolean) as cascade_updates,
-        cast(null as timestamp) as agreed_from_at,
-        cast(null as timestamp) as agreed_to_at
+        metric_landings.effective_at as valid_from_at,
+        false as is_reach_changed
     from {{ ref('stg_book__billable_metric_landings') }} as metric_landings
+    where metric_landings.is_repriced
 
 ),
 
-{# the newest version that is known now, and the newest that the last close knew #}
-known as (
+{# since the last close #}
+repriced as (
 
-    select
-        landings.*,
-        landings.batch_id <= last_closes.known_batch_id as was_known,
-        row_number() over (
-            partition by
-                landings.organization_id, landings.record_type, landings.record_code, landings.effective_at,
-                landings.batch_id <= last_closes.known_batch_id
-            order by landings.batch_id desc
-        ) as recency
+    select landings.*
     from landings
     inner join last_closes
-        on landings.organization_id = last_closes.organization_id
+        on
+            landings.organization_id = last_closes.organization_id
+            and landings.batch_id > last_closes.known_batch_id
     inner join close_scope
         on
             landings.organization_id = close_scope.organization_id
             and landings.batch_id <= close_scope.known_batch_id
-
-),
-
-{# versions that came since the last close, or came anew with other prices #}
-repriced as (
-
-    select
-        known.organization_id,
-        known.record_type,
-        known.record_code,
-        known.row_plan_code,
-        known.effective_at,
-        known.agreed_external_customer_id,
-        greatest(known.effective_at, coalesce(known.agreed_from_at, known.effective_at)) as valid_from_at,
-        {# the same subscriptions at another time, or others #}
-        before_it.record_code is not null
-        and (
-            {% for column in reach -%}
-                known.{{ column }} is distinct from before_it.{{ column }}{% if not loop.last %} or {% endif %}
-            {% endfor %}
-        ) as is_reach_changed
-    from known
-    left join known as before_it
-        on
-            known.organization_id = before_it.organization_id
-            and known.record_type = before_it.record_type
-            and known.record_code = before_it.record_code
-            and known.effective_at = before_it.effective_at
-            and before_it.was_known
-            and before_it.recency = 1
-    where
-        not known.was_known
-        and known.recency = 1
-        and known.price_hash is distinct from before_it.price_hash
 
 ),
 
@@ -221,18 +180,11 @@ fixed_periods as (
                 and subscriptions.plan_code = repriced_fixed_charges.row_plan_code
                 and repriced_fixed_charges.is_pay_in_advance = {{ is_pay_in_advance }}
         inner join {{ ref('int_periods_by_year') }} as period_calendars
-            on
-                subscriptions.timezone_history = period_calendars.timezone_history
-                and case
-                    when subscriptions.is_fixed_billed_monthly then 'monthly'
-                    else subscriptions.plan_interval
-                end = period_calendars.plan_interval
-                and subscriptions.anchor_month = period_calendars.anchor_month
-                and subscriptions.anchor_day = period_calendars.anchor_day
-                and subscriptions.anchor_weekday = period_calendars.anchor_weekday
-                and cast(extract(year from moments.{{ day }}) as integer) = period_calendars.touched_year
-                and moments.{{ day }} >= period_calendars.from_date
-                and moments.{{ day }} <= period_calendars.to_date
+            on {{ is_period_of_day(
+                'period_calendars', 'subscriptions',
+                "case when subscriptions.is_fixed_billed_monthly then 'monthly' else subscriptions.plan_interval end",
+                'moments.' ~ day
+            ) }}
         where moments.reason <> 'renewal' or moments.{{ day }} = period_calendars.{{ edge }}
         {% if not loop.last %}
 
@@ -289,15 +241,16 @@ found as (
     from moments
     inner join charged_before
         on moments.moment_id = charged_before.moment_id
-    inner join known
+    inner join last_closes
+        on moments.organization_id = last_closes.organization_id
+    inner join landings
         on
-            moments.organization_id = known.organization_id
-            and known.record_type = 'plan'
-            and moments.plan_code = known.record_code
-            and moments.plan_effective_at = known.effective_at
-            and known.was_known
-            and known.recency = 1
-            and charged_before.known_batch_id < known.batch_id
+            moments.organization_id = landings.organization_id
+            and landings.record_type = 'plan'
+            and moments.plan_code = landings.record_code
+            and moments.plan_effective_at = landings.effective_at
+            and charged_before.known_batch_id < landings.batch_id
+            and last_closes.known_batch_id >= landings.batch_id
 
     union distinct
 

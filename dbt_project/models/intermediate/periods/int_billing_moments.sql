@@ -93,6 +93,8 @@ open_moments as (
         subscriptions.timezone_history,
         subscriptions.invoice_grace_period,
         subscriptions.is_started_in_the_past,
+        subscriptions.is_started_at_an_end,
+        subscriptions.created_date,
         subscriptions.started_at,
         subscriptions.started_date,
         subscriptions.local_started_at,
@@ -169,15 +171,7 @@ placed as (
         ('usage_periods', 'usage_interval', 'closed_date'),
     ] -%}
         left join period_calendars as {{ periods }}
-            on
-                open_moments.timezone_history = {{ periods }}.timezone_history
-                and open_moments.{{ interval }} = {{ periods }}.plan_interval
-                and open_moments.anchor_month = {{ periods }}.anchor_month
-                and open_moments.anchor_day = {{ periods }}.anchor_day
-                and open_moments.anchor_weekday = {{ periods }}.anchor_weekday
-                and cast(extract(year from open_moments.{{ day }}) as integer) = {{ periods }}.touched_year
-                and open_moments.{{ day }} >= {{ periods }}.from_date
-                and open_moments.{{ day }} <= {{ periods }}.to_date
+            on {{ is_period_of_day(periods, 'open_moments', 'open_moments.' ~ interval, 'open_moments.' ~ day) }}
     {% endfor %}
 
 ),
@@ -275,7 +269,7 @@ counted as (
         and (
             not cut.is_pay_in_advance
             or not cut.is_started_in_the_past
-            or cut.closed_started_at >= cut.created_at
+            or cut.closed_from_date >= cut.created_date
         ) as is_commitment_settled,
         case
             when cut.has_usage
@@ -334,7 +328,13 @@ measured as (
         cast(greatest(counted.unpaused_days_count - coalesce(paused.fee_days_count, 0), 0) as integer) as days_count,
         counted.created_at as subscription_created_at,
         counted.started_at as row_started_at,
-        case when counted.reason = 'renewal' then 'renewal' else counted.external_subscription_id end as invoice_group,
+        case
+            when counted.reason = 'renewal' then 'renewal'
+            {# what begins anew at an end is apart from what ended #}
+            when counted.reason = 'start' and counted.is_started_at_an_end
+                then counted.external_subscription_id || ' anew'
+            else counted.external_subscription_id
+        end as invoice_group,
         {# with a grace period a draft until the first UTC midnight at which its days have passed #}
         case
             when counted.invoice_grace_period > 0

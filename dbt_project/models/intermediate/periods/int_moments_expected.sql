@@ -47,27 +47,54 @@ local_offsets as (
 
 ),
 
-{# the periods at whose ends a row is billed: monthly ones also for a longer plan that bills charges monthly #}
-row_periods as (
+{#
+  The intervals at whose ends a row is billed: monthly also for a longer plan that bills charges monthly; where only its
+  fixed charges are, the period of its usage is another one.
+#}
+row_intervals as (
 
     select
         subscriptions.organization_id,
         subscriptions.external_subscription_id,
         subscriptions.created_at,
-        period_calendars.from_date,
+        case
+            when subscriptions.is_usage_billed_monthly or subscriptions.is_fixed_billed_monthly then 'monthly'
+            else subscriptions.plan_interval
+        end as billed_interval
+    from subscriptions
+
+    union
+
+    select
+        subscriptions.organization_id,
+        subscriptions.external_subscription_id,
+        subscriptions.created_at,
+        subscriptions.usage_interval as billed_interval
+    from subscriptions
+
+),
+
+{# the end of a longer period is that of a month, too #}
+row_periods as (
+
+    select distinct
+        subscriptions.organization_id,
+        subscriptions.external_subscription_id,
+        subscriptions.created_at,
         period_calendars.to_date,
         period_calendars.billing_date,
-        period_calendars.started_at as period_started_at,
         period_calendars.ended_at as period_ended_at,
         period_calendars.billing_day_ended_at
     from subscriptions
+    inner join row_intervals
+        on
+            subscriptions.organization_id = row_intervals.organization_id
+            and subscriptions.external_subscription_id = row_intervals.external_subscription_id
+            and subscriptions.created_at = row_intervals.created_at
     inner join period_calendars
         on
             subscriptions.timezone_history = period_calendars.timezone_history
-            and case
-                when subscriptions.is_usage_billed_monthly or subscriptions.is_fixed_billed_monthly then 'monthly'
-                else subscriptions.plan_interval
-            end = period_calendars.plan_interval
+            and row_intervals.billed_interval = period_calendars.plan_interval
             and subscriptions.anchor_month = period_calendars.anchor_month
             and subscriptions.anchor_day = period_calendars.anchor_day
             and subscriptions.anchor_weekday = period_calendars.anchor_weekday
@@ -258,7 +285,7 @@ resumes as (
             coalesce(subscriptions.trial_ended_at, subscriptions.started_at)
         ) >= pauses.paused_from_at
         {# the period in which a start in the past was entered is not billed #}
-        and (not subscriptions.is_started_in_the_past or period_calendars.started_at >= subscriptions.created_at)
+        and (not subscriptions.is_started_in_the_past or period_calendars.from_date >= subscriptions.created_date)
 
 ),
 
@@ -317,7 +344,7 @@ fixed_charge_units as (
             and plan_versions.plan_effective_at = fixed_charges.effective_at
             and unit_changes.fixed_charge_code = fixed_charges.fixed_charge_code
             and fixed_charges.is_pay_in_advance
-    where not subscriptions.is_started_in_the_past or period_calendars.started_at >= subscriptions.created_at
+    where not subscriptions.is_started_in_the_past or period_calendars.from_date >= subscriptions.created_date
 
 ),
 

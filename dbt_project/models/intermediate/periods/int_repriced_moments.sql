@@ -9,21 +9,13 @@ with
 
 landings as (
 
-    select
-        landings.organization_id,
-        landings.row_plan_code,
-        landings.effective_at,
-        landings.batch_id,
-        landings.price_hash,
-        lag(landings.price_hash) over (
-            partition by landings.organization_id, landings.plan_code, landings.effective_at
-            order by landings.batch_id
-        ) as previous_price_hash
+    select landings.*
     from {{ ref('stg_book__plan_landings') }} as landings
     inner join {{ ref('stg_events__close_scope') }} as close_scope
         on
             landings.organization_id = close_scope.organization_id
             and landings.batch_id <= close_scope.known_batch_id
+    where landings.is_repriced
 
 ),
 
@@ -95,9 +87,7 @@ touched as (
             and row_plans.row_plan_code = landings.row_plan_code
             and moments.known_batch_id < landings.batch_id
             and moments.billing_at >= landings.effective_at
-    where
-        moments.moment_state = 'finalized'
-        and landings.price_hash is distinct from landings.previous_price_hash
+    where moments.moment_state = 'finalized'
 
 ),
 

@@ -33,10 +33,13 @@ billing_moments as (
 
 ),
 
-{# what the row before an upgrade paid in advance is taken off the new row's price, so it is needed once more #}
+{#
+  What the row before an upgrade paid in advance is taken off the new row's price, so it is needed once more. The start
+  may stand here twice: as it is billed, and as a draft was when a note was asked for.
+#}
 upgraded_rows as (
 
-    select
+    select distinct
         subscriptions.organization_id,
         subscriptions.external_subscription_id,
         subscriptions.previous_created_at
@@ -128,15 +131,7 @@ in_arrears as (
         least(period_calendars.to_date, moments.closed_date) as to_date_billed
     from moments
     inner join period_calendars
-        on
-            moments.timezone_history = period_calendars.timezone_history
-            and moments.fixed_interval = period_calendars.plan_interval
-            and moments.anchor_month = period_calendars.anchor_month
-            and moments.anchor_day = period_calendars.anchor_day
-            and moments.anchor_weekday = period_calendars.anchor_weekday
-            and cast(extract(year from moments.closed_date) as integer) = period_calendars.touched_year
-            and moments.closed_date >= period_calendars.from_date
-            and moments.closed_date <= period_calendars.to_date
+        on {{ is_period_of_day('period_calendars', 'moments', 'moments.fixed_interval', 'moments.closed_date') }}
     where moments.is_open and (moments.ended_by is not null or period_calendars.to_date = moments.closed_date)
 
 ),
@@ -153,15 +148,7 @@ in_advance as (
         period_calendars.to_date as to_date_billed
     from moments
     inner join period_calendars
-        on
-            moments.timezone_history = period_calendars.timezone_history
-            and moments.fixed_interval = period_calendars.plan_interval
-            and moments.anchor_month = period_calendars.anchor_month
-            and moments.anchor_day = period_calendars.anchor_day
-            and moments.anchor_weekday = period_calendars.anchor_weekday
-            and cast(extract(year from moments.opened_date) as integer) = period_calendars.touched_year
-            and moments.opened_date >= period_calendars.from_date
-            and moments.opened_date <= period_calendars.to_date
+        on {{ is_period_of_day('period_calendars', 'moments', 'moments.fixed_interval', 'moments.opened_date') }}
     where
         moments.reason in ('start', 'fixed_charge_units')
         or (moments.reason = 'renewal' and period_calendars.from_date = moments.opened_date)

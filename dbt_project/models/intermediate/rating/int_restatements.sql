@@ -160,18 +160,7 @@ charged as (
 restated_fees as (
 
     select
-        case fees.fee_type
-            when 'charge'
-                then {{ surrogate_key([
-                    'restated_moments.period_moment_id', "'charge'", 'fees.fee_code', 'fees.filter_position',
-                    "coalesce(fees.group_values, '')",
-                ]) }}
-            when 'true_up'
-                then {{ surrogate_key(['restated_moments.period_moment_id', "'true_up'", 'fees.fee_code']) }}
-            when 'fixed_charge'
-                then {{ surrogate_key(['restated_moments.period_moment_id', "'fixed_charge'", 'fees.fee_code']) }}
-            else {{ surrogate_key(['restated_moments.period_moment_id', 'fees.fee_type']) }}
-        end as period_fee_id,
+        {{ period_fee_id('restated_moments.period_moment_id', 'fees') }} as period_fee_id,
         restated_moments.period_moment_id,
         {% for column in columns -%}
             fees.{{ column }}{% if not loop.last %},{% endif %}
@@ -294,8 +283,7 @@ found_before as (
         restatements.fee_id as period_fee_id,
         sum(restatements.units_difference) as units,
         sum(restatements.events_count_difference) as events_count,
-        sum(restatements.difference_amount_cents) as amount_cents,
-        min(case when restatements.settled_amount_cents > 0 then restatements.next_moment_id end) as adjusted_moment_id
+        sum(restatements.difference_amount_cents) as amount_cents
     from {{ ref('stg_ledger__restatements') }} as restatements
     inner join periods
         on restatements.moment_id = periods.period_moment_id
@@ -359,7 +347,6 @@ compared as (
         {# a fee that no invoice carries is not settled by one either #}
         coalesce(charges.is_invoiceable, true) as is_settled,
         billed_fees.billed_moment_id,
-        found_before.adjusted_moment_id,
         coalesce(billed_fees.amount_cents, 0) as billed_amount_cents,
         {% for column in ['units', 'events_count', 'amount_cents'] -%}
             coalesce(restated_fees.{{ column }}, 0) as restated_{{ column }},
@@ -458,90 +445,51 @@ judged as (
         end as outcome
     from netted
 
-),
-
-{# what is less on one line and more on another of the period is set off before anything is billed or credited #}
-settled as (
-
-    select
-        {{ surrogate_key(['judged.restated_moment_id', 'judged.period_fee_id']) }} as restatement_id,
-        judged.restated_moment_id,
-        judged.period_moment_id as moment_id,
-        judged.next_moment_id,
-        judged.next_billing_at,
-        judged.organization_id,
-        judged.external_customer_id,
-        judged.external_subscription_id,
-        judged.period_fee_id as fee_id,
-        judged.plan_code,
-        judged.plan_effective_at,
-        {% for column in described -%}
-            judged.{{ column }},
-        {% endfor -%}
-        judged.cause,
-        judged.is_rerated,
-        judged.outcome,
-        cast(judged.difference_units as decimal(38, 12)) as units_difference,
-        cast(judged.difference_events_count as bigint) as events_count_difference,
-        cast(judged.billed_amount_cents as bigint) as billed_amount_cents,
-        cast(judged.restated_amount_cents as bigint) as restated_amount_cents,
-        cast(judged.difference_amount_cents as bigint) as difference_amount_cents,
-        cast(
-            case
-                when judged.outcome = 'adjusted' and judged.difference_amount_cents > 0
-                    then judged.difference_amount_cents - least(
-                        judged.difference_amount_cents,
-                        greatest(judged.less_cents - (judged.more_up_to_cents - judged.difference_amount_cents), 0)
-                    )
-                when judged.outcome = 'credited' and judged.difference_amount_cents < 0
-                    then judged.difference_amount_cents + least(
-                        -judged.difference_amount_cents,
-                        greatest(judged.more_cents - (judged.less_up_to_cents + judged.difference_amount_cents), 0)
-                    )
-                else 0
-            end as bigint
-        ) as settled_amount_cents,
-        judged.close_id,
-        judged.billed_moment_id,
-        judged.adjusted_moment_id
-    from judged
-    where
-        judged.difference_amount_cents <> 0
-        or judged.difference_units <> 0
-        or judged.difference_events_count <> 0
-
-),
-
-{# a line that was never billed is credited where it was adjusted #}
-traced as (
-
-    select
-        settled.*,
-        least(
-            settled.adjusted_moment_id,
-            min(case when settled.settled_amount_cents > 0 then settled.next_moment_id end) over (
-                partition by settled.fee_id
-                order by settled.next_billing_at asc nulls last
-                rows between unbounded preceding and 1 preceding
-            )
-        ) as adjusting_moment_id
-    from settled
-
 )
 
+{# what is less on one line and more on another of the period is set off before anything is billed or credited #}
 select
-    {% for column in [
-        'restatement_id', 'restated_moment_id', 'moment_id', 'next_moment_id', 'next_billing_at', 'organization_id',
-        'external_customer_id', 'external_subscription_id', 'fee_id', 'plan_code', 'plan_effective_at',
-    ] + described + [
-        'cause', 'is_rerated', 'outcome', 'units_difference', 'events_count_difference', 'billed_amount_cents',
-        'restated_amount_cents', 'difference_amount_cents', 'settled_amount_cents', 'close_id',
-    ] -%}
-        traced.{{ column }},
+    {{ surrogate_key(['judged.restated_moment_id', 'judged.period_fee_id']) }} as restatement_id,
+    judged.restated_moment_id,
+    judged.period_moment_id as moment_id,
+    judged.next_moment_id,
+    judged.next_billing_at,
+    judged.organization_id,
+    judged.external_customer_id,
+    judged.external_subscription_id,
+    judged.period_fee_id as fee_id,
+    judged.plan_code,
+    judged.plan_effective_at,
+    {% for column in described -%}
+        judged.{{ column }},
     {% endfor -%}
-    coalesce(traced.billed_moment_id, traced.adjusting_moment_id) as credited_moment_id,
-    case
-        when traced.billed_moment_id is not null then traced.fee_id
-        else {{ surrogate_key(['traced.adjusting_moment_id', "'adjustment'", 'traced.fee_id']) }}
-    end as credited_fee_id
-from traced
+    judged.cause,
+    judged.is_rerated,
+    judged.outcome,
+    cast(judged.difference_units as decimal(38, 12)) as units_difference,
+    cast(judged.difference_events_count as bigint) as events_count_difference,
+    cast(judged.billed_amount_cents as bigint) as billed_amount_cents,
+    cast(judged.restated_amount_cents as bigint) as restated_amount_cents,
+    cast(judged.difference_amount_cents as bigint) as difference_amount_cents,
+    cast(
+        case
+            when judged.outcome = 'adjusted' and judged.difference_amount_cents > 0
+                then judged.difference_amount_cents - least(
+                    judged.difference_amount_cents,
+                    greatest(judged.less_cents - (judged.more_up_to_cents - judged.difference_amount_cents), 0)
+                )
+            when judged.outcome = 'credited' and judged.difference_amount_cents < 0
+                then judged.difference_amount_cents + least(
+                    -judged.difference_amount_cents,
+                    greatest(judged.more_cents - (judged.less_up_to_cents + judged.difference_amount_cents), 0)
+                )
+            else 0
+        end as bigint
+    ) as settled_amount_cents,
+    judged.close_id,
+    judged.billed_moment_id
+from judged
+where
+    judged.difference_amount_cents <> 0
+    or judged.difference_units <> 0
+    or judged.difference_events_count <> 0

@@ -4,6 +4,11 @@ select
     billable_metrics.billable_metric_code,
     billable_metrics.effective_at,
     billable_metrics.batch_id,
-    {# a record of an older version of the project has no price_hash #}
-    coalesce(billable_metrics.price_hash, billable_metrics.record_hash) as price_hash
+    {{ is_repriced('billable_metrics') }} as is_repriced
 from {{ source('raw', 'billable_metrics') }} as billable_metrics
+window
+    landings_before as (
+        partition by
+            billable_metrics.organization_id, billable_metrics.billable_metric_code, billable_metrics.effective_at
+        order by billable_metrics.batch_id
+    )

@@ -5,6 +5,7 @@
         'organization_id': 'varchar',
         'external_customer_id': 'varchar',
         'invoice_id': 'varchar',
+        'request_kind': 'varchar',
         'credit_note_code': 'varchar',
         'issued_at': 'timestamp',
         'issue_order': 'bigint',

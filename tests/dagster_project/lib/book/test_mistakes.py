@@ -91,6 +91,7 @@ def changed(case, path, value):
         ("customers.0.country", "UK", "customers[0].country", '"UK"', "ISO 3166"),
         ("subscriptions.0.created_at", "2024-03-01T00:00:00", "created_at", '"2024', "offset"),
         ("subscriptions.0.created_at", "2024-02-30T00:00:00Z", "created_at", '"2024', "RFC 3339"),
+        ("subscriptions.0.subscription_at", "0001-01-01T00:00:00Z", "subscription_at", '"0001', "from 1900 on"),
         ("credit_notes.0.invoice.issuing_date", "1 April", "issuing_date", '"1 April"', "a date"),
         # references
         ("subscriptions.0.plan_code", "pp", "subscriptions[0].plan_code", '"pp"', '"p" perhaps'),

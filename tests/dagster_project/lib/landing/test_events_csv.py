@@ -81,6 +81,14 @@ def test_broken_records_are_refused_and_the_rest_lands(lander: Lander) -> None:
     assert lander.rows("raw_text", "quarantined_events")[0] == ("t2,s,api",)
 
 
+def test_a_return_without_quotes_refuses_its_line_alone(lander: Lander) -> None:
+    text = f'{HEADER}\r\nt1,s,api,{TIME},\r\nt\r2,s,api,{TIME},\r\nt3,s,api,{TIME},\r\r\nt4,s,"a\rb",{TIME},\r\nt5,s,api,{TIME},\r'
+    [landed] = lander.land(file_source(lander.write("a.csv", text.encode())))
+    assert counts(landed) == (5, 3, 0, 0, 2)
+    assert lander.rows("transaction_id, code") == [("t1", "api"), ("t4", "a\rb"), ("t5", "api")]
+    assert lander.reasons() == [(3, "malformed_csv"), (4, "malformed_csv")]
+
+
 def test_bytes_that_are_no_text_are_refused_alone(lander: Lander) -> None:
     content = f"{HEADER}\nt1,s,api,{TIME},\nt2,s,api,{TIME},\nt3,s,api,{TIME},\nt4,s,api,{TIME},".encode()
     content = content.replace(b"t2", b"t\xff").replace(b"t3", b"t\0")
@@ -105,7 +113,15 @@ def test_a_line_of_ten_megabytes_is_refused_alone(lander: Lander) -> None:
 
 
 def test_a_header_that_is_none_refuses_the_file(lander: Lander) -> None:
-    headers = ("a,a", "transaction_id,,code", "code," + "x" * 2_000_000, "x" * 30_000_000, '"open')
+    headers = (
+        "a,a",
+        "transaction_id,,code",
+        "code," + "x" * 2_000_000,
+        "x" * 30_000_000,
+        '"open',
+        "code\rx",
+        "code," + "x" * 200_000,
+    )
     paths = [lander.write(f"{i}.csv", [header, "1,2", "3,4"]) for i, header in enumerate(headers)]
     assert [counts(result) for result in lander.land(file_source(*paths))] == [(1, 0, 0, 0, 1)] * len(headers)
     assert lander.reasons() == [(1, "unreadable_file")] * len(headers)

@@ -116,6 +116,17 @@ def test_a_change_in_place_is_noticed_that_leaves_the_size_and_the_time_of_a_kno
     assert [r.is_known for r in lander.land(file_source(path))] == [True]
 
 
+def test_a_file_without_a_line_is_marked_once_under_each_name(lander: Lander) -> None:
+    """Each says of its own interval that there was nothing (`expected_sources`)."""
+    texts = {"a.jsonl": "", "b.jsonl": "", "c.jsonl": "\n", "d.jsonl": "\n"}
+    paths = [lander.write(name, text) for name, text in texts.items()]
+    assert [result.is_known for result in lander.land(file_source(*paths))] == [False] * 4
+    paths.append(lander.write("e.jsonl", ""))
+    assert [result.is_known for result in lander.land(file_source(*paths))] == [True] * 4 + [False]
+    marked = [Path(name).name for (name,) in lander.rows("file_path", "landed_files")]
+    assert sorted(marked) == [*texts, "e.jsonl"]
+
+
 def test_a_name_with_other_content_is_taken(lander: Lander) -> None:
     path = lander.write("a.jsonl", [line("t1")])
     lander.land(file_source(path))
