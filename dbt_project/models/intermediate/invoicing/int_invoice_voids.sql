@@ -173,7 +173,9 @@ select
     placed.as_of,
     placed.known_batch_id,
     case
-        when placed.invoice_id is null then 'there is no such finalised invoice'
+        when placed.invoice_id is null
+            then 'there is no such finalised invoice (one that a void makes anew is there after the close that makes it:'
+                || ' close as of a time before this void first)'
         when placed.finalizes_at > placed.voided_at then 'the invoice is not finalised at that time'
         when placed.is_voided_before or placed.void_place > 1 then 'the invoice is voided already'
         when placed.invoice_type = 'advance_charges'
