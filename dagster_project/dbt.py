@@ -31,7 +31,7 @@ TRANSLATOR = HouseTranslator(settings=DagsterDbtTranslatorSettings(enable_code_r
 def _project() -> DbtProject:
     """The project with a manifest that is as new as its files; parsing it takes seconds, once a change."""
     settings = load_settings()
-    warehouse = open_warehouse(settings.warehouse)
+    warehouse = open_warehouse(settings.warehouse, settings.memory_limit)
     target_path = settings.home / "dbt" / f"dagster-{warehouse.kind}"
     os.environ.update(warehouse.dbt_environment())
     manifest = target_path / "manifest.json"

@@ -1,4 +1,4 @@
-"""The one reader of environment variables."""
+"""The one reader of METERHOUSE_* variables. What dbt reads of them, its run is given (`Warehouse.dbt_environment`)."""
 
 import os
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ class Settings:
 
     home: Path
     warehouse: str
+    memory_limit: str | None
     book: Path | None
     documents: Path
     endpoints: Path | None
@@ -25,6 +26,7 @@ def load_settings() -> Settings:
     return Settings(
         home=home,
         warehouse=os.environ.get("METERHOUSE_WAREHOUSE", str(home / "warehouse.duckdb")),
+        memory_limit=os.environ.get("METERHOUSE_MEMORY_LIMIT") or None,
         book=Path(book).resolve() if book else None,
         documents=Path(os.environ.get("METERHOUSE_DOCUMENTS", home / "documents")).resolve(),
         endpoints=Path(endpoints).resolve() if endpoints else None,

@@ -30,7 +30,7 @@ def warehouse_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def chosen_warehouse(location: str | None) -> tuple[Settings, Warehouse]:
     """The settings and the warehouse that the user means."""
     settings = load_settings()
-    return settings, open_warehouse(location or settings.warehouse)
+    return settings, open_warehouse(location or settings.warehouse, settings.memory_limit)
 
 
 class ConsoleProgress:

@@ -65,7 +65,8 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
 
     def opened(self) -> Warehouse:
         """The warehouse."""
-        return open_warehouse(self.warehouse or load_settings().warehouse)
+        settings = load_settings()
+        return open_warehouse(self.warehouse or settings.warehouse, settings.memory_limit)
 
     def close_run(
         self,

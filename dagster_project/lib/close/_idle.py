@@ -5,7 +5,8 @@ its parents its rows come from (`meta: {rows_only_with: […]}`): it is empty wh
 to what landing and the ledger write: a model by its own `rows_only_with`, a view of staging to the table that it is named
 after, a table of the ledger is one itself. So the warehouse is asked once per stage which of those tables have rows, and
 the models that hang on empty ones alone are left out, with their tests, when they stand as this version of the project
-built them. Whoever runs dbt by hand or under Dagster builds everything.
+built them. Whoever runs dbt by hand or under Dagster builds everything. What another version of the project built of
+models that are no more is dropped when this one has built the rest.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ from dagster_project.lib.warehouse import Session, Warehouse
 # the stages of a close by the folders of their models; the ledger has rows by the time the marts are built
 CANDIDATES, LEDGER, MARTS = "candidates", "ledger", "marts"
 STAGES = {CANDIDATES: ("intermediate", "gate"), LEDGER: ("ledger",), MARTS: ("marts",)}
+# rooms of which every row can be made again, and how their models' names begin
+_MADE_AGAIN = {"staging": "stg_", "intermediate": "int_", "gate": "gate_"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,22 @@ def building(warehouse: Warehouse, runs: DbtRuns, stage: str) -> Iterator[Build]
         record_version(session, mark, "being built")
     yield build
     with warehouse.connect() as session:
+        if stage == CANDIDATES and not stands:
+            _drop_without_model(session, manifest)
         record_version(session, mark, version)
+
+
+def _drop_without_model(session: Session, manifest: Any) -> None:
+    """Drop tables and views that only a model can have made, and none does."""
+    models = {node.name for node in _models(manifest)}
+    for room, prefix in _MADE_AGAIN.items():
+        schema = session.schema(room)
+        for name, kind in session.rows(
+            "select table_name, table_type from information_schema.tables where table_schema = ? and left(table_name, ?) = ?",
+            [schema, len(prefix), prefix],
+        ):
+            if name not in models:
+                session.execute(f'drop {"view" if kind == "VIEW" else "table"} if exists {schema}."{name}" cascade')
 
 
 def idle_models(session: Session, manifest: Any, stage: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
     part = target.with_suffix(f".{os.getpid()}.part")
     _remove_parts(target)
     try:
-        _write(warehouse, part, _begun(target, part))
+        _write(warehouse, part, _begun(warehouse, target, part))
     except (duckdb.Error, OSError) as error:
         # documents and messages need the room that it took
         _remove_parts(target)
@@ -63,14 +63,14 @@ def _remove_parts(target: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _begun(target: Path, part: Path) -> Mapping[str, _Table]:
+def _begun(warehouse: DuckDBWarehouse, target: Path, part: Path) -> Mapping[str, _Table]:
     """Begin the new file as the old one; returns what is in it. A file that cannot be read is left aside."""
     if not target.exists():
         return {}
     shutil.copyfile(target, part)
     try:
         # on its own: a damaged file would take the warehouse's connection with it
-        with DuckDBWarehouse(part).connect() as session:
+        with replace(warehouse, path=part).connect() as session:
             return _tables(session)
     except (duckdb.Error, MeterhouseError):
         _remove_parts(target)

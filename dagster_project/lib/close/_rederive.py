@@ -177,20 +177,11 @@ def _scratch(warehouse: Warehouse) -> Iterator[Warehouse]:
         raise InputError(f"{warehouse} is of a kind in which nothing can be derived again.")
     name = "scratch" if warehouse.schema_prefix in {"main", "public"} else f"{warehouse.schema_prefix}_scratch"
     scratch = replace(warehouse, schema=name)
-    _drop(warehouse, name)
+    scratch.drop_schemas()
     try:
         yield scratch
     finally:
-        _drop(warehouse, name)
-
-
-def _drop(warehouse: Warehouse, prefix: str) -> None:
-    with warehouse.connect() as session:
-        for (schema,) in session.rows(
-            "select distinct schema_name from information_schema.schemata where left(schema_name, ?) = ?",
-            [len(prefix) + 1, f"{prefix}_"],
-        ):
-            session.execute(f'drop schema "{schema}" cascade')
+        scratch.drop_schemas()
 
 
 def _fill(session: Session, prefix: str, *, before: int | None) -> None:

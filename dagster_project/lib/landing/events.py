@@ -7,7 +7,6 @@ a line says that there was nothing, so it is marked under each name that it come
 share a transaction. Empty lines are not counted; line numbers are those of the file, from 1.
 """
 
-import os
 import tempfile
 import time
 from collections import deque
@@ -407,9 +406,8 @@ def _parsing(warehouse: Warehouse, session: Session) -> Iterator[duckdb.DuckDBPy
             own.execute(f"set memory_limit = '{warehouse.settings['memory_limit']}'")
         return
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-    limit = os.environ.get("METERHOUSE_MEMORY_LIMIT")
-    if limit:
-        config["memory_limit"] = limit
+    if warehouse.memory_limit is not None:
+        config["memory_limit"] = warehouse.memory_limit
     with (
         tempfile.TemporaryDirectory(prefix="meterhouse-") as folder,
         duckdb.connect(config={**config, "temp_directory": folder}) as connection,

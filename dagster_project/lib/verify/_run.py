@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -122,29 +122,19 @@ def _case_files(paths: Sequence[Path]) -> list[Path]:
 def _own_warehouse(request: VerifyRequest, progress: Progress) -> Iterator[Warehouse]:
     run = f"verify_{request.now:%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
     if isinstance(request.warehouse, PostgresWarehouse):
-        own = PostgresWarehouse(request.warehouse.url, run)
+        own = replace(request.warehouse, schema=run)
         try:
             yield own
         finally:
             if not request.keep:
-                _drop_schemas(own, run)
+                own.drop_schemas()
     else:
         directory = request.home / "verify" / run
         try:
             # always the same file name: dbt names the database after it, and keeps its parse
-            yield DuckDBWarehouse(directory / "warehouse.duckdb")
+            yield DuckDBWarehouse(directory / "warehouse.duckdb", request.warehouse.memory_limit)
         finally:
             if not request.keep:
                 shutil.rmtree(directory, ignore_errors=True)
     if request.keep:
         progress.note(f"kept as {run}")
-
-
-def _drop_schemas(warehouse: PostgresWarehouse, prefix: str) -> None:
-    with warehouse.connect() as session:
-        schemas = session.rows(
-            "select schema_name from information_schema.schemata where left(schema_name, ?) = ?",
-            [len(prefix) + 1, f"{prefix}_"],
-        )
-        for (schema,) in schemas:
-            session.execute(f'drop schema "{schema}" cascade')

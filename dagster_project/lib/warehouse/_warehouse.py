@@ -40,10 +40,22 @@ class Warehouse(ABC):
     """A warehouse that may be written by one process at a time (see `warehouse_lock`)."""
 
     kind: str
+    memory_limit: str | None
+    """What DuckDB may take, as it writes sizes; None: what it takes by itself."""
 
     @abstractmethod
     def connect(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
         """Open a session; closed at the end of the `with` block. Open late and close early."""
+
+    def drop_schemas(self) -> None:
+        """Drop all that lies under a prefix of its own (`schema`)."""
+        prefix = f"{self.schema_prefix}_"
+        with self.connect() as session:
+            for (schema,) in session.rows(
+                "select distinct schema_name from information_schema.schemata where left(schema_name, ?) = ?",
+                [len(prefix), prefix],
+            ):
+                session.execute(f'drop schema "{schema}" cascade')
 
     def kept_open(self) -> AbstractContextManager[None]:
         """Within the block opening a session costs little, where it would cost a part of every step."""
@@ -186,8 +198,7 @@ class DuckDBWarehouse(Warehouse):
     @property
     def settings(self) -> dict[str, str | bool | int | float | list[str]]:
         """DuckDB's settings, the same for every connection of a process and as in profiles.yml (it refuses differing ones)."""
-        limit = self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT") or "80%"
-        return {"autoinstall_known_extensions": False, "memory_limit": limit}
+        return {"autoinstall_known_extensions": False, "memory_limit": self.memory_limit or "80%"}
 
     def lock(
         self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None
@@ -202,7 +213,7 @@ class DuckDBWarehouse(Warehouse):
             "METERHOUSE_TARGET": "duckdb",
             "METERHOUSE_DUCKDB_PATH": str(self.path.resolve()),
             "METERHOUSE_SCHEMA": self.schema,
-            "METERHOUSE_MEMORY_LIMIT": self.memory_limit or os.environ.get("METERHOUSE_MEMORY_LIMIT", ""),
+            "METERHOUSE_MEMORY_LIMIT": self.memory_limit or "",
         }
 
     @property
@@ -226,6 +237,7 @@ class PostgresWarehouse(Warehouse):
 
     url: str
     schema: str = "public"
+    memory_limit: str | None = None
     kind = "postgres"
 
     def __str__(self) -> str:
@@ -340,7 +352,7 @@ def _require_columns(there: Mapping[str, set[str]], raw: str, warehouse: Warehou
         )
 
 
-def open_warehouse(location: str | Path) -> Warehouse:
+def open_warehouse(location: str | Path, memory_limit: str | None = None) -> Warehouse:
     """The warehouse at a DuckDB file path or a `postgresql://` address.
 
     A `#name` at the end of an address selects a schema prefix. Raises InputError for anything else with a scheme.
@@ -352,10 +364,10 @@ def open_warehouse(location: str | Path) -> Warehouse:
             make_dsn(address)
         except psycopg2.ProgrammingError as error:
             raise InputError(f"The warehouse address {text!r} cannot be read: {str(error).strip()}") from error
-        return PostgresWarehouse(address, schema or "public")
+        return PostgresWarehouse(address, schema or "public", memory_limit)
     if "://" in text:
         raise InputError(
             f"The warehouse {text!r} is neither a DuckDB file path nor a postgresql:// address. "
             "Give --warehouse PATH or --warehouse postgresql://user@host/database."
         )
-    return DuckDBWarehouse(Path(text))
+    return DuckDBWarehouse(Path(text), memory_limit)

@@ -9,8 +9,8 @@ import pytest
 
 from dagster_project.lib.book import read_case
 from dagster_project.lib.close import CloseRequest, CloseRun, land_books, prepare_warehouse, rederive
-from dagster_project.lib.close._idle import LEDGER, MARTS, STAGES, building, idle_models, tables_behind
-from dagster_project.lib.dbt_runs import BUILD
+from dagster_project.lib.close._idle import CANDIDATES, LEDGER, MARTS, STAGES, building, idle_models, tables_behind
+from dagster_project.lib.dbt_runs import BUILD, DbtRuns
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import Warehouse
 
@@ -79,6 +79,49 @@ def test_features_that_come_and_go_are_billed_as_if_all_models_had_always_been_b
     waited_for, others = _tests_before_the_commit_row(third)
     assert waited_for
     assert others == set()
+
+
+def test_what_no_model_makes_any_more_is_dropped_by_the_next_version(warehouse: Warehouse, tmp_path: Path) -> None:
+    runs = DbtRuns(warehouse, tmp_path / "dbt")
+    made = {
+        "intermediate": ["int_fees", "int_gone", "mine"],
+        "gate": ["gate_findings", "gate_gone"],
+        "marts": ["fct_gone"],
+        "raw": ["int_gone"],
+    }
+    with warehouse.connect() as session:
+        for room, names in made.items():
+            session.execute(f"create schema if not exists {session.schema(room)}")
+            for name in names:
+                session.execute(f"create table {session.schema(room)}.{name} (id integer)")
+        session.execute(f"create schema if not exists {session.schema('staging')}")
+        gone = f"select * from {session.schema('intermediate')}.int_gone"
+        session.execute(f"create view {session.schema('staging')}.stg_gone as {gone}")
+
+    def there() -> dict[str, list[str]]:
+        with warehouse.connect() as session:
+            return {
+                room: sorted(
+                    name
+                    for (name,) in session.rows(
+                        "select table_name from information_schema.tables where table_schema = ?",
+                        [session.schema(room)],
+                    )
+                )
+                for room in (*made, "staging")
+            }
+
+    # no version has built this warehouse yet
+    with building(warehouse, runs, CANDIDATES):
+        pass
+    left = {**made, "intermediate": ["int_fees", "mine"], "gate": ["gate_findings"], "staging": []}
+    assert there() == left
+    # this version has, and looks no more
+    with warehouse.connect() as session:
+        session.execute(f"create table {session.schema('intermediate')}.int_gone (id integer)")
+    with building(warehouse, runs, CANDIDATES):
+        pass
+    assert there() == {**left, "intermediate": made["intermediate"]}
 
 
 def _closed(warehouse: Warehouse, tmp_path: Path, cases: Sequence[str], *, days: int = 0) -> CloseRun:
