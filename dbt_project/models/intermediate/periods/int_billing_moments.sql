@@ -334,6 +334,9 @@ measured as (
             {# what begins anew at an end is apart from what ended #}
             when counted.reason = 'start' and counted.is_started_at_an_end
                 then counted.external_subscription_id || ' anew'
+            {# and what is ended at its very start is billed before that #}
+            when counted.reason = 'start' and counted.local_started_at = counted.local_ended_at
+                then counted.external_subscription_id || ' first'
             else counted.external_subscription_id
         end as invoice_group,
         {# with a grace period a draft until the first UTC midnight at which its days have passed #}
