@@ -96,6 +96,12 @@ def steps_as_known(charge: Charge, known: Sequence[Reading]) -> list[Fraction]:
     return steps
 
 
+def known_so_far(known: Sequence[Reading]) -> list[Reading]:
+    """Of readings in the order in which they became known: those up to the time of the last one, in time order."""
+    last = known[-1].event.rank
+    return sorted((other for other in known if other.event.rank <= last), key=lambda found: found.event.rank)
+
+
 def advance_fee(
     charge: Charge, bucket: Bucket, period: Period, readings: Sequence[Reading], last_day: date, subunits: int
 ) -> AdvanceFee:
@@ -109,7 +115,7 @@ def advance_fee(
             paid_for, highest = highest, max(highest, current)
     billed, step = highest - paid_for, steps[-1]
     # an event that became known after later ones counts for itself: their fees stay as they were made
-    earlier = sorted((other for other in known if other.event.rank <= event.rank), key=lambda found: found.event.rank)
+    earlier = known_so_far(known)
     total = sum(level_steps(charge, earlier), Fraction(0))
     units = billed or max(Fraction(0), step)
 
@@ -124,11 +130,10 @@ def advance_fee(
     if charge.model in {"percentage", "dynamic"} and any(value <= 0 for value in values):
         raise UnsettledError(f"a {charge.model} price in advance of values that are not positive")
     if charge.model == "dynamic":
-        return fee(event.precise_cents / subunits, billed)
+        # a negative amount is not refunded
+        return fee(max(Fraction(0), event.precise_cents) / subunits, billed)
     if charge.model == "percentage" and has_limits(bucket.properties):
         return fee(event_amounts(bucket.properties, values)[-1], billed)
-    if total - billed < 0:
-        raise UnsettledError("a level below zero in advance")
 
     with_event = level_quantity(charge, total, earlier)
     before = total - billed
@@ -137,8 +142,14 @@ def advance_fee(
     without_event = replace(with_event, units=before, priced=before, events_count=count)
 
     def price(quantity: Quantity) -> Fraction:
+        # a level below zero costs nothing
+        if quantity.units < 0:
+            return Fraction(0)
         return amount(charge.model, bucket.properties, quantity, prorated=False, subunits=subunits)
 
-    # without any event nothing is owed: the first flat fee falls due once, with the first event
-    with_it, without = price(with_event), price(without_event) if earlier[1:] else Fraction(0)
+    # the first flat fee falls due once, with the first event that does not leave the total below zero
+    begun = before > 0 or any(
+        sum(level_steps(charge, known_so_far(known[:number])), Fraction(0)) >= 0 for number in range(1, len(known))
+    )
+    with_it, without = price(with_event), price(without_event) if begun else Fraction(0)
     return fee(with_it - without, billed, with_it, without)

@@ -39,7 +39,7 @@ def open_engine(url: str, *, schema: str) -> Engine:
         cause = " ".join(str(error.__cause__ or error).split())
         raise BillingError(
             f"The operations store {make_url(url).render_as_string()} could not be opened: "
-            f"{cause}. Check that it can be reached and written to."
+            f"{cause}. Check that it can be reached and written to; if it is damaged, restore it from a backup."
         ) from error
     return engine
 

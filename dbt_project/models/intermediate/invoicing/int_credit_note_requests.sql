@@ -74,7 +74,8 @@ credited_moments as (
         finalized_moments.invoice_id,
         finalized_invoices.external_customer_id,
         finalized_invoices.currency,
-        finalized_invoices.finalized_at as finalizes_at
+        finalized_invoices.finalized_at as finalizes_at,
+        finalized_invoices.instant_rank
     from finalized_moments
     inner join finalized_invoices
         on finalized_moments.invoice_id = finalized_invoices.invoice_id
@@ -86,7 +87,8 @@ credited_moments as (
         scheduled.invoice_id,
         scheduled.external_customer_id,
         scheduled.currency,
-        scheduled.finalizes_at
+        scheduled.finalizes_at,
+        scheduled.instant_rank
     from scheduled
 
 ),
@@ -136,8 +138,14 @@ requests as (
         credited_moments.currency,
         unused_fees.issued_at as asked_at,
         greatest(unused_fees.issued_at, credited_moments.finalizes_at) as issued_at,
-        case when credited_moments.finalizes_at > unused_fees.issued_at then 8 else unused_fees.instant_rank end
-            as instant_rank,
+        {# of a draft that becomes final together with the closing invoice: between the two #}
+        case
+            when
+                credited_moments.finalizes_at > unused_fees.issued_at
+                and credited_moments.instant_rank >= unused_fees.instant_rank
+                then 8
+            else unused_fees.instant_rank
+        end as instant_rank,
         0 as credit_amount_cents,
         0 as refund_amount_cents,
         0 as offset_amount_cents,
@@ -147,7 +155,8 @@ requests as (
                 'unused_fees.full_days_count'
             ) }} as decimal(38, 0)
         ) as unused_e5,
-        '' as order_key
+        {# as the closing invoice has it #}
+        credited_moments.currency || ' ' || unused_fees.external_subscription_id as order_key
     from unused_fees
     inner join credited_moments
         on unused_fees.credited_moment_id = credited_moments.moment_id

@@ -65,7 +65,6 @@ invoices as (
         finalized.currency,
         true as is_in_ledger
     from finalized
-    where finalized.invoice_status = 'finalized'
 
     union all
 
@@ -139,6 +138,7 @@ placed as (
         coalesce(chosen.external_customer_id, voids.match_external_customer_id, owners.external_customer_id)
             as external_customer_id,
         recorded.invoice_id is not null as is_voided_before,
+        coalesce(finalized.invoice_status = 'closed', false) as is_empty,
         row_number() over (
             partition by voids.organization_id, chosen.invoice_id
             order by voids.voided_at, {{ binary_order('voids.reference_id') }}
@@ -154,6 +154,8 @@ placed as (
             and voids.match_external_subscription_id = owners.external_subscription_id
     left join recorded
         on chosen.invoice_id = recorded.invoice_id
+    left join finalized
+        on chosen.invoice_id = finalized.invoice_id
 
 )
 
@@ -173,7 +175,11 @@ select
     placed.as_of,
     placed.known_batch_id,
     case
-        when placed.invoice_id is null then 'there is no such finalised invoice'
+        when placed.invoice_id is null
+            then 'there is no such finalised invoice (one that a void makes anew is there after the close that makes it:'
+                || ' close as of a time before this void first)'
+        {# one that this close makes is told by gate_refused_voids #}
+        when placed.is_empty then 'the invoice is empty and was never issued'
         when placed.finalizes_at > placed.voided_at then 'the invoice is not finalised at that time'
         when placed.is_voided_before or placed.void_place > 1 then 'the invoice is voided already'
         when placed.invoice_type = 'advance_charges'

@@ -209,8 +209,8 @@ entries as (
         1 as is_step,
         notes.issued_at as entry_at,
         notes.instant_rank as entry_rank,
-        {# the note for unused days comes before the closing invoice, which uses it at once #}
-        0 as entry_place,
+        {# the note for unused days comes just before the closing invoice, which has the same key and uses it at once #}
+        1 as entry_place,
         notes.order_key as entry_key
     from notes
 
@@ -356,8 +356,8 @@ numbered as (
             order by
                 entries.entry_at, entries.entry_rank, entries.entry_place, entries.is_step,
                 {{ binary_order('entries.entry_key') }},
-                {{ binary_order('entries.entry_id') }},
-                entries.entry_kind
+                entries.entry_kind,
+                {{ binary_order('entries.entry_id') }}
             rows between unbounded preceding and current row
         ) as steps_so_far
     from entries

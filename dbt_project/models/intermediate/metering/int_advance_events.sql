@@ -225,7 +225,13 @@ levelled as (
             partition by totalled.moment_id, totalled.charge_code, totalled.filter_position, totalled.group_values
             order by totalled.charge_number
             rows between unbounded preceding and 1 preceding
-        ), 0), 0) as previous_highest_total
+        ), 0), 0) as previous_highest_total,
+        {# the first flat fee falls due with the first event that does not leave the total below zero #}
+        coalesce(max(totalled.known_total) over (
+            partition by totalled.moment_id, totalled.charge_code, totalled.filter_position, totalled.group_values
+            order by totalled.charge_number
+            rows between unbounded preceding and 1 preceding
+        ) >= 0, false) as is_begun
     from totalled
 
 ),
@@ -283,6 +289,7 @@ select
     case when numbered.is_overtaking then numbered.sequence_number else 0 end as list_number,
     cast(numbered.known_count as bigint) as known_count,
     cast(numbered.known_total as decimal(38, 12)) as running_total,
+    numbered.is_begun,
     cast(numbered.period_total as decimal(38, 12)) as period_total,
     cast(numbered.highest_total as decimal(38, 12)) as highest_total,
     cast(numbered.highest_total - numbered.previous_highest_total as decimal(38, 12)) as billed_units,

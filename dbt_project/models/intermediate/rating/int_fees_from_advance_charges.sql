@@ -79,8 +79,11 @@ charged as (
                     ~ ' else advance.billed_units end',
                     'buckets.unit_price'
                 ) }}
+            {# an event is never refunded, neither is a negative amount that it brings #}
             when charge_windows.charge_model = 'dynamic'
-                then {{ major_units('coalesce(advance.precise_total_amount_cents, 0)', 'currencies.exponent') }}
+                then {{ major_units(
+                    'greatest(coalesce(advance.precise_total_amount_cents, 0), 0)', 'currencies.exponent'
+                ) }}
             when charge_windows.charge_model = 'percentage' and buckets.has_event_limits
                 then {{ cut_amount('allowances.limited_amount') }}
             else priced_with.amount - coalesce(priced_without.amount, 0)

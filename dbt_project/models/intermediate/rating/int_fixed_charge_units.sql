@@ -33,10 +33,13 @@ billing_moments as (
 
 ),
 
-{# what the row before an upgrade paid in advance is taken off the new row's price, so it is needed once more #}
+{#
+  What the row before an upgrade paid in advance is taken off the new row's price, so it is needed once more. The start
+  may stand here twice: as it is billed, and as a draft was when a note was asked for.
+#}
 upgraded_rows as (
 
-    select
+    select distinct
         subscriptions.organization_id,
         subscriptions.external_subscription_id,
         subscriptions.previous_created_at

@@ -205,8 +205,8 @@ points as (
                 and advance.sequence_number = allowances.sequence_number
                 and advance.list_number = allowances.list_number
         {% if side == 'without' -%}
-            {# without any event nothing is owed: the first flat fee falls due once, with the first event #}
-            where advance.known_count > 1
+            {# nothing was owed without it: the first flat fee falls due once, with the event that begins the level #}
+            where advance.is_begun or advance.total_without > 0
         {%- endif %}
     {% endfor %}
 )
