@@ -13,7 +13,7 @@ open_usage as (
         moments.organization_id,
         min(moments.usage_from_at) as first_usage_at
     from {{ ref('int_billing_moments') }} as moments
-    where moments.moment_state <> 'finalized' and moments.usage_from_at < moments.usage_to_at
+    where moments.moment_state not in ('skipped', 'finalized') and moments.usage_from_at < moments.usage_to_at
     group by moments.organization_id
 
 ),

@@ -175,7 +175,9 @@ select
     placed.as_of,
     placed.known_batch_id,
     case
-        when placed.invoice_id is null then 'there is no such finalised invoice'
+        when placed.invoice_id is null
+            then 'there is no such finalised invoice (one that a void makes anew is there after the close that makes it:'
+                || ' close as of a time before this void first)'
         {# one that this close makes is told by gate_refused_voids #}
         when placed.is_empty then 'the invoice is empty and was never issued'
         when placed.finalizes_at > placed.voided_at then 'the invoice is not finalised at that time'

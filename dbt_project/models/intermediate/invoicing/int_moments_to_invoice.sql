@@ -42,6 +42,7 @@ moments as (
             billing.organization_id = plan_versions.organization_id
             and billing.plan_code = plan_versions.plan_code
             and billing.plan_effective_at = plan_versions.effective_at
+    where billing.moment_state <> 'skipped'
 
     union all
 
@@ -179,12 +180,13 @@ select
         when moments.is_ended_by_end_date then 1
         when moments.reason = 'wallet_purchase' then moments.request_rank
         when moments.reason = 'renewal' then 3
+        {# a start before what ends it at once, and one that begins anew after the end #}
+        when moments.reason = 'start' and moments.invoice_group = moments.external_subscription_id || ' first' then 3
+        when moments.reason = 'start' and moments.invoice_group = moments.external_subscription_id || ' anew' then 8
         when moments.reason = 'advance_charge' then 5
         when moments.reason = 'progressive_billing' then 6
         when moments.reason = 'termination' then 7
         when moments.reason = 'advance_charges' then 8
-        {# begun anew at an end, and after it #}
-        when moments.reason = 'start' and moments.invoice_group <> moments.external_subscription_id then 8
         else 4
     end as instant_rank
 from moments

@@ -4,7 +4,7 @@ with
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
-    where moment_state in ('due', 'draft', 'running')
+    where moment_state in ('due', 'draft', 'running', 'skipped')
 
 ),
 

@@ -33,7 +33,10 @@ windows as (
         windows.organization_id,
         customers.payer_external_customer_id as external_customer_id,
         {# what is not finalised in this close is still open at its end #}
-        case when moments.moment_state = 'due' then moments.finalizes_at else {{ end_of_time() }} end as invoiced_at
+        case
+            when moments.moment_state in ('due', 'skipped') then moments.finalizes_at
+            else {{ end_of_time() }}
+        end as invoiced_at
     from {{ ref('int_usage_windows') }} as windows
     inner join {{ ref('int_billing_moments') }} as moments
         on windows.period_moment_id = moments.moment_id

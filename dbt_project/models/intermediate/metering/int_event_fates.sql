@@ -36,7 +36,7 @@ counted as (
             when
                 totalled_codes.is_measured
                 and not totals.is_readable
-                and totals.fate in ('due', 'draft', 'running')
+                and totals.fate in ('due', 'draft', 'running', 'skipped')
                 then totals.events_count
             else 0
         end as unreadable_count

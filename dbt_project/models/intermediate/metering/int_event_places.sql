@@ -91,7 +91,8 @@ places as (
         end as recorded_batch_id,
         {# what becomes known later is late for a period that is billed; for another one it is pending #}
         case
-            when moments.moment_state in ('due', 'finalized') then greatest(moments.finalizes_at, moments.usage_to_at)
+            when moments.moment_state in ('due', 'skipped', 'finalized')
+                then greatest(moments.finalizes_at, moments.usage_to_at)
             else close_scope.as_of + interval '1 microsecond'
         end as taken_to_at,
         cast(null as timestamp) as first_started_at

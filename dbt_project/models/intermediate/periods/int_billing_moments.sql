@@ -106,6 +106,7 @@ open_moments as (
         case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_created_at end as next_created_at,
         subscriptions.local_ended_at,
         subscriptions.is_ended_by_end_date,
+        expected.reason = 'termination' and subscriptions.on_termination_invoice = 'skip' as is_skipped,
         subscriptions.anchor_month,
         subscriptions.anchor_day,
         subscriptions.anchor_weekday,
@@ -333,11 +334,14 @@ measured as (
             {# what begins anew at an end is apart from what ended #}
             when counted.reason = 'start' and counted.is_started_at_an_end
                 then counted.external_subscription_id || ' anew'
+            {# and what is ended at its very start is billed before that #}
+            when counted.reason = 'start' and counted.local_started_at = counted.local_ended_at
+                then counted.external_subscription_id || ' first'
             else counted.external_subscription_id
         end as invoice_group,
         {# with a grace period a draft until the first UTC midnight at which its days have passed #}
         case
-            when counted.invoice_grace_period > 0
+            when counted.invoice_grace_period > 0 and not counted.is_skipped
                 then greatest(
                     counted.billing_at,
                     cast({{ add_days('counted.billing_date', 'counted.invoice_grace_period') }} as timestamp)
@@ -476,7 +480,9 @@ select
     versioned.usage_full_to_date,
     versioned.usage_full_to_at,
     versioned.reason = 'termination' and coalesce(versioned.is_ended_by_end_date, false) as is_ended_by_end_date,
+    {# of a period that ends without a closing invoice is billed what came while it ran #}
     case
+        when versioned.is_skipped then 'skipped'
         when versioned.finalizes_at <= versioned.as_of then 'due'
         when versioned.billing_at <= versioned.as_of then 'draft'
         else 'running'

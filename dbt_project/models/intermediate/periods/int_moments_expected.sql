@@ -159,9 +159,7 @@ ends as (
             and subscriptions.external_subscription_id = row_periods.external_subscription_id
             and subscriptions.created_at = row_periods.created_at
             and subscriptions.ended_at = row_periods.period_ended_at
-    where
-        subscriptions.ended_by in ('upgrade', 'downgrade')
-        or (subscriptions.ended_by = 'termination' and subscriptions.on_termination_invoice <> 'skip')
+    where subscriptions.ended_by in ('upgrade', 'downgrade', 'termination')
 
 ),
 

@@ -18,25 +18,12 @@ plan_versions as (
 
 ),
 
-{# up to when each subscription has been billed: a later book ends none before that #}
-billed_up_to as (
-
-    select
-        moments.organization_id,
-        moments.external_subscription_id,
-        max(moments.billing_at) as last_billing_at
-    from moments
-    where moments.moment_state = 'finalized'
-    group by moments.organization_id, moments.external_subscription_id
-
-),
-
 {# rows of plans in advance that are ended, with a closing invoice or without one #}
 ended as (
 
     select
         moments.moment_id,
-        moments.moment_state,
+        case when moments.moment_state = 'skipped' then 'due' else moments.moment_state end as moment_state,
         moments.organization_id,
         moments.external_customer_id,
         moments.external_subscription_id,
@@ -57,35 +44,6 @@ ended as (
             and moments.external_subscription_id = subscriptions.external_subscription_id
             and moments.subscription_created_at = subscriptions.created_at
     where moments.ended_by in ('termination', 'upgrade') and subscriptions.is_pay_in_advance
-
-    union all
-
-    select
-        {{ surrogate_key([
-            'subscriptions.organization_id', 'subscriptions.external_subscription_id', 'subscriptions.created_at',
-            "'termination'",
-        ]) }} as moment_id,
-        'due' as moment_state,
-        subscriptions.organization_id,
-        subscriptions.external_customer_id,
-        subscriptions.external_subscription_id,
-        subscriptions.created_at as subscription_created_at,
-        'termination' as ended_by,
-        subscriptions.is_ended_by_end_date,
-        subscriptions.ended_at as billing_at,
-        subscriptions.ended_date as billing_date,
-        subscriptions.on_termination_credit_note as policy,
-        cast(subscriptions.local_trial_ended_at as date) as trial_ended_date
-    from subscriptions
-    left join billed_up_to
-        on
-            subscriptions.organization_id = billed_up_to.organization_id
-            and subscriptions.external_subscription_id = billed_up_to.external_subscription_id
-    where
-        subscriptions.ended_by = 'termination'
-        and subscriptions.on_termination_invoice = 'skip'
-        and subscriptions.is_pay_in_advance
-        and coalesce(subscriptions.ended_at > billed_up_to.last_billing_at, true)
 
 ),
 
