@@ -56,14 +56,14 @@ def plan(sizes: list[int], runs: int) -> dict[str, Callable[[], Iterable[Ratio]]
         ),
         "close": lambda: closes.whole(lines, runs),
         "growth": lambda: closes.growth(sizes if len(sizes) > 1 else [largest // 10, largest], runs),
-        "history": lambda: closes.history(max(min(sizes) // 10, 1000), each_month=not small),
+        "history": lambda: closes.history(max(min(sizes) // 10, 1000), runs, each_month=not small),
         "memory": lambda: closes.memory(largest),
         "rating": lambda: rating.graduated(WHOLE, runs),
         "invoices_100k": lambda: invoices.invoices([most // 10, most], runs),
         "settlement": lambda: rating.settlement(WHOLE, runs),
         "documents": lambda: rendering.documents(runs, invoices=20 if small else 200),
         "peer": lambda: list(
-            chain.from_iterable(peer.pattern(rows, count) for count in ((1000,) if small else (1000, 5000)))
+            chain.from_iterable(peer.pattern(rows, count, runs) for count in ((1000,) if small else (1000, 5000)))
         ),
     }
 

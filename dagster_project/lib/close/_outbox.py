@@ -11,11 +11,12 @@ from dagster_project.lib.ledger import (
     Row,
     issued_invoice_ids,
     issued_invoices,
+    issuing_closes,
     triggered_alerts,
     void_document_ids,
 )
 from dagster_project.lib.operations import Document, JsonText, Message, OperationsStore, message_id
-from dagster_project.lib.warehouse import Warehouse
+from dagster_project.lib.warehouse import Session, Warehouse
 
 INVOICE_FINALIZED = "invoice.finalized"
 INVOICE_VOIDED = "invoice.voided"
@@ -32,9 +33,9 @@ def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetim
 
     The id of a message is made from its invoice, so queuing again changes nothing.
     """
-    queued = store.message_ids(INVOICE_FINALIZED) | store.message_ids(INVOICE_VOIDED)
+    queued = store.message_ids(INVOICE_VOIDED)
     with warehouse.connect(read_only=True) as session:
-        wanted = [key for key in issued_invoice_ids(session) if message_id(INVOICE_FINALIZED, key, 1) not in queued]
+        wanted = _untold_invoice_ids(session, store)
         wanted += [
             key
             for key in void_document_ids(session)
@@ -50,6 +51,21 @@ def queue_messages(warehouse: Warehouse, store: OperationsStore, *, now: datetim
             chunk = issued_invoices(session, wanted[begin : begin + _CHUNK])
         count += store.enqueue([_message(invoice, documents[invoice.document_id]) for invoice in chunk], now=now)
     return count + _queue_alerts(warehouse, store, now=now)
+
+
+def _untold_invoice_ids(session: Session, store: OperationsStore) -> list[str]:
+    """The invoices without a message, in the order of their closes.
+
+    Messages are queued in that order, so that a close all of whose invoices have one ends the search.
+    """
+    untold: list[str] = []
+    for close_id in issuing_closes(session):
+        ids = {message_id(INVOICE_FINALIZED, key, 1): key for key in issued_invoice_ids(session, close_id=close_id)}
+        known = store.known_message_ids(list(ids))
+        if len(known) == len(ids):
+            break
+        untold = [key for id_, key in ids.items() if id_ not in known] + untold
+    return untold
 
 
 def _queue_alerts(warehouse: Warehouse, store: OperationsStore, *, now: datetime) -> int:

@@ -24,7 +24,7 @@ from dagster_project.lib.landing.events_formulas import read_formulas
 from dagster_project.lib.landing.events_layouts import MEASURING, EventLayout, read_layouts, record_layouts
 from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
-from dagster_project.lib.landing.events_readers import Note, Origin, read_origins
+from dagster_project.lib.landing.events_readers import Note, Origin, file_state, read_origins
 from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
 from dagster_project.lib.warehouse import DuckDBWarehouse, Session, Warehouse
 from dagster_project.lib.words import plural
@@ -36,6 +36,8 @@ _GROUP_FILES = 200
 _NAMED_FILES = 100
 # how much a compressed file may unpack to, and one of Parquet, for the size of a group
 _PACKED_FACTOR = 8
+# how long ago a file must have changed, so that no later change of it bears the same instant
+_SETTLED_NS = 60 * 10**9
 _FATES = ("landed", "duplicates", "conflicts", "rejected")
 _MARKED = (
     "file_id",
@@ -92,11 +94,14 @@ class _Taken:
 
 @dataclass(slots=True)
 class _Marks:
-    """What was landed before: the marks by content, the names of contents without a line, and the sizes that they have."""
+    """What was landed before: the marks by content, the names of contents without a line, the sizes that they have, and what
+    lay under a path with which content.
+    """
 
     contents: set[str]
     names_of_blank: dict[str, set[str]]
     sizes: set[int]
+    states: dict[str, tuple[str, str]]
     next_file_id: int
 
     def add(self, sha256: str, name: str, lines_count: int) -> None:
@@ -155,6 +160,7 @@ def land_events(
                 note(taken.line(len(landed)))
         if new[named:]:
             note(f"and {plural(len(new) - named, 'file')} more: {_counts(new[named:])}")
+        _record_states(session, origins)
     if vanished:
         raise InputError(
             f"{len(vanished)} of the event files vanished before they could be read: "
@@ -351,8 +357,9 @@ def _known(origin: Origin, size: int, marks: _Marks) -> LandedFile | None:
         return None
     else:
         origin.size = size
-    fingerprint = _hashed(origin)
+    fingerprint = _known_fingerprint(origin, marks)
     if not marks.knows(fingerprint, origin.name):
+        origin.hashed_state = ""
         return None
     return LandedFile(None, origin.name, origin.format, fingerprint, origin.size, is_known=True)
 
@@ -364,24 +371,55 @@ def _hashed(origin: Origin) -> str:
     return origin.fingerprint()
 
 
+def _known_fingerprint(origin: Origin, marks: _Marks) -> str:
+    """As `_hashed`, but a file that lies there as when it was hashed before is not read again. Raises OSError."""
+    if origin.content_sha256 or origin.path is None:
+        return origin.fingerprint()
+    found = file_state(origin.path)
+    state, content_sha256 = marks.states.get(origin.name, ("", ""))
+    if found and state == _written(found):
+        origin.content_sha256 = content_sha256
+        return origin.fingerprint()
+    fingerprint = _hashed(origin)
+    # a clock ticks: what changes a file twice within a moment leaves it with the same instants
+    if found and file_state(origin.path) == found and max(found[-2:]) < time.time_ns() - _SETTLED_NS:
+        origin.hashed_state = _written(found)
+    return fingerprint
+
+
+def _written(state: tuple[int, ...]) -> str:
+    return " ".join(map(str, state))
+
+
+def _record_states(session: Session, origins: Sequence[Origin]) -> None:
+    """Write down as what the files lay there that were hashed and whose content was landed before."""
+    states = {o.name: (o.name, o.hashed_state, o.content_sha256) for o in origins if o.hashed_state}
+    if states:
+        table = f"{session.schema('raw')}.file_states"
+        with session.transaction():
+            session.execute(f"delete from {table} where file_path in (select unnest(?))", [list(states)])
+            session.insert(table, ("file_path", "file_state", "content_sha256"), states.values())
+
+
 def _marks(session: Session) -> _Marks:
     raw = session.schema("raw")
     rows = session.rows(f"select file_id, file_sha256, file_path, lines_count, file_bytes from {raw}.landed_files")
+    states = session.rows(f"select file_path, file_state, content_sha256 from {raw}.file_states")
     sizes, last = {size for *_, size in rows}, max((file_id for file_id, *_ in rows), default=0)
-    marks = _Marks(set(), {}, sizes, last + 1)
+    marks = _Marks(set(), {}, sizes, {path: (state, sha256) for path, state, sha256 in states}, last + 1)
     for _, sha256, name, lines_count, _ in rows:
         marks.add(sha256, name, lines_count)
     return marks
 
 
 def _quantities(session: Session) -> Quantities:
-    """The properties that metrics measure, by organisation and event code: every version's."""
+    """The properties that metrics read as quantities, by organisation and event code: every version's."""
     raw = session.schema("raw")
     rows = session.rows(
         "select distinct organization_id, coalesce(event_code, billable_metric_code), "
         f"billable_metric_code, field_name from {raw}.billable_metrics "
         # an expression sets the property, whatever the event says
-        f"where field_name is not null and expression is null and aggregation_type in ({MEASURING})"
+        f"where field_name is not null and expression is null and aggregation_type in ({MEASURING}, 'custom_agg')"
     )
     quantities: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for organization_id, code, metric, name in sorted(rows):

@@ -81,8 +81,9 @@ class Origin:
     lines_count: int = 0
     size: int = 0
     content_sha256: str = ""
-    # which file lies under the path, and as of which change
+    # which file lies under the path, and as of which change: while it is read, and when its content was hashed
     _state: tuple[int, ...] = ()
+    hashed_state: str = ""
 
     @property
     def file_name(self) -> str:
@@ -98,7 +99,7 @@ class Origin:
             text = "\n".join(self.source.lines).encode(errors="replace")
             self.content_sha256, self.size = hashlib.sha256(text).hexdigest(), len(text)
         elif self.path is not None and self.format == "parquet":
-            self._state = _state(self.path)
+            self._state = file_state(self.path)
             self.content_sha256, self.size = file_sha256(self.path), self.path.stat().st_size
         elif self.path is not None:
             self.file = FileBytes(self.path, compression=self.source.compression)
@@ -110,7 +111,7 @@ class Origin:
 
     def require_unchanged(self) -> None:
         """Raise InputError when a file that is read by its path is not the one that was hashed any more."""
-        if self._state and self.path is not None and _state(self.path) != self._state:
+        if self._state and self.path is not None and file_state(self.path) != self._state:
             raise InputError(
                 f"{self.name} was changed or replaced while it was read. Nothing of it was landed; run the command again "
                 "when it is written (write files elsewhere and move them into the book)."
@@ -142,7 +143,8 @@ class Origin:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def file_state(path: Path) -> tuple[int, ...]:
+    """Device, number, bytes, and the last changes of content and of anything in ns; nothing where there is no file."""
     with suppress(OSError):
         found = path.stat()
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -5,6 +5,7 @@ from dagster_project.lib.ledger._keys import (
     Row,
     find_invoice,
     issued_invoice_ids,
+    issuing_closes,
     triggered_alerts,
     void_document_ids,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "find_invoice",
     "issued_invoice_ids",
     "issued_invoices",
+    "issuing_closes",
     "triggered_alerts",
     "void_document_ids",
 ]

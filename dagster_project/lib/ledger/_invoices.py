@@ -144,10 +144,13 @@ _ADDS_UP = (
     "i.total_amount_cents = "
     "i.sub_total_including_taxes_amount_cents - i.credit_notes_amount_cents - i.prepaid_credit_amount_cents"
 )
-# ids as one parameter: DuckDB spends more on thousands of them than on the query
-_THESE = "(select unnest(?))"
+# ids as one parameter: DuckDB spends more on thousands of them than on the query; what an invoice consists of is written by
+# its close, so that the engine skips what other closes wrote
+_THESE = "{0}invoice_id in (select unnest(?)) and {0}close_id between ? and ?"
 _SHOWN = "(select unnest(cast(? as varchar[])) as given, unnest(cast(? as varchar[])) as shown)"
 _NO_LINES = ("[]", 0)
+# ids of invoices, and the first and the last close that wrote one of them
+_Invoices = tuple[Sequence[str], int, int]
 # what the ledger says nothing of
 _CONSTANT = {"notes": "[]", "locale": '"en"'}
 
@@ -188,14 +191,20 @@ def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[Issue
     """
     if not document_ids:
         return []
-    invoice_ids = sorted({key.removesuffix(VOID) for key in document_ids})
-    invoices = _invoices(session, invoice_ids)
-    lines = _lines(session, invoice_ids)
-    parties = _parties(session, invoice_ids)
-    taxes = _taxes(session, invoice_ids)
+    these = _these(session, sorted({key.removesuffix(VOID) for key in document_ids}))
+    invoices = _invoices(session, these)
+    lines = _lines(session, these)
+    parties = _parties(session, these)
+    taxes = _taxes(session, these)
     voided_at: dict[str, Any] = {}
     if any(key.endswith(VOID) for key in document_ids):
-        voided_at = dict(_of(session, "invoice_id, voided_at", "ledger_invoice_voids", invoice_ids))
+        ledger = session.schema("ledger")
+        voided_at = dict(
+            session.rows(
+                f"select invoice_id, voided_at from {ledger}.ledger_invoice_voids where invoice_id in (select unnest(?))",
+                [these[0]],
+            )
+        )
     issued = []
     for document_id in document_ids:
         key = document_id.removesuffix(VOID)
@@ -229,7 +238,16 @@ def issued_invoices(session: Session, document_ids: Sequence[str]) -> list[Issue
     return issued
 
 
-def _invoices(session: Session, invoice_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _these(session: Session, invoice_ids: Sequence[str]) -> _Invoices:
+    [(first, last)] = session.rows(
+        f"select min(close_id), max(close_id) from {session.schema('ledger')}.ledger_invoices "
+        "where invoice_id in (select unnest(?))",
+        [invoice_ids],
+    )
+    return invoice_ids, first, last
+
+
+def _invoices(session: Session, these: _Invoices) -> dict[str, dict[str, Any]]:
     """The rows of invoices by id, with the fields that need no other row of theirs than sums."""
     ledger = session.schema("ledger")
     own = ("invoice_id", "organization_id", "external_customer_id", "invoice_number", "finalized_at")
@@ -239,17 +257,17 @@ def _invoices(session: Session, invoice_ids: Sequence[str]) -> dict[str, dict[st
         f"from {ledger}.ledger_invoices i "
         "left join (select invoice_id, sum(amount_cents) as amount_cents, min(from_date) as from_date, "
         "max(case when from_date is not null then to_date end) as to_date "
-        f"from {ledger}.ledger_fees where invoice_id in {_THESE} group by invoice_id) f on f.invoice_id = i.invoice_id "
+        f"from {ledger}.ledger_fees where {_THESE.format('')} group by invoice_id) f on f.invoice_id = i.invoice_id "
         "left join (select invoice_id, sum(tax_amount_cents) as amount_cents "
-        f"from {ledger}.ledger_invoice_taxes where invoice_id in {_THESE} group by invoice_id) x "
-        f"on x.invoice_id = i.invoice_id where i.invoice_id in {_THESE}",
+        f"from {ledger}.ledger_invoice_taxes where {_THESE.format('')} group by invoice_id) x "
+        f"on x.invoice_id = i.invoice_id where {_THESE.format('i.')}",
         (*own, "adds_up", *_FIELDS),
-        [invoice_ids] * 3,
+        [*these] * 3,
     )
     return {row["invoice_id"]: row for row in rows}
 
 
-def _lines(session: Session, invoice_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+def _lines(session: Session, these: _Invoices) -> dict[str, tuple[str, int]]:
     """The lines of invoices in their order, as a JSON array, and how many they are.
 
     Prices that are no amount per unit are those of the catalogue as it was known when they were billed. Filters and
@@ -257,7 +275,7 @@ def _lines(session: Session, invoice_ids: Sequence[str]) -> dict[str, tuple[str,
     """
     ledger, raw = session.schema("ledger"), session.schema("raw")
     shown = {
-        column: {values: show(values) for (values,) in _of(session, f"distinct {column}", "ledger_fees", invoice_ids)}
+        column: {values: show(values) for (values,) in _of(session, f"distinct {column}", "ledger_fees", these)}
         for column, show in (("filter_values", _shown_filter), ("group_values", _shown_group))
     }
     line = (
@@ -267,59 +285,63 @@ def _lines(session: Session, invoice_ids: Sequence[str]) -> dict[str, tuple[str,
     rows = session.rows(
         f"select f.invoice_id, concat('[', string_agg({line}, ',' order by f.line_number), ']'), count(*) "
         f"from {ledger}.ledger_fees f inner join {ledger}.ledger_invoices i on i.invoice_id = f.invoice_id "
+        "and i.close_id = f.close_id "
         f"left join {ledger}.ledger_moments m on m.invoice_id = f.invoice_id and m.moment_id = f.moment_id "
+        "and m.close_id = f.close_id "
         f"left join {_SHOWN} filters on filters.given = f.filter_values "
         f"left join {_SHOWN} groups on groups.given = f.group_values "
         f"left join (select fee_id, string_agg({_TIER}, ',' order by tier_position) as tiers "
-        f"from {ledger}.ledger_fee_tiers where invoice_id in {_THESE} group by fee_id) t on t.fee_id = f.fee_id "
+        f"from {ledger}.ledger_fee_tiers where {_THESE.format('')} group by fee_id) t on t.fee_id = f.fee_id "
         "left join (select f.fee_id, "
         f"case when f.charge_model = 'package' then {_PACKAGE} else {_PERCENTAGE} end as price, "
         "row_number() over (partition by f.fee_id order by c.batch_id desc, c.filter_position) as place "
         f"from {ledger}.ledger_fees f "
         f"inner join {ledger}.ledger_moments m on m.moment_id = f.moment_id and m.invoice_id = f.invoice_id "
+        "and m.close_id = f.close_id "
         f"inner join {raw}.charge_filters c on c.organization_id = m.organization_id and c.plan_code = m.plan_code "
         "and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code and c.batch_id <= m.known_batch_id "
         "and coalesce(c.filter_values, '') = coalesce(f.filter_values, '') "
-        f"where f.invoice_id in {_THESE} and f.fee_type = 'charge' and f.charge_model in ('percentage', 'package')) p "
+        f"where {_THESE.format('f.')} and f.fee_type = 'charge' and f.charge_model in ('percentage', 'package')) p "
         "on p.fee_id = f.fee_id and p.place = 1 "
         f"left join (select f.fee_id, {_PRICING_UNIT} as pricing_unit, "
         "row_number() over (partition by f.fee_id order by n.effective_at desc, n.batch_id desc) as place "
         f"from {ledger}.ledger_fees f "
         f"inner join {ledger}.ledger_moments m on m.moment_id = f.moment_id and m.invoice_id = f.invoice_id "
+        "and m.close_id = f.close_id "
         "inner join (select *, lead(batch_id) over (partition by organization_id, plan_code, effective_at, charge_code "
         f"order by batch_id) as next_batch_id from {raw}.charges) c on c.organization_id = m.organization_id "
         "and c.plan_code = m.plan_code and c.effective_at = m.plan_effective_at and c.charge_code = f.fee_code "
         "and c.batch_id <= m.known_batch_id and coalesce(c.next_batch_id, m.known_batch_id + 1) > m.known_batch_id "
         f"inner join {raw}.pricing_units n on n.organization_id = m.organization_id and n.batch_id <= m.known_batch_id "
         "and n.pricing_unit_code = c.applied_pricing_unit_code and n.effective_at <= m.billing_at "
-        f"where f.invoice_id in {_THESE} and f.fee_type = 'charge') u on u.fee_id = f.fee_id and u.place = 1 "
-        f"where f.invoice_id in {_THESE} group by f.invoice_id",
+        f"where {_THESE.format('f.')} and f.fee_type = 'charge') u on u.fee_id = f.fee_id and u.place = 1 "
+        f"where {_THESE.format('f.')} group by f.invoice_id",
         [
             *(part for values in shown.values() for part in (list(values), list(values.values()))),
-            *[invoice_ids] * 4,
+            *[*these] * 4,
         ],
     )
     return {invoice_id: (lines, count) for invoice_id, lines, count in rows}
 
 
-def _parties(session: Session, invoice_ids: Sequence[str]) -> dict[tuple[str, str], tuple[str, str | None]]:
+def _parties(session: Session, these: _Invoices) -> dict[tuple[str, str], tuple[str, str | None]]:
     """The parties by invoice and role: as JSON, and their logo."""
-    rows = _of(session, f"invoice_id, party_role, {_PARTY}, logo", "ledger_parties", invoice_ids)
+    rows = _of(session, f"invoice_id, party_role, {_PARTY}, logo", "ledger_parties", these)
     return {(invoice_id, role): (party, logo) for invoice_id, role, party, logo in rows}
 
 
-def _taxes(session: Session, invoice_ids: Sequence[str]) -> defaultdict[str, list[tuple[str, str]]]:
+def _taxes(session: Session, these: _Invoices) -> defaultdict[str, list[tuple[str, str]]]:
     """The tax lines by invoice: their code, and they as JSON."""
     taxes: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for invoice_id, code, line in _of(session, f"invoice_id, tax_code, {_TAX}", "ledger_invoice_taxes", invoice_ids):
+    for invoice_id, code, line in _of(session, f"invoice_id, tax_code, {_TAX}", "ledger_invoice_taxes", these):
         taxes[invoice_id].append((code, line))
     return taxes
 
 
-def _of(session: Session, columns: str, table: str, invoice_ids: Sequence[str]) -> list[tuple[Any, ...]]:
+def _of(session: Session, columns: str, table: str, these: _Invoices) -> list[tuple[Any, ...]]:
     return session.rows(
-        f"select {columns} from {session.schema('ledger')}.{table} where invoice_id in {_THESE}",
-        [invoice_ids],
+        f"select {columns} from {session.schema('ledger')}.{table} where {_THESE.format('')}",
+        these,
     )
 
 

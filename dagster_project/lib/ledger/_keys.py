@@ -26,17 +26,33 @@ VOID = ":void"
 Row = dict[str, Any]
 
 
-def issued_invoice_ids(session: Session) -> list[str]:
-    """The ids of all committed invoices with a number, in order of close, organisation and number."""
+def issued_invoice_ids(session: Session, *, close_id: int | None = None) -> list[str]:
+    """The ids of all committed invoices with a number, or of those of one close, in order of close, organisation and number."""
     ledger = session.schema("ledger")
     if not _exists(session, ledger, "ledger_invoices"):
         return []
+    of_close = "" if close_id is None else f"and i.close_id = {int(close_id)} "
     return [
         invoice_id
         for (invoice_id,) in session.rows(
             f"select i.invoice_id from {ledger}.ledger_invoices i "
             f"inner join {ledger}.closes c on c.close_id = i.close_id "
-            "where i.invoice_number is not null order by i.close_id, i.organization_id, i.organization_sequence"
+            f"where i.invoice_number is not null {of_close}"
+            "order by i.close_id, i.organization_id, i.organization_sequence"
+        )
+    ]
+
+
+def issuing_closes(session: Session) -> list[int]:
+    """The committed closes that issued an invoice with a number, the newest first."""
+    ledger = session.schema("ledger")
+    if not _exists(session, ledger, "ledger_invoices"):
+        return []
+    return [
+        close_id
+        for (close_id,) in session.rows(
+            f"select distinct i.close_id from {ledger}.ledger_invoices i "
+            f"inner join {ledger}.closes c on c.close_id = i.close_id where i.invoice_number is not null order by 1 desc"
         )
     ]
 

@@ -363,6 +363,15 @@ class Outbox(Store):
         with self._engine.begin() as connection:
             return set(connection.scalars(select(_message.message_id).where(_message.type == type)))
 
+    def known_message_ids(self, message_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids messages have, sent or not."""
+        known: set[str] = set()
+        with self._engine.begin() as connection:
+            for at in range(0, len(message_ids), _BATCH_ROWS):
+                batch = message_ids[at : at + _BATCH_ROWS]
+                known |= set(connection.scalars(select(_message.message_id).where(_message.message_id.in_(batch))))
+        return known
+
     def attempts(self, message_id: str, *, endpoint_id: str | None = None) -> list[Attempt]:
         """Return every attempt of a message, by endpoint and number."""
         query = (

@@ -720,6 +720,15 @@ LANDING_TABLES: tuple[RawTable, ...] = (
         landed_at="timestamp",
     ),
     _landing(
+        "file_states",
+        "One row per file whose content was landed before and is still there: as what it lay under its path when it was "
+        "hashed (device, number, bytes, and the instants of its last changes). While that is so, it is not hashed again.",
+        ("file_path",),
+        file_path="varchar",
+        file_state="varchar",
+        content_sha256="varchar",
+    ),
+    _landing(
         "event_layouts",
         "One row per layout: what the catalogue, as it was when events of a code were landed, reads of them. facet_keys is a "
         "JSON array of property names in the order of their bytes; measured_field is null when the metrics of the code read "

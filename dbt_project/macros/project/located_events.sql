@@ -93,7 +93,63 @@ known_events as not materialized (
     {% endif %}
 
 ),
+
+{#
+  The time before that of which something is read: what is looked at again, what was landed since, and what was corrected. An
+  event is compared with all places of its subscription, so that places that no event is read of would cost each event more.
+#}
+read_spans as (
+
+    select
+        kept_spans.organization_id,
+        kept_spans.external_subscription_id,
+        kept_spans.kept_from_at as from_at,
+        kept_spans.kept_to_at as to_at
+    from kept_spans
+
+    union all
+
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.event_at as from_at,
+        usage_events.event_at as to_at
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    where usage_events.event_at < timestamp '{{ from_at }}' and usage_events.batch_id > {{ recorded_batch }}
+
+    union all
+
+    select
+        versions.organization_id,
+        versions.external_subscription_id,
+        versions.event_at as from_at,
+        versions.event_at as to_at
+    from versions
+
+),
+
+read_places as (
+
+    select places.place_number
+    from {{ ref('int_event_places') }} as places
+    inner join read_spans
+        on
+            places.organization_id = read_spans.organization_id
+            and places.external_subscription_id = read_spans.external_subscription_id
+            and places.from_at <= read_spans.to_at
+            and places.to_at > read_spans.from_at
+
+),
 {%- endif %}
+
+places as (
+
+    select * from {{ ref('int_event_places') }}
+    {% if from_at is not none -%}
+        where to_at > timestamp '{{ from_at }}' or place_number in (select read_places.place_number from read_places)
+    {%- endif %}
+
+),
 
 close_scope as (
 
@@ -302,7 +358,7 @@ reread_events as (
             on
                 usage_events.organization_id = close_scope.organization_id
                 and usage_events.batch_id <= close_scope.known_batch_id
-        left join {{ ref('int_event_places') }} as places
+        left join places
             on
                 usage_events.organization_id = places.organization_id
                 and usage_events.external_subscription_id = places.external_subscription_id

@@ -20,6 +20,7 @@ items as (
 ledger_fees as (
 
     select * from {{ ref('stg_ledger__fees') }}
+    where invoice_id in (select requests.invoice_id from requests)
 
 ),
 
@@ -36,6 +37,7 @@ ledger_items as (
 open_fees as (
 
     select * from {{ ref('int_fees_priced') }}
+    where invoice_id in (select requests.invoice_id from requests)
 
 ),
 

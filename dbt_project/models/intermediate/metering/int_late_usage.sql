@@ -6,6 +6,7 @@
 {%- set known_before = closed_batch() -%}
 {%- set edges = late_edges() -%}
 {%- set settled = settled_bounds() -%}
+{%- set undecided = undecided_edges() -%}
 with
 
 close_scope as (
@@ -46,30 +47,40 @@ newest_closes as (
 
 ),
 
-{# subscriptions with late events that the close before knew #}
+{# subscriptions with late events that the close before knew, and what their last invoices knew #}
 late_subscriptions as (
 
     select distinct
         fates.organization_id,
-        fates.external_subscription_id
+        fates.external_subscription_id,
+        last_invoices.known_batch_id,
+        last_invoices.billed_at
     from {{ ref('stg_ledger__event_fates') }} as fates
     inner join newest_closes
         on
             fates.organization_id = newest_closes.organization_id
             and fates.close_id = newest_closes.close_id
+    left join last_invoices
+        on
+            fates.organization_id = last_invoices.organization_id
+            and fates.external_subscription_id = last_invoices.external_subscription_id
     where fates.fate = 'late'
+
+),
+
+unbilled_subscriptions as (
+
+    select
+        late_subscriptions.organization_id,
+        late_subscriptions.external_subscription_id
+    from late_subscriptions
+    where late_subscriptions.known_batch_id is null
 
 ),
 
 versions as (
 
     select * from {{ ref('int_event_versions') }}
-
-),
-
-billed_codes as (
-
-    select * from {{ ref('int_billed_codes') }}
 
 ),
 
@@ -83,8 +94,13 @@ timed_codes as (
         billed_codes.organization_id,
         billed_codes.external_subscription_id,
         billed_codes.event_code
-    from billed_codes
-    where billed_codes.is_recurring and not billed_codes.is_level_known
+    from {{ ref('int_billed_codes') }} as billed_codes
+    where
+        billed_codes.is_recurring
+        and not billed_codes.is_level_known
+        and billed_codes.external_subscription_id in (
+            select late_subscriptions.external_subscription_id from late_subscriptions
+        )
 
 ),
 
@@ -131,6 +147,32 @@ arrivals as (
         union all
 
     {% endfor -%}
+    {# of those subscriptions, as in `undecided`, before each event meets all periods after it #}
+    {% for condition in [
+        'usage_events.batch_id > ' ~ undecided.batch ~ ' and usage_events.batch_id > late_subscriptions.known_batch_id',
+        "usage_events.received_at >= timestamp '" ~ undecided.billed_at
+        ~ "' and usage_events.received_at >= late_subscriptions.billed_at",
+        "usage_events.received_at is null and usage_events.event_at >= timestamp '" ~ undecided.billed_at
+        ~ "' and usage_events.event_at >= late_subscriptions.billed_at",
+    ] if undecided.batch is not none -%}
+        select
+            usage_events.organization_id,
+            usage_events.external_subscription_id,
+            usage_events.transaction_id,
+            usage_events.code,
+            usage_events.event_at,
+            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+            usage_events.batch_id
+        from {{ ref('stg_events__usage_events') }} as usage_events
+        inner join late_subscriptions
+            on
+                usage_events.organization_id = late_subscriptions.organization_id
+                and usage_events.external_subscription_id = late_subscriptions.external_subscription_id
+        where usage_events.batch_id <= {{ known_before }} and {{ condition }}
+
+        union all
+
+    {% endfor -%}
     select
         usage_events.organization_id,
         usage_events.external_subscription_id,
@@ -140,28 +182,29 @@ arrivals as (
         coalesce(usage_events.received_at, usage_events.event_at) as known_at,
         usage_events.batch_id
     from {{ ref('stg_events__usage_events') }} as usage_events
-    inner join late_subscriptions
+    inner join unbilled_subscriptions
         on
-            usage_events.organization_id = late_subscriptions.organization_id
-            and usage_events.external_subscription_id = late_subscriptions.external_subscription_id
-    left join last_invoices
-        on
-            usage_events.organization_id = last_invoices.organization_id
-            and usage_events.external_subscription_id = last_invoices.external_subscription_id
-    left join timed_codes
+            usage_events.organization_id = unbilled_subscriptions.organization_id
+            and usage_events.external_subscription_id = unbilled_subscriptions.external_subscription_id
+    where usage_events.batch_id <= {{ known_before }}
+
+    union all
+
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.transaction_id,
+        usage_events.code,
+        usage_events.event_at,
+        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+        usage_events.batch_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+    inner join timed_codes
         on
             usage_events.organization_id = timed_codes.organization_id
             and usage_events.external_subscription_id = timed_codes.external_subscription_id
             and usage_events.code = timed_codes.event_code
-    where
-        usage_events.batch_id <= {{ known_before }}
-        {# as in `undecided`, before each event meets all periods after it #}
-        and (
-            last_invoices.organization_id is null
-            or usage_events.batch_id > last_invoices.known_batch_id
-            or coalesce(usage_events.received_at, usage_events.event_at) >= last_invoices.billed_at
-            or timed_codes.event_code is not null
-        )
+    where usage_events.batch_id <= {{ known_before }}
 
 ),
 
@@ -227,6 +270,27 @@ news as (
             and versions.external_subscription_id = before_it.external_subscription_id
             and versions.transaction_id = before_it.transaction_id
             and versions.version_number = before_it.version_number + 1
+
+),
+
+{# of subscriptions that something became known of #}
+news_subscriptions as (
+
+    select distinct
+        news.organization_id,
+        news.external_subscription_id
+    from news
+
+),
+
+billed_codes as (
+
+    select billed_codes.*
+    from {{ ref('int_billed_codes') }} as billed_codes
+    inner join news_subscriptions
+        on
+            billed_codes.organization_id = news_subscriptions.organization_id
+            and billed_codes.external_subscription_id = news_subscriptions.external_subscription_id
 
 ),
 

@@ -54,12 +54,6 @@ currencies as (
 
 ),
 
-finalized_moments as (
-
-    select * from {{ ref('stg_ledger__moments') }}
-
-),
-
 charges as (
 
     select * from {{ ref('stg_book__charges') }}
@@ -107,8 +101,16 @@ committed as (
             and plan_versions.minimum_commitment_amount_cents > 0
     left join currencies
         on plan_versions.amount_currency = currencies.currency_code
-    left join finalized_moments
+    left join {{ ref('stg_ledger__moments') }} as finalized_moments
         on moments.period_moment_id = finalized_moments.moment_id
+
+),
+
+{# of subscriptions that committed themselves to something #}
+finalized_moments as (
+
+    select * from {{ ref('stg_ledger__moments') }}
+    where external_subscription_id in (select committed.external_subscription_id from committed)
 
 ),
 
@@ -149,6 +151,7 @@ finalized_fees as (
     where
         open_fees.fee_id is null
         and fees.fee_type in ('subscription', 'charge', 'true_up', 'fixed_charge')
+        and fees.moment_id in (select finalized_moments.moment_id from finalized_moments)
 
 ),
 

@@ -40,18 +40,6 @@ advance_fees as (
 
 ),
 
-ledger_fees as (
-
-    select
-        fees.*,
-        moments.usage_from_at,
-        case when moments.reason = 'advance_charge' then moments.request_id end as transaction_id
-    from {{ ref('stg_ledger__fees') }} as fees
-    left join {{ ref('stg_ledger__moments') }} as moments
-        on fees.moment_id = moments.moment_id
-
-),
-
 standalone_fees as (
 
     select
@@ -95,6 +83,35 @@ periods as (
         {# of a period that is not billed yet, only what was billed as it came can differ #}
         coalesce(restated_moments.period_state not in ('running', 'draft', 'skipped'), true) as is_billed
     from restated_moments
+
+),
+
+{# what was billed for these periods, and what was paid in advance of their subscriptions #}
+ledger_moments as (
+
+    select
+        moments.moment_id,
+        moments.usage_from_at,
+        case when moments.reason = 'advance_charge' then moments.request_id end as transaction_id
+    from {{ ref('stg_ledger__moments') }} as moments
+    where
+        moments.moment_id in (select periods.period_moment_id from periods)
+        or (
+            moments.reason = 'advance_charge'
+            and moments.external_subscription_id in (select periods.external_subscription_id from periods)
+        )
+
+),
+
+ledger_fees as (
+
+    select
+        fees.*,
+        moments.usage_from_at,
+        moments.transaction_id
+    from {{ ref('stg_ledger__fees') }} as fees
+    inner join ledger_moments as moments
+        on fees.moment_id = moments.moment_id
 
 ),
 

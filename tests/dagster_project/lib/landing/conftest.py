@@ -37,6 +37,6 @@ def _lander(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Land
         warehouse = request.getfixturevalue("landing_postgres")
         with warehouse.connect() as session:
             raw = session.schema("raw")
-            for table in (*FATES, *CATALOGUE, "landed_files", "event_layouts"):
+            for table in (*FATES, *CATALOGUE, "landed_files", "file_states", "event_layouts"):
                 session.execute(f"truncate {raw}.{table}")
     return Lander(warehouse, tmp_path / "events")

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from dagster_project.lib.errors import InputError
+from dagster_project.lib.landing import events
+from dagster_project.lib.landing.events_files import file_sha256
 from dagster_project.lib.warehouse import DuckDBWarehouse
 from tests.dagster_project.lib.landing.landings import FATES, Lander, counts, event, file_source, line
 
@@ -73,6 +75,45 @@ def test_a_content_is_taken_once_under_any_name(lander: Lander) -> None:
     assert [r.is_known for r in lander.land(file_source(path, copy))] == [True, True]
     assert len(lander.rows("1", "landed_files")) == 1
     assert len(lander.rows("1", "quarantined_events")) == 1
+
+
+@pytest.mark.parametrize(("settled_ns", "times"), [(0, 1), (3600 * 10**9, 2)])
+def test_a_known_file_is_hashed_once_more_when_it_has_settled(
+    lander: Lander, monkeypatch: pytest.MonkeyPatch, settled_ns: int, times: int
+) -> None:
+    monkeypatch.setattr(events, "_SETTLED_NS", settled_ns)
+    hashed: list[Path] = []
+
+    def hash_it(path: Path) -> str:
+        hashed.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(events, "file_sha256", hash_it)
+    path = lander.write("a.jsonl", [line("t1")])
+    results = [lander.land(file_source(path)) for _ in range(3)]
+    assert [result.is_known for [result] in results] == [False, True, True]
+    assert hashed == [path] * times
+
+
+def test_a_change_in_place_is_noticed_that_leaves_the_size_and_the_time_of_a_known_file(
+    lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_SETTLED_NS", 0)
+    path = lander.write("a.jsonl", [line("t1")])
+    for _ in range(2):
+        lander.land(file_source(path))
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(line("t2").encode())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    [changed] = lander.land(file_source(path))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert (counts(changed), changed.is_known) == ((1, 1, 0, 0, 0), False)
+    assert lander.rows("transaction_id") == [("t1",), ("t2",)]
+    # the content of before under the same name, in another file
+    path.unlink()
+    lander.write("a.jsonl", [line("t1")])
+    assert [r.is_known for r in lander.land(file_source(path))] == [True]
 
 
 def test_a_file_without_a_line_is_marked_once_under_each_name(lander: Lander) -> None:
