@@ -413,13 +413,13 @@ def _marks(session: Session) -> _Marks:
 
 
 def _quantities(session: Session) -> Quantities:
-    """The properties that metrics measure, by organisation and event code: every version's."""
+    """The properties that metrics read as quantities, by organisation and event code: every version's."""
     raw = session.schema("raw")
     rows = session.rows(
         "select distinct organization_id, coalesce(event_code, billable_metric_code), "
         f"billable_metric_code, field_name from {raw}.billable_metrics "
         # an expression sets the property, whatever the event says
-        f"where field_name is not null and expression is null and aggregation_type in ({MEASURING})"
+        f"where field_name is not null and expression is null and aggregation_type in ({MEASURING}, 'custom_agg')"
     )
     quantities: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for organization_id, code, metric, name in sorted(rows):

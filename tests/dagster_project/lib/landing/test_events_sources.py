@@ -398,6 +398,7 @@ QUANTITIES = (
     ("999999999999999.123456789012", True),
     ("-999999999999999", True),
     ("0000000000000000001", True),
+    ("0.10000000000000000", True),
     ("1000000000000000", False),
     ("-1000000000000000.5", False),
     ("0.1234567890123", False),
@@ -426,13 +427,15 @@ def test_quantities_beyond_the_sizes_of_the_book_are_refused_where_a_metric_read
                 ("acme", "bytes", "api", "n", "sum_agg"),
                 ("acme", "users", "api", "user", "unique_count_agg"),
                 ("other", "api", None, "user", "sum_agg"),
+                ("acme", "gpu", None, "n", "custom_agg"),
             ],
         )
     lines = [line(f"t{i}", properties={"n": text, "user": "9" * 30}) for i, (text, _) in enumerate(QUANTITIES)]
     unread = [line(f"u{i}", code="unread", properties={"n": text}) for i, (text, _) in enumerate(QUANTITIES)]
     # the same of numbers that are no texts
     numbers = [(sent, line(f"n{i}").replace('"10"', sent)) for i, sent in enumerate(NUMBERS)]
-    lander.land_lines(*lines, *unread, *(text for _, text in numbers))
+    custom = line("c0", code="gpu", properties={"n": "0.1234567890123"})
+    lander.land_lines(*lines, *unread, *(text for _, text in numbers), custom)
     kept = [f"t{i}" for i, (_, fits) in enumerate(QUANTITIES) if fits]
     kept += [f"u{i}" for i in range(len(QUANTITIES))]
     assert [name for (name,) in lander.rows("transaction_id")] == [*kept, "n0", "n1"]
