@@ -147,6 +147,13 @@ class _Case:
         metrics = [m for m in self.metrics.values() if m.get("expression") and event_code(m) == row["code"]]
         if len(metrics) > 1:
             raise UnsettledError("two expressions on one event")
+        measuring = [m for m in self.metrics.values() if event_code(m) == row["code"] and not m.get("expression")]
+        if any(
+            m["aggregation_type"] not in ("count_agg", "unique_count_agg")
+            and _is_too_long(properties.get(m["field_name"]))
+            for m in measuring
+        ):
+            properties[""] = "refused"
         try:
             for metric in metrics:
                 properties[metric["field_name"]] = evaluate(metric["expression"], properties, at)
@@ -163,7 +170,20 @@ class _Case:
 
     def _charge(self, row: Json) -> Charge:
         metric = self.metrics[row["billable_metric_code"]]
+        if metric["aggregation_type"] == "custom_agg":
+            if metric["custom_aggregator"] != {"units": "count(*)", "amount": None}:
+                raise UnsettledError("SQL is not the oracle's")
+            metric = metric | {"aggregation_type": "count_agg"}
         return Charge(row, metric, bucket_list(row, metric))
+
+
+def _is_too_long(value: Any) -> bool:
+    """Whether a number has more than 15 digits before or 12 after the point, zeros at its ends aside."""
+    try:
+        quantity = Fraction(str(value))
+    except ValueError:
+        return False
+    return abs(quantity) >= 10**15 or 10**12 % quantity.denominator != 0
 
 
 # ---- fees -----------------------------------------------------------------------------------------------------------
