@@ -47,7 +47,10 @@ newest_closes as (
 
 ),
 
-{# subscriptions with late events that the close before knew, and what their last invoices knew #}
+{#
+  Subscriptions with events that the close before knew and that may be late, and what their last invoices knew. What is
+  carried into a level from before the subscription may have come late as well.
+#}
 late_subscriptions as (
 
     select distinct
@@ -64,7 +67,7 @@ late_subscriptions as (
         on
             fates.organization_id = last_invoices.organization_id
             and fates.external_subscription_id = last_invoices.external_subscription_id
-    where fates.fate = 'late'
+    where fates.fate in ('late', 'carried')
 
 ),
 
