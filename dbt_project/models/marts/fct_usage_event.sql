@@ -124,7 +124,7 @@ unreadable as (
         on
             located.moment_id = totalled_codes.moment_id
             and located.code = totalled_codes.event_code
-    where located.is_measured and located.quantity is null and located.fate in ('due', 'draft', 'running', 'skipped')
+    where located.is_measured and located.quantity is null and located.fate in {{ open_states() }}
 
     union all
 

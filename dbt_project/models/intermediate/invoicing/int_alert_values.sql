@@ -50,7 +50,7 @@ moments as (
         on
             moments.organization_id = watched_subscriptions.organization_id
             and moments.external_subscription_id = watched_subscriptions.external_subscription_id
-    where moments.moment_state in ('due', 'draft', 'running', 'skipped')
+    where moments.moment_state in {{ open_states() }}
 
 ),
 

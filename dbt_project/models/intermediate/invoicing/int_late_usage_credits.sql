@@ -15,12 +15,6 @@ restatements as (
 
 ),
 
-ledger_fees as (
-
-    select * from {{ ref('stg_ledger__fees') }}
-
-),
-
 credits as (
 
     select
@@ -42,6 +36,20 @@ periods as (
 
 ),
 
+{# what earlier closes found of these periods #}
+found_before as (
+
+    select
+        restatements.moment_id,
+        restatements.fee_id,
+        restatements.fee_code,
+        restatements.next_moment_id,
+        restatements.settled_amount_cents
+    from {{ ref('stg_ledger__restatements') }} as restatements
+    where restatements.moment_id in (select periods.moment_id from periods)
+
+),
+
 {# what earlier notes of this kind took off a line #}
 credited_before as (
 
@@ -59,7 +67,7 @@ credited_before as (
 {# lines of the periods as they were billed, and what later invoices added to them; of this close and others #}
 charged as (
 
-    select distinct
+    select
         restatements.moment_id,
         restatements.fee_id as line_id,
         restatements.fee_code,
@@ -73,16 +81,16 @@ charged as (
     union
 
     select
-        restatements.moment_id,
-        restatements.fee_id as line_id,
-        restatements.fee_code,
+        found_before.moment_id,
+        found_before.fee_id as line_id,
+        found_before.fee_code,
         ledger_fees.fee_id as credited_fee_id,
         ledger_fees.moment_id as credited_moment_id,
         cast(null as timestamp) as added_at,
         ledger_fees.amount_cents
-    from {{ ref('stg_ledger__restatements') }} as restatements
-    inner join ledger_fees
-        on restatements.fee_id = ledger_fees.fee_id
+    from found_before
+    inner join {{ ref('stg_ledger__fees') }} as ledger_fees
+        on found_before.fee_id = ledger_fees.fee_id
 
     union all
 
@@ -108,16 +116,16 @@ charged as (
         union all
 
         select
-            restatements.moment_id,
-            restatements.fee_id as line_id,
-            restatements.fee_code,
-            restatements.next_moment_id,
+            found_before.moment_id,
+            found_before.fee_id as line_id,
+            found_before.fee_code,
+            found_before.next_moment_id,
             moments.billing_at as added_at,
-            restatements.settled_amount_cents as amount_cents
-        from {{ ref('stg_ledger__restatements') }} as restatements
+            found_before.settled_amount_cents as amount_cents
+        from found_before
         inner join {{ ref('stg_ledger__moments') }} as moments
-            on restatements.next_moment_id = moments.moment_id
-        where restatements.settled_amount_cents > 0
+            on found_before.next_moment_id = moments.moment_id
+        where found_before.settled_amount_cents > 0
     ) as added
 
 ),

@@ -4,7 +4,7 @@ with
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
-    where moment_state in ('due', 'draft', 'running', 'skipped')
+    where moment_state in {{ open_states() }}
 
 ),
 

@@ -16,7 +16,7 @@ metered_charges as (
     from {{ ref('int_metered_charges') }} as metered_charges
     where
         metered_charges.is_pay_in_advance
-        and metered_charges.moment_state in ('due', 'draft', 'running', 'skipped')
+        and metered_charges.moment_state in {{ open_states() }}
 
 ),
 

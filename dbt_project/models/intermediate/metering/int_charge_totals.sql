@@ -13,7 +13,7 @@ charge_windows as (
 totals as (
 
     select * from {{ ref('int_event_totals') }}
-    where fate in ('due', 'draft', 'running', 'skipped')
+    where fate in {{ open_states() }}
 
 ),
 

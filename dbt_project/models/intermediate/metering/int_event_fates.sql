@@ -36,7 +36,7 @@ counted as (
             when
                 totalled_codes.is_measured
                 and not totals.is_readable
-                and totals.fate in ('due', 'draft', 'running', 'skipped')
+                and totals.fate in {{ open_states() }}
                 then totals.events_count
             else 0
         end as unreadable_count

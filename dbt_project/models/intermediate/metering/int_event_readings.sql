@@ -77,7 +77,7 @@ readings as (
             'moment_id',
             "select period_moment_id from period_readers",
             'events.moment_id = charge_windows.period_moment_id and events.code = charge_windows.event_code',
-            "not charge_windows.is_recurring and (events.fate in ('due', 'draft', 'running', 'skipped')"
+            "not charge_windows.is_recurring and (events.fate in " ~ open_states()
             ~ " or (charge_windows.moment_state = 'restated' and events.fate in ('finalized', 'late'))"
             ~ " or (charge_windows.moment_state = 'noted' and events.fate = 'finalized'))"
             ~ " and not coalesce(events.is_corrected and " ~ another_time ~ ", false)"

@@ -81,7 +81,7 @@ competing as (
             and coalesce(totals.facets, '') = coalesce(located.facets, '')
     where
         totals.recency = 1
-        and located.fate in ('due', 'draft', 'running', 'skipped')
+        and located.fate in {{ open_states() }}
 
 ),
 

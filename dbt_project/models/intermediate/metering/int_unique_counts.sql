@@ -100,7 +100,7 @@ competing as (
             and totals.item = located.item
             and last_operations.last_added_at = located.event_at
             and coalesce(totals.facets, '') = coalesce(located.facets, '')
-    where totals.aggregation_type = 'unique_count_agg' and located.fate in ('due', 'draft', 'running', 'skipped')
+    where totals.aggregation_type = 'unique_count_agg' and located.fate in {{ open_states() }}
 
 ),
 

@@ -3,7 +3,7 @@ with
 moments as (
 
     select * from {{ ref('int_billing_moments') }}
-    where moment_state in ('due', 'draft', 'running', 'skipped')
+    where moment_state in {{ open_states() }}
 
 ),
 
@@ -69,7 +69,7 @@ changes as (
         located.code,
         greatest(located.event_at, located.received_at) as changed_at
     from {{ ref('int_events_located') }} as located
-    where located.fate in ('due', 'draft', 'running', 'skipped') and not coalesce(located.is_corrected, false)
+    where located.fate in {{ open_states() }} and not coalesce(located.is_corrected, false)
 
     union all
 
