@@ -113,7 +113,8 @@ def rederive(
             close_id = min(close_id, _first_up_to(session, as_of) or close_id)
     with _scratch(warehouse) as scratch:
         with steps.step("scope"), scratch.connect() as session:
-            _fill(session, warehouse.schema_prefix, before=close_id)
+            is_seeded = _is_seeded(session, split_schema(warehouse.schema_prefix, "reference"))
+            _fill(session, warehouse.schema_prefix, before=close_id, with_reference=is_seeded)
             scope = open_close(
                 session,
                 as_of=as_of or ({name: row.as_of for name, row in past.items()} if past else now),
@@ -125,6 +126,8 @@ def rederive(
             )
         runs = DbtRuns(scratch, home / "dbt" / f"scratch-{warehouse.kind}", on_node=progress.advanced)
         with steps.step("rate"):
+            if not is_seeded:
+                runs.seed()
             runs.run(RATING_SELECTION)
             perform_top_ups(scratch, runs, RATING_SELECTION)
         with steps.step("derive"):
@@ -221,7 +224,14 @@ def _scratch(warehouse: Warehouse) -> Iterator[Warehouse]:
         scratch.drop_schemas()
 
 
-def _fill(session: Session, prefix: str, *, before: int | None) -> None:
+def _is_seeded(session: Session, reference: str) -> bool:
+    """Whether the warehouse has the reference tables, which its first close loads."""
+    return "loaded_version" in _tables(session, reference) and bool(
+        session.rows(f"select version from {reference}.loaded_version")
+    )
+
+
+def _fill(session: Session, prefix: str, *, before: int | None, with_reference: bool) -> None:
     """Raw and reference tables as views, the ledger as it was before a close as tables."""
     real = {name: split_schema(prefix, name) for name in ("raw", "reference", "ledger")}
     with session.transaction():
@@ -234,7 +244,7 @@ def _fill(session: Session, prefix: str, *, before: int | None) -> None:
                 session.execute(f"create table {target} ({columns})")
             else:
                 session.execute(f"create view {target} as select * from {real['raw']}.{table.name}")
-        for table_name in _tables(session, real["reference"]):
+        for table_name in _tables(session, real["reference"]) if with_reference else ():
             view = f"{session.schema('reference')}.{table_name}"
             session.execute(f"create view {view} as select * from {real['reference']}.{table_name}")
         committed = f"close_id in (select close_id from {real['ledger']}.closes)"
