@@ -1,5 +1,6 @@
 """Options and output that several subcommands share."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -37,27 +38,28 @@ class ConsoleProgress:
     """Progress as lines of a terminal or a log: what runs, what happened, how long it took."""
 
     def __init__(self) -> None:
-        """Begin without a step."""
+        """Begin without a step; dbt's own output, which is thrown away, takes no line of ours with it."""
         self._pace = Pace()
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
     def started(self, step: str) -> None:
         """See Progress."""
         self._pace.start()
-        console.print(f"[bold]{step}[/bold] …")
+        self._console.print(f"[bold]{step}[/bold] …")
 
     def note(self, text: str) -> None:
         """See Progress."""
-        console.print(f"  {text}", markup=False)
+        self._console.print(f"  {text}", markup=False)
 
     def advanced(self, done: int, total: int, unit: str) -> None:
         """See Progress."""
         line = self._pace.line(done, total, unit)
         if line is not None:
-            console.print(f"  {line}", markup=False)
+            self.note(line)
 
     def finished(self, step: str, seconds: float) -> None:
         """See Progress."""
-        console.print(f"  [green]done[/green] in {seconds:.1f} s")
+        self._console.print(f"  [green]done[/green] in {seconds:.1f} s")
 
 
 def held_texts(held: Sequence[HeldCustomer]) -> Iterator[str]:

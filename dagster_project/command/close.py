@@ -134,7 +134,7 @@ def show_report(report: CloseReport) -> None:
             f"{plural(sum(file.conflicts_count for file in files), 'conflict')}, "
             f"{sum(file.rejected_count for file in files):,} rejected",
         )
-    table.add_row("events", ", ".join(f"{count:,} {fate}" for fate, count in report.fates.items()) or "none")
+    table.add_row("events so far", ", ".join(f"{count:,} {fate}" for fate, count in report.fates.items()) or "none")
     checks = report.gate.checks
     passed = sum(check.passed for check in checks)
     table.add_row(
