@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from dagster_project.lib.close import HeldCustomer
+from dagster_project.lib.errors import InputError
 from dagster_project.lib.progress import Pace
 from dagster_project.lib.warehouse import Warehouse, open_warehouse
 from dagster_project.lib.words import plural
@@ -32,6 +33,12 @@ def chosen_warehouse(location: str | None) -> tuple[Settings, Warehouse]:
     """The settings and the warehouse that the user means."""
     settings = load_settings()
     return settings, open_warehouse(location or settings.warehouse, settings.memory_limit)
+
+
+def require_warehouse(warehouse: Warehouse) -> None:
+    """Raise InputError when nothing was ever landed in a warehouse, before a lock or a file is made for it."""
+    if not warehouse.exists():
+        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
 
 
 class ConsoleProgress:
