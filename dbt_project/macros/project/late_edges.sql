@@ -28,10 +28,9 @@
 {%- endmacro %}
 
 {#
-  Of subscriptions with events that the closes before knew and that may be late (what is carried from before the
-  subscription, too): the oldest batch that a last invoice knew, and the earliest instant at which one was billed. What came
-  neither after the one nor at or after the other is decided for all of them, so that the engine skips it. None where there
-  is no such subscription with an invoice.
+  Of subscriptions with events that the closes before knew and that may be late: the oldest batch that a last invoice knew,
+  and the earliest instant at which one was billed. What came neither after the one nor at or after the other is decided
+  for all of them, so that the engine skips it. None where there is no such subscription with an invoice.
 #}
 {% macro undecided_edges() -%}
     {%- set moments = api.Relation.create(
@@ -61,7 +60,7 @@
             on
                 last_invoices.organization_id = fates.organization_id
                 and last_invoices.external_subscription_id = fates.external_subscription_id
-                and fates.fate in ('late', 'carried')
+                and fates.fate in {{ late_fates() }}
     {%- endset -%}
     {%- set row = run_query(sql).rows[0] -%}
     {{ return({'batch': row[0], 'billed_at': row[1]}) }}

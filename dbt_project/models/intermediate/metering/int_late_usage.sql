@@ -48,8 +48,7 @@ newest_closes as (
 ),
 
 {#
-  Subscriptions with events that the close before knew and that may be late, and what their last invoices knew. What is
-  carried into a level from before the subscription may have come late as well.
+  Subscriptions with events that the close before knew and that may be late, and what their last invoices knew.
 #}
 late_subscriptions as (
 
@@ -67,7 +66,7 @@ late_subscriptions as (
         on
             fates.organization_id = last_invoices.organization_id
             and fates.external_subscription_id = last_invoices.external_subscription_id
-    where fates.fate in ('late', 'carried')
+    where fates.fate in {{ late_fates() }}
 
 ),
 
