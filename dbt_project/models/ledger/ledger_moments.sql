@@ -93,7 +93,8 @@ select
     scheduled.known_batch_id,
     moments.base_plan_code,
     moments.purchase_order_number,
-    coalesce(billing.timezone, periods.timezone) as timezone,
+    {# a threshold does not know the timezone in which its period will end #}
+    coalesce(billing.timezone, progressive.timezone, periods.timezone) as timezone,
     moments.billing_date,
     moments.finalizes_at,
     moments.invoice_group,

@@ -89,7 +89,7 @@ select
     advance.billing_at,
     advance.billing_at as finalizes_at,
     advance.billing_date,
-    lpad(cast(advance.instant_order as varchar), 12, '0') || ' ' || advance.moment_id as invoice_group,
+    advance.order_at_instant || ' ' || advance.moment_id as invoice_group,
     false as has_grace,
     5 as instant_rank,
     plan_versions.amount_currency as currency,
