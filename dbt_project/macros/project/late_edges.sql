@@ -53,7 +53,7 @@
                 max(moments.known_batch_id) as known_batch_id,
                 max(greatest(moments.finalizes_at, moments.usage_to_at)) as billed_at
             from {{ moments }} as moments
-            where moments.moment_state = 'finalized'
+            where moments.moment_state = 'finalized' and moments.is_invoiced
             group by moments.organization_id, moments.external_subscription_id
         ) as last_invoices
         inner join {{ fates }} as fates

@@ -40,7 +40,7 @@ left join plan_versions
         billing.organization_id = plan_versions.organization_id
         and billing.plan_code = plan_versions.plan_code
         and billing.plan_effective_at = plan_versions.effective_at
-where billing.moment_state <> 'skipped'
+where billing.is_invoiced
 
 union all
 

@@ -21,6 +21,7 @@ moments as (
         moments.*,
         greatest(moments.finalizes_at, moments.usage_to_at) as billed_at
     from {{ ref('int_billing_moments') }} as moments
+    where moments.is_invoiced
 
 ),
 

@@ -107,7 +107,8 @@ open_moments as (
         case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_created_at end as next_created_at,
         subscriptions.local_ended_at,
         subscriptions.is_ended_by_end_date,
-        expected.reason = 'termination' and subscriptions.on_termination_invoice = 'skip' as is_skipped,
+        coalesce(expected.reason = 'termination' and subscriptions.on_termination_invoice = 'skip', false)
+            as is_skipped,
         subscriptions.anchor_month,
         subscriptions.anchor_day,
         subscriptions.anchor_weekday,
@@ -330,7 +331,7 @@ measured as (
         cast(greatest(counted.unpaused_days_count - coalesce(paused.fee_days_count, 0), 0) as integer) as days_count,
         counted.created_at as subscription_created_at,
         counted.started_at as row_started_at,
-        {# what begins anew at an end is billed apart from it and after it, what is ended at its very start before that #}
+        {# what begins anew at an end is billed apart from it, after it; what is ended at its very start before that #}
         case
             when counted.reason <> 'start' then null
             when counted.is_started_at_an_end then 'anew'
@@ -464,6 +465,7 @@ select
     {# of a start and of an end date it matters only while the place among those of the instant is open #}
     {{ rank_of_reason.format('finalized_moments') }} as instant_rank,
     'finalized' as moment_state,
+    finalized_moments.invoice_id is not null as is_invoiced,
     finalized_moments.known_batch_id,
     close_scope.as_of,
     finalized_moments.close_id
@@ -494,6 +496,7 @@ select
         when versioned.billing_at <= versioned.as_of then 'draft'
         else 'running'
     end as moment_state,
+    not versioned.is_skipped as is_invoiced,
     versioned.known_batch_id,
     versioned.as_of,
     versioned.close_id
