@@ -7,6 +7,17 @@
 {%- set edges = late_edges() -%}
 {%- set settled = settled_bounds() -%}
 {%- set undecided = undecided_edges() -%}
+{%- set known_events -%}
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.transaction_id,
+        usage_events.code,
+        usage_events.event_at,
+        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+        usage_events.batch_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+{%- endset -%}
 with
 
 close_scope as (
@@ -130,15 +141,7 @@ arrivals as (
             ~ (" and usage_events.event_at >= timestamp '" ~ settled.from_at ~ "'" if settled else '')
         ),
     ] if edge -%}
-        select
-            usage_events.organization_id,
-            usage_events.external_subscription_id,
-            usage_events.transaction_id,
-            usage_events.code,
-            usage_events.event_at,
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            usage_events.batch_id
-        from {{ ref('stg_events__usage_events') }} as usage_events
+        {{ known_events | indent(8) }}
         {% if is_of_before %}
             left join late_subscriptions
                 on
@@ -158,15 +161,7 @@ arrivals as (
         "usage_events.received_at is null and usage_events.event_at >= timestamp '" ~ undecided.billed_at
         ~ "' and usage_events.event_at >= late_subscriptions.billed_at",
     ] if undecided.batch is not none -%}
-        select
-            usage_events.organization_id,
-            usage_events.external_subscription_id,
-            usage_events.transaction_id,
-            usage_events.code,
-            usage_events.event_at,
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            usage_events.batch_id
-        from {{ ref('stg_events__usage_events') }} as usage_events
+        {{ known_events | indent(8) }}
         inner join late_subscriptions
             on
                 usage_events.organization_id = late_subscriptions.organization_id
@@ -176,15 +171,7 @@ arrivals as (
         union all
 
     {% endfor -%}
-    select
-        usage_events.organization_id,
-        usage_events.external_subscription_id,
-        usage_events.transaction_id,
-        usage_events.code,
-        usage_events.event_at,
-        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-        usage_events.batch_id
-    from {{ ref('stg_events__usage_events') }} as usage_events
+    {{ known_events | indent(4) }}
     inner join unbilled_subscriptions
         on
             usage_events.organization_id = unbilled_subscriptions.organization_id
@@ -193,15 +180,7 @@ arrivals as (
 
     union all
 
-    select
-        usage_events.organization_id,
-        usage_events.external_subscription_id,
-        usage_events.transaction_id,
-        usage_events.code,
-        usage_events.event_at,
-        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-        usage_events.batch_id
-    from {{ ref('stg_events__usage_events') }} as usage_events
+    {{ known_events | indent(4) }}
     inner join timed_codes
         on
             usage_events.organization_id = timed_codes.organization_id
