@@ -184,9 +184,9 @@ cut as (
 
     select
         placed.*,
-        {# the plan fee: in arrears for the period closed, in advance for the period opened; none in a trial #}
+        {# in arrears for the period closed, in advance for the period opened; none in a trial, or without an invoice #}
         case
-            when placed.is_in_trial then false
+            when placed.is_in_trial or placed.is_skipped then false
             when placed.ended_by is not null and placed.is_pay_in_advance then false
             when placed.reason = 'fixed_charge_units' then false
             {# what is paid in advance waits for the end of a pause #}
