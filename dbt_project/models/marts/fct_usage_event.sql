@@ -231,7 +231,7 @@ judged as (
             when
                 located.fate = 'finalized'
                 and moment_codes.has_late
-                and usage_events.known_at >= moments.billing_at
+                and usage_events.known_at >= greatest(moments.finalizes_at, moments.usage_to_at)
                 then 'late'
             when located.fate = 'finalized' and moment_codes.has_cancelled and located.is_cancelled then 'cancelled'
             when unreadable.transaction_id is not null then 'unreadable_value'
