@@ -24,6 +24,8 @@ Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
 _SHOWN = 5
+# of databases of DuckDB, and of the schemas in ours
+_TAKEN_NAMES = ("main", "temp", "system", "raw", "reference", "staging", "intermediate", "gate", "ledger", "marts")
 # files that a connection of this process holds open
 _KEPT_OPEN: set[Path] = set()
 # of events, told and not tried: what hardly compresses is stored as it is, for landing and metering pay for the trying; so
@@ -252,7 +254,7 @@ class PostgresWarehouse(Warehouse):
         return f"meterhouse writes {self.schema}"[:63]
 
     def raw_connection(self, name: str = "meterhouse") -> psycopg2.extensions.connection:
-        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it."""
+        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it. Raises InputError without a server."""
         try:
             connection = psycopg2.connect(self.url, application_name=name)
         except psycopg2.OperationalError as error:
@@ -370,4 +372,13 @@ def open_warehouse(location: str | Path, memory_limit: str | None = None) -> War
             f"The warehouse {text!r} is neither a DuckDB file path nor a postgresql:// address. "
             "Give --warehouse PATH or --warehouse postgresql://user@host/database."
         )
-    return DuckDBWarehouse(Path(text), memory_limit)
+    path = Path(os.path.realpath(text))
+    # dbt reads a path as an address with parts; the engine names the database after the file, up to a point, and takes
+    # the name before that of a schema, dbt the whole of it
+    if set(str(path)) & set("?#;") or set(path.stem) & set(".:'\"") or path.stem.lower() in _TAKEN_NAMES:
+        raise InputError(
+            f"The warehouse {text!r} cannot be a DuckDB file: its path may have none of ? # ; and its name, before the suffix, "
+            f"no point, colon or quote, nor be one of {', '.join(_TAKEN_NAMES)}. Give another --warehouse PATH."
+        )
+    # through a link the file would have another lock, and its log another name
+    return DuckDBWarehouse(path, memory_limit)
