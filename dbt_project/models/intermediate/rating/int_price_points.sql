@@ -190,7 +190,7 @@ points as (
 
         select
             advance.charging_id || ' {{ side }}' as point_id,
-        '{{ side }}' as point_kind,
+            '{{ side }}' as point_kind,
             cast(null as varchar) as usage_id,
             advance.moment_id,
             advance.charge_code,
