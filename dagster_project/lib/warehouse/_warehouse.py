@@ -256,7 +256,7 @@ class PostgresWarehouse(Warehouse):
         return f"meterhouse writes {self.schema}"[:63]
 
     def raw_connection(self, name: str = "meterhouse") -> psycopg2.extensions.connection:
-        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it."""
+        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it. Raises InputError without a server."""
         try:
             connection = psycopg2.connect(self.url, application_name=name)
         except psycopg2.OperationalError as error:
