@@ -23,6 +23,8 @@ from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
+# how long a statement waits for a table that another session keeps from it (a reader's transaction that was left open)
+_LOCK_SECONDS = 300
 _SHOWN = 5
 # of databases of DuckDB, and of the schemas in ours
 _TAKEN_NAMES = ("main", "temp", "system", "raw", "reference", "staging", "intermediate", "gate", "ledger", "marts")
@@ -266,6 +268,10 @@ class PostgresWarehouse(Warehouse):
         with connection.cursor() as cursor:
             # a database or a role may have settings of its own; how dates are written, psycopg2 sets
             cursor.execute("set timezone = 'UTC'")
+            cursor.execute(
+                "select set_config('lock_timeout', %s, false) where current_setting('lock_timeout') = '0'",
+                (f"{_LOCK_SECONDS}s",),
+            )
         return connection
 
     @contextmanager
@@ -306,6 +312,7 @@ class PostgresWarehouse(Warehouse):
             "METERHOUSE_SCHEMA": self.schema,
             # what libpq sets in the sessions of dbt
             "PGTZ": "UTC",
+            "PGOPTIONS": _options(parts.get("options") or os.environ.get("PGOPTIONS", "")),
         }
 
     @property
@@ -338,6 +345,11 @@ class PostgresWarehouse(Warehouse):
             "(transaction_id, md5(external_subscription_id), md5(organization_id))",
             f"drop index if exists {raw}.usage_events_key",
         )
+
+
+def _options(asked: str) -> str:
+    """What is asked of a session, and how long it waits for a lock where that does not say it."""
+    return asked if "lock_timeout" in asked else f"{asked} -c lock_timeout={_LOCK_SECONDS}s".strip()
 
 
 def _require_columns(there: Mapping[str, set[str]], raw: str, warehouse: Warehouse) -> None:
