@@ -133,11 +133,33 @@ def _unsealed_closes(session: Session, sealed: Collection[int]) -> list[int]:
 
 
 def _check_closes(session: Session, sealed: Collection[int], unsealed: Sequence[int]) -> Iterator[WrongRow]:
-    """Commit rows that are there twice, and those without a seal behind a close that has one."""
+    """Commit rows that are there twice, that say other than the seals, and those without a seal behind a close that has one."""
     for (close_id,) in session.rows(
         f"select close_id from {session.schema('ledger')}.closes group by 1 having count(*) > 1 order by 1"
     ):
         yield WrongRow(close_id, "", "closes", f"close {close_id}", "is there more than once")
+    if sealed:
+        ledger = session.schema("ledger")
+        for (close_id,) in session.rows(
+            f"""
+            select closes.close_id
+            from {ledger}.closes as closes
+            inner join (
+                select close_id, min(book_version) as book_version, min(code_version) as code_version,
+                    count(*) as organizations_count, sum(invoices_count) as invoices_count
+                from {ledger}.ledger_close_organizations where close_hash is not null group by close_id
+            ) as organizations
+                on closes.close_id = organizations.close_id
+            where closes.book_version is distinct from organizations.book_version
+                or closes.code_version is distinct from organizations.code_version
+                or closes.organizations_count is distinct from organizations.organizations_count
+                or closes.invoices_count is distinct from organizations.invoices_count
+            order by 1
+            """
+        ):
+            yield WrongRow(
+                close_id, "", "closes", f"close {close_id}", "says other than the seals of its organisations"
+            )
     for close_id in unsealed:
         if sealed and close_id > min(sealed):
             yield WrongRow(close_id, "", "closes", f"close {close_id}", "has no seal, and an earlier close has one")
