@@ -87,6 +87,7 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
             book=Path(self.book) if self.book else settings.book,
             known_at=known_at,
             out_dir=Path(self.documents) if self.documents else settings.documents,
+            documents_dir=settings.documents,
             endpoints=settings.endpoints,
             override_reason=override_reason,
         )

@@ -45,6 +45,7 @@ from dagster_project.lib.webhooks import load_endpoints
 class CloseRequest:
     """What to close: the book to land first (if any), up to when, knowing what, and where documents go.
 
+    `documents_dir`: the folder relative to which documents are recorded (null: `out_dir`).
     `override_reason`: why periods are closed although expected sources have not landed; it is kept in the ledger.
     """
 
@@ -55,6 +56,7 @@ class CloseRequest:
     book: Path | None = None
     known_at: str | None = None
     out_dir: Path | None = None
+    documents_dir: Path | None = None
     endpoints: Path | None = None
     lock_seconds: float = 0
     override_reason: str | None = None
@@ -185,6 +187,7 @@ class CloseRun:
                 self.request.warehouse,
                 store,
                 out_dir=self.request.out_dir,
+                documents_dir=self.request.documents_dir or self.request.out_dir,
                 now=self.request.now,
                 progress=self.progress,
             )

@@ -103,7 +103,7 @@ def known_batch(session: Session, known_at: str | None) -> int:
         [(batch,)] = session.rows(f"select coalesce(max(batch_id), 0) from {raw}.landing_batches")
         return int(batch)
     if known_at.isascii() and known_at.isdigit() and len(known_at) < 19:
-        found = session.rows(
+        found = has_closes(session) and session.rows(
             f"select max(known_batch_id) from {ledger}.ledger_close_organizations "
             f"where close_id = ? and close_id in (select close_id from {ledger}.closes)",
             [int(known_at)],
@@ -191,13 +191,21 @@ def open_close(
     return scope
 
 
+def has_closes(session: Session) -> bool:
+    """Whether the ledger has the table of what closes covered, which the first close makes."""
+    return bool(
+        session.rows(
+            "select 1 from information_schema.tables "
+            "where table_schema = ? and table_name = 'ledger_close_organizations'",
+            [session.schema("ledger")],
+        )
+    )
+
+
 def _closed_up_to(session: Session) -> Mapping[str, datetime]:
     """Up to when each organisation was closed (UTC)."""
     ledger = session.schema("ledger")
-    if not session.rows(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = 'ledger_close_organizations'",
-        [ledger],
-    ):
+    if not has_closes(session):
         return {}
     rows = session.rows(
         f"select organization_id, max(as_of) from {ledger}.ledger_close_organizations "

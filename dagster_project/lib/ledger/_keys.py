@@ -57,16 +57,17 @@ def issuing_closes(session: Session) -> list[int]:
     ]
 
 
-def void_document_ids(session: Session) -> list[str]:
-    """The ids of the documents that say of an invoice that it is void, in order of close and time."""
+def void_document_ids(session: Session, *, close_id: int | None = None) -> list[str]:
+    """The ids of the documents that say of an invoice that it is void, of all closes or of one, in order of close and time."""
     ledger = session.schema("ledger")
     if not _exists(session, ledger, "ledger_invoice_voids"):
         return []
+    of_close = "" if close_id is None else f"where v.close_id = {int(close_id)} "
     return [
         f"{invoice_id}{VOID}"
         for (invoice_id,) in session.rows(
             f"select v.invoice_id from {ledger}.ledger_invoice_voids v "
-            f"inner join {ledger}.closes c on c.close_id = v.close_id "
+            f"inner join {ledger}.closes c on c.close_id = v.close_id {of_close}"
             "order by v.close_id, v.voided_at, v.invoice_id"
         )
     ]

@@ -27,6 +27,8 @@ _FOREIGN_SECONDS = 5.0
 _SHOWN = 5
 # of a process's memory, what Python, its libraries and what DuckDB does not count take
 _REST_BYTES = 600 * 10**6
+# of databases of DuckDB, and of the schemas in ours
+_TAKEN_NAMES = ("main", "temp", "system", "raw", "reference", "staging", "intermediate", "gate", "ledger", "marts")
 # files that a connection of this process holds open
 _KEPT_OPEN: set[Path] = set()
 # of events, told and not tried: what hardly compresses is stored as it is, for landing and metering pay for the trying; so
@@ -391,4 +393,13 @@ def open_warehouse(location: str | Path, memory_limit: str | None = None) -> War
             f"The warehouse {text!r} is neither a DuckDB file path nor a postgresql:// address. "
             "Give --warehouse PATH or --warehouse postgresql://user@host/database."
         )
-    return DuckDBWarehouse(Path(text), memory_limit)
+    path = Path(os.path.realpath(text))
+    # dbt reads a path as an address with parts; the engine names the database after the file, up to a point, and takes
+    # the name before that of a schema, dbt the whole of it
+    if set(str(path)) & set("?#;") or set(path.stem) & set(".:'\"") or path.stem.lower() in _TAKEN_NAMES:
+        raise InputError(
+            f"The warehouse {text!r} cannot be a DuckDB file: its path may have none of ? # ; and its name, before the suffix, "
+            f"no point, colon or quote, nor be one of {', '.join(_TAKEN_NAMES)}. Give another --warehouse PATH."
+        )
+    # through a link the file would have another lock, and its log another name
+    return DuckDBWarehouse(path, memory_limit)
