@@ -129,7 +129,7 @@ def show_report(report: CloseReport) -> None:
         table.add_row(
             "landed now",
             f"{plural(sum(file.landed_count for file in files), 'event')} "
-            f"of {plural(sum(file.lines_count for file in files), 'line')}, "
+            f"of {plural(report.landing.lines_count, 'line')}, "
             f"{plural(sum(file.duplicates_count for file in files), 'duplicate')}, "
             f"{plural(sum(file.conflicts_count for file in files), 'conflict')}, "
             f"{sum(file.rejected_count for file in files):,} rejected",

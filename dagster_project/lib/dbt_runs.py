@@ -127,8 +127,14 @@ class DbtRuns:
         if failed:
             first = next((node for node in failed if node.status != "skipped"), failed[0])
             others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            holder = (
+                " Another session has held a table for minutes, as a reader does whose transaction was left open: "
+                "pg_stat_activity shows it as `idle in transaction`; end it."
+                if "lock timeout" in first.message
+                else ""
+            )
             raise BillingError(
-                f"dbt {arguments[0]} failed at {first.name}{others}: {first.message}. "
+                f"dbt {arguments[0]} failed at {first.name}{others}: {first.message}.{holder} "
                 "The ledger is as it was after the last committed close; mend the cause and run the close again."
             )
         return results

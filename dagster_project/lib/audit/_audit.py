@@ -23,7 +23,7 @@ from dagster_project.lib.dbt_runs import DBT_PROJECT_DIR
 from dagster_project.lib.ledger import issued_invoice_ids, void_document_ids
 from dagster_project.lib.operations import OperationsStore
 from dagster_project.lib.progress import Progress
-from dagster_project.lib.warehouse import Session, Warehouse, named_rows
+from dagster_project.lib.warehouse import Session, Warehouse, named_rows, tables_of
 
 # what the seals themselves are made of, and what is no output of a close
 _SEALS = ("closes", "ledger_close_organizations", "ledger_output_hashes", "ledger_row_hashes")
@@ -74,7 +74,7 @@ def audit(
     """
     wrong: list[WrongRow] = []
     with warehouse.connect(read_only=True) as session:
-        there = _there(session)
+        there = tables_of(session, session.schema("ledger"))
         if there & set(_SEALS[1:]) and not there >= set(_SEALS):
             # nothing can be proved without them
             return AuditReport(0, 0, 0, 0, tuple(_gone(table) for table in _SEALS if table not in there))
@@ -141,14 +141,6 @@ def _check_closes(session: Session, sealed: Collection[int], unsealed: Sequence[
     for close_id in unsealed:
         if sealed and close_id > min(sealed):
             yield WrongRow(close_id, "", "closes", f"close {close_id}", "has no seal, and an earlier close has one")
-
-
-def _there(session: Session) -> set[str]:
-    """The tables of the ledger that there are."""
-    rows = session.rows(
-        "select table_name from information_schema.tables where table_schema = ?", [session.schema("ledger")]
-    )
-    return {table for (table,) in rows}
 
 
 def _gone(table: str, close_id: int | None = None) -> WrongRow:

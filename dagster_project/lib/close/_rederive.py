@@ -24,10 +24,19 @@ from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, Dbt
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices, void_document_ids
 from dagster_project.lib.progress import Progress, Steps
-from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Session, Warehouse, split_schema
+from dagster_project.lib.warehouse import (
+    DuckDBWarehouse,
+    PostgresWarehouse,
+    Session,
+    Warehouse,
+    split_schema,
+    tables_of,
+)
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 
 _OWN_TABLES = ("close_scope", "close_steps", "close_top_ups")
+# how many invoices are read at a time
+_CHUNK = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +144,7 @@ def rederive(
         with scratch.connect(read_only=True) as session:
             derived = output_hashes(session, scope.close_id)
             new = _invoices(session, scope.close_id)
-            keys = issued_invoice_ids(session, close_id=scope.close_id)
-            keys += void_document_ids(session, close_id=scope.close_id)
-            documents = [
-                invoice
-                for begin in range(0, len(keys), 400)
-                for invoice in issued_invoices(session, keys[begin : begin + 400])
-            ]
+            documents = _documents(session, scope.close_id)
             restated = _restatements(session)
             held = held_customers(session, scope.close_id)
     with warehouse.connect(read_only=True) as session:
@@ -153,10 +156,17 @@ def rederive(
         recorded,
         derived,
         tuple(_differences(old, new)),
-        tuple(documents),
+        documents,
         restated,
         held,
     )
+
+
+def _documents(session: Session, close_id: int) -> tuple[IssuedInvoice, ...]:
+    """What documents of a close are made from, those of its voids last; read some at a time."""
+    keys = issued_invoice_ids(session, close_id=close_id) + void_document_ids(session, close_id=close_id)
+    chunks = (keys[begin : begin + _CHUNK] for begin in range(0, len(keys), _CHUNK))
+    return tuple(invoice for chunk in chunks for invoice in issued_invoices(session, chunk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +236,7 @@ def _scratch(warehouse: Warehouse) -> Iterator[Warehouse]:
 
 def _is_seeded(session: Session, reference: str) -> bool:
     """Whether the warehouse has the reference tables, which its first close loads."""
-    return "loaded_version" in _tables(session, reference) and bool(
+    return "loaded_version" in tables_of(session, reference) and bool(
         session.rows(f"select version from {reference}.loaded_version")
     )
 
@@ -244,26 +254,17 @@ def _fill(session: Session, prefix: str, *, before: int | None, with_reference: 
                 session.execute(f"create table {target} ({columns})")
             else:
                 session.execute(f"create view {target} as select * from {real['raw']}.{table.name}")
-        for table_name in _tables(session, real["reference"]) if with_reference else ():
+        for table_name in sorted(tables_of(session, real["reference"])) if with_reference else ():
             view = f"{session.schema('reference')}.{table_name}"
             session.execute(f"create view {view} as select * from {real['reference']}.{table_name}")
         committed = f"close_id in (select close_id from {real['ledger']}.closes)"
         if before is not None:
             committed += f" and close_id < {int(before)}"
-        for table_name in _tables(session, real["ledger"]):
+        for table_name in sorted(tables_of(session, real["ledger"])):
             session.execute(
                 f"create table {session.schema('ledger')}.{table_name} as "
                 f"select * from {real['ledger']}.{table_name} where {committed}"
             )
-
-
-def _tables(session: Session, schema: str) -> list[str]:
-    return [
-        name
-        for (name,) in session.rows(
-            "select table_name from information_schema.tables where table_schema = ? order by 1", [schema]
-        )
-    ]
 
 
 def output_hashes(session: Session, close_id: int) -> dict[tuple[str, str], tuple[int, str]]:

@@ -24,6 +24,8 @@ from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
+# how long a statement waits for a table that another session keeps from it (a reader's transaction that was left open)
+_LOCK_SECONDS = 300
 _SHOWN = 5
 # of a process's memory, what Python, its libraries and what DuckDB does not count take
 _REST_BYTES = 600 * 10**6
@@ -262,7 +264,7 @@ class PostgresWarehouse(Warehouse):
         return f"meterhouse writes {self.schema}"[:63]
 
     def raw_connection(self, name: str = "meterhouse") -> psycopg2.extensions.connection:
-        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it."""
+        """A plain connection in autocommit mode, UTC; `name` is what the server shows of it. Raises InputError without a server."""
         try:
             connection = psycopg2.connect(self.url, application_name=name)
         except psycopg2.OperationalError as error:
@@ -274,6 +276,10 @@ class PostgresWarehouse(Warehouse):
         with connection.cursor() as cursor:
             # a database or a role may have settings of its own; how dates are written, psycopg2 sets
             cursor.execute("set timezone = 'UTC'")
+            cursor.execute(
+                "select set_config('lock_timeout', %s, false) where current_setting('lock_timeout') = '0'",
+                (f"{_LOCK_SECONDS}s",),
+            )
         return connection
 
     @contextmanager
@@ -314,6 +320,7 @@ class PostgresWarehouse(Warehouse):
             "METERHOUSE_SCHEMA": self.schema,
             # what libpq sets in the sessions of dbt
             "PGTZ": "UTC",
+            "PGOPTIONS": _options(parts.get("options") or os.environ.get("PGOPTIONS", "")),
         }
 
     @property
@@ -359,6 +366,11 @@ def _engine_memory(limit: str) -> str:
     except duckdb.Error as error:
         raise InputError(f"The memory limit {limit!r} cannot be read: {error}. Write it like 4GB.") from error
     return f"{max(size // 2, size - _REST_BYTES)}B"
+
+
+def _options(asked: str) -> str:
+    """What is asked of a session, and how long it waits for a lock where that does not say it."""
+    return asked if "lock_timeout" in asked else f"{asked} -c lock_timeout={_LOCK_SECONDS}s".strip()
 
 
 def _require_columns(there: Mapping[str, set[str]], raw: str, warehouse: Warehouse) -> None:
