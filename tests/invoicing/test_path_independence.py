@@ -31,7 +31,12 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CASES = Path(__file__).resolve().parents[1] / "cases"
 DATED_CASES = [
     path
-    for pattern in ("restatement/*.json", "invoice/voided_*.json", "invoice/*_rule_*.json")
+    for pattern in (
+        "restatement/*.json",
+        "invoice/voided_*.json",
+        "invoice/*_rule_*.json",
+        "invoice/what_is_set_off_*.json",
+    )
     for path in sorted(CASES.glob(pattern))
 ]
 TABLES = {
