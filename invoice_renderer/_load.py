@@ -22,7 +22,8 @@ The mapping is JSON: amounts in minor units are numbers without a fraction, ever
                             tiers?: [{from_value, to_value | null, units,
                                       per_unit_amount | null, rate?, flat_amount, amount}],
                             price?: {rate?, fixed_amount?, event_min_amount?, event_max_amount?,
-                                     package_size?, package_amount?, free_units?, free_events?}}]
+                                     package_size?, package_amount?, free_units?, free_events?},
+                            pricing_unit?: {name, conversion_rate}}]
       fee_type            subscription | charge | fixed_charge | commitment | true_up | add_on
                           | credit | adjustment
     tax_lines             [{code, name, rate, base_amount_cents, amount_cents}]

@@ -21,14 +21,22 @@ class Words:
     phrases: Mapping[str, str | Mapping[str, str]]
 
     def __call__(self, key: str, /, **values: str) -> str:
-        """Give the phrase with its ``{placeholders}`` filled in."""
+        """Give the phrase with its ``{placeholders}`` filled in.
+
+        Raises:
+            LocaleError: the phrase has forms by count.
+        """
         phrase = self.phrases[key]
         if not isinstance(phrase, str):
             raise LocaleError(f"locales/{self.locale}.json: {key!r} depends on a count.")
         return phrase.format(**values)
 
     def counted(self, key: str, count: int, /, **values: str) -> str:
-        """Give the form of the phrase that goes with a count."""
+        """Give the form of the phrase that goes with a count.
+
+        Raises:
+            LocaleError: the phrase has no such forms.
+        """
         forms = self.phrases[key]
         if isinstance(forms, str):
             raise LocaleError(f"locales/{self.locale}.json: {key!r} needs a form for each plural.")

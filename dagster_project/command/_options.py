@@ -1,5 +1,6 @@
 """Options and output that several subcommands share."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 from rich.console import Console
 
 from dagster_project.lib.close import HeldCustomer
+from dagster_project.lib.errors import InputError
 from dagster_project.lib.progress import Pace
 from dagster_project.lib.warehouse import Warehouse, open_warehouse
 from dagster_project.lib.words import plural
@@ -33,31 +35,38 @@ def chosen_warehouse(location: str | None) -> tuple[Settings, Warehouse]:
     return settings, open_warehouse(location or settings.warehouse, settings.memory_limit)
 
 
+def require_warehouse(warehouse: Warehouse) -> None:
+    """Raise InputError when nothing was ever landed in a warehouse, before a lock or a file is made for it."""
+    if not warehouse.exists():
+        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+
+
 class ConsoleProgress:
     """Progress as lines of a terminal or a log: what runs, what happened, how long it took."""
 
     def __init__(self) -> None:
-        """Begin without a step."""
+        """Begin without a step; dbt's own output, which is thrown away, takes no line of ours with it."""
         self._pace = Pace()
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
     def started(self, step: str) -> None:
         """See Progress."""
         self._pace.start()
-        console.print(f"[bold]{step}[/bold] …")
+        self._console.print(f"[bold]{step}[/bold] …")
 
     def note(self, text: str) -> None:
         """See Progress."""
-        console.print(f"  {text}", markup=False)
+        self._console.print(f"  {text}", markup=False)
 
     def advanced(self, done: int, total: int, unit: str) -> None:
         """See Progress."""
         line = self._pace.line(done, total, unit)
         if line is not None:
-            console.print(f"  {line}", markup=False)
+            self.note(line)
 
     def finished(self, step: str, seconds: float) -> None:
         """See Progress."""
-        console.print(f"  [green]done[/green] in {seconds:.1f} s")
+        self._console.print(f"  [green]done[/green] in {seconds:.1f} s")
 
 
 def held_texts(held: Sequence[HeldCustomer]) -> Iterator[str]:

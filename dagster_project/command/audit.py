@@ -2,9 +2,14 @@
 
 import click
 
-from dagster_project.command._options import ConsoleProgress, chosen_warehouse, console, warehouse_option
+from dagster_project.command._options import (
+    ConsoleProgress,
+    chosen_warehouse,
+    console,
+    require_warehouse,
+    warehouse_option,
+)
 from dagster_project.lib.audit import audit as audit_warehouse
-from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import warehouse_lock
 from dagster_project.lib.words import plural
@@ -18,15 +23,16 @@ _SHOWN = 20
 @click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
 def audit(warehouse_location: str | None, no_documents: bool, wait: float) -> None:
     """Prove that nothing finalised was changed since: rows, hash chain, totals kept outside, documents."""
-    _, warehouse = chosen_warehouse(warehouse_location)
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    settings, warehouse = chosen_warehouse(warehouse_location)
+    require_warehouse(warehouse)
     progress = ConsoleProgress()
     with (
         warehouse_lock(warehouse, purpose="audit", timeout_seconds=wait, waiting=progress.note),
         open_store(warehouse.operations_url) as store,
     ):
-        report = audit_warehouse(warehouse, store, progress=progress, with_documents=not no_documents)
+        report = audit_warehouse(
+            warehouse, store, progress=progress, documents_dir=None if no_documents else settings.documents
+        )
     console.print(
         f"{plural(report.closes_count, 'close')}, {plural(report.rows_count, 'row')} of the ledger and "
         f"{plural(report.documents_count, 'document')} verified"
@@ -39,7 +45,7 @@ def audit(warehouse_location: str | None, no_documents: bool, wait: float) -> No
         return
     for number, row in enumerate(report.wrong[:_SHOWN]):
         place = f"close {row.close_id}, organisation {row.organization_id}, " if row.close_id is not None else ""
-        subject = f"{row.relation} {row.row_key}".strip()
+        subject = f"{row.relation} {row.row_key}".strip(" |")
         lead = "First wrong row" if number == 0 else "also"
         console.print(f"{lead}: {place}{subject}: {row.finding}", markup=False)
     if len(report.wrong) > _SHOWN:

@@ -10,6 +10,7 @@ from dagster_project.command._options import (
     ConsoleProgress,
     chosen_warehouse,
     console,
+    require_warehouse,
     warehouse_option,
 )
 from dagster_project.command.reproduce import show_rederivation
@@ -34,6 +35,8 @@ def backfill(
     progress, now = ConsoleProgress(), datetime.now(UTC)
     if undo == (book is not None):
         raise click.UsageError("Give either --book DIR or --undo.")
+    if undo:
+        require_warehouse(warehouse)
     with warehouse_lock(warehouse, purpose="backfill", timeout_seconds=wait, waiting=progress.note):
         if book is None:
             taken = withdraw(warehouse, now=now, reason=reason)

@@ -12,12 +12,12 @@ from dagster_project.command._options import (
     chosen_warehouse,
     console,
     held_texts,
+    require_warehouse,
     warehouse_option,
 )
 from dagster_project.command.reproduce import show_rederivation
 from dagster_project.lib.close import CloseReport, CloseRequest, parse_time, rederive
 from dagster_project.lib.close import close as close_period
-from dagster_project.lib.errors import InputError
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
 from dagster_project.lib.words import amount_text, plural
 from dagster_project.settings import Settings
@@ -77,6 +77,7 @@ def close(
         book=book or settings.book,
         known_at=known_at,
         out_dir=None if no_documents else (out or settings.documents),
+        documents_dir=settings.documents,
         endpoints=endpoints or settings.endpoints,
         lock_seconds=wait,
         override_reason=override_incomplete,
@@ -95,8 +96,7 @@ def _try_close(
     override_reason: str | None,
     wait: float,
 ) -> None:
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    require_warehouse(warehouse)
     progress = ConsoleProgress()
     with warehouse_lock(warehouse, purpose="dry run", timeout_seconds=wait, waiting=progress.note):
         result = rederive(
@@ -129,12 +129,12 @@ def show_report(report: CloseReport) -> None:
         table.add_row(
             "landed now",
             f"{plural(sum(file.landed_count for file in files), 'event')} "
-            f"of {plural(sum(file.lines_count for file in files), 'line')}, "
+            f"of {plural(report.landing.lines_count, 'line')}, "
             f"{plural(sum(file.duplicates_count for file in files), 'duplicate')}, "
             f"{plural(sum(file.conflicts_count for file in files), 'conflict')}, "
             f"{sum(file.rejected_count for file in files):,} rejected",
         )
-    table.add_row("events", ", ".join(f"{count:,} {fate}" for fate, count in report.fates.items()) or "none")
+    table.add_row("events so far", ", ".join(f"{count:,} {fate}" for fate, count in report.fates.items()) or "none")
     checks = report.gate.checks
     passed = sum(check.passed for check in checks)
     table.add_row(

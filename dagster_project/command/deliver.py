@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from dagster_project.command._options import chosen_warehouse, console, warehouse_option
+from dagster_project.command._options import (
+    chosen_warehouse,
+    console,
+    require_warehouse,
+    warehouse_option,
+)
 from dagster_project.lib.close import parse_time
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import EndpointSummary, open_store
@@ -46,8 +51,7 @@ def deliver(
 ) -> None:
     """Send due webhooks; each is signed, has a stable id and is retried by schedule."""
     settings, warehouse = chosen_warehouse(warehouse_location)
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    require_warehouse(warehouse)
     now = datetime.now(UTC)
     summary = DeliverySummary()
     with open_store(warehouse.operations_url) as store:

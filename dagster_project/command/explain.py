@@ -5,9 +5,9 @@ import click
 from dagster_project.command._options import (
     chosen_warehouse,
     console,
+    require_warehouse,
     warehouse_option,
 )
-from dagster_project.lib.errors import InputError
 from dagster_project.lib.explain import InvoiceExplanation, LineExplanation, explain_invoice
 from dagster_project.lib.warehouse import warehouse_lock
 from dagster_project.lib.words import amount_text, plural
@@ -31,8 +31,7 @@ def explain(
     Ends with exit code 1 when anything that is computed again differs from the invoice.
     """
     _, warehouse = chosen_warehouse(warehouse_location)
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}.")
+    require_warehouse(warehouse)
     with warehouse_lock(warehouse, purpose="explain"), warehouse.connect(read_only=True) as session:
         explanation = explain_invoice(
             session,

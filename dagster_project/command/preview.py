@@ -2,8 +2,12 @@
 
 import click
 
-from dagster_project.command._options import chosen_warehouse, console, warehouse_option
-from dagster_project.lib.errors import InputError
+from dagster_project.command._options import (
+    chosen_warehouse,
+    console,
+    require_warehouse,
+    warehouse_option,
+)
 from dagster_project.lib.exact import ALL_FILTER_VALUES
 from dagster_project.lib.preview import InvoicePreview, preview_invoices
 from dagster_project.lib.warehouse import warehouse_lock
@@ -26,8 +30,7 @@ def preview(subscription: str, organization: str | None, warehouse_location: str
     finalised: what is open of them is shown beside the total.
     """
     _, warehouse = chosen_warehouse(warehouse_location)
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}.")
+    require_warehouse(warehouse)
     with warehouse_lock(warehouse, purpose="preview"), warehouse.connect(read_only=True) as session:
         found = preview_invoices(session, subscription, organization_id=organization)
     for number, invoice in enumerate(found):

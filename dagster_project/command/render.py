@@ -9,6 +9,7 @@ from dagster_project.command._options import (
     ConsoleProgress,
     chosen_warehouse,
     console,
+    require_warehouse,
     warehouse_option,
 )
 from dagster_project.lib.close import render_documents
@@ -25,12 +26,11 @@ from dagster_project.lib.words import plural
 @warehouse_option
 @click.option("--out", type=click.Path(path_type=Path), help="Where documents are written.")
 def render(numbers: tuple[str, ...], everything: bool, warehouse_location: str | None, out: Path | None) -> None:
-    """Make PDF, HTML and JSON of committed invoices; a document must equal the one that was issued."""
+    """Give PDF, HTML and JSON of committed invoices: as they were issued, or, where they are lost, made again to the byte."""
     settings, warehouse = chosen_warehouse(warehouse_location)
     if not numbers and not everything:
         raise click.UsageError("Give invoice numbers, or --all.")
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    require_warehouse(warehouse)
     with warehouse_lock(warehouse, purpose="render"), open_store(warehouse.operations_url) as store:
         with warehouse.connect(read_only=True) as session:
             wanted = issued_invoice_ids(session) + void_document_ids(session) if everything else []
@@ -43,6 +43,7 @@ def render(numbers: tuple[str, ...], everything: bool, warehouse_location: str |
             warehouse,
             store,
             out_dir=(out or settings.documents).resolve(),
+            documents_dir=settings.documents,
             now=datetime.now(UTC),
             progress=ConsoleProgress(),
             invoice_ids=wanted,

@@ -1,6 +1,5 @@
 """`meterhouse reproduce`: derive a past close again, without touching the ledger."""
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +11,17 @@ from dagster_project.command._options import (
     chosen_warehouse,
     console,
     held_texts,
+    require_warehouse,
     warehouse_option,
 )
-from dagster_project.lib.close import Rederivation, parse_time, rederive
-from dagster_project.lib.errors import InputError
+from dagster_project.lib.close import (
+    Rederivation,
+    check_other_folder,
+    close_up_to,
+    parse_time,
+    rederive,
+    reproduced_documents,
+)
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.warehouse import Warehouse, warehouse_lock
 from dagster_project.lib.words import amount_text, plural
@@ -24,10 +30,8 @@ _SHOWN = 30
 
 
 @click.command(short_help="Derive a past close again and compare to the byte.")
-@click.argument("close_id", type=int, metavar="CLOSE")
-@click.option(
-    "--as-of", metavar="TIME", help="Bill up to another time than the close did, not before the close before it."
-)
+@click.argument("close_id", type=int, metavar="[CLOSE]", required=False)
+@click.option("--as-of", metavar="TIME", help="Bill up to another time than the close did.")
 @click.option(
     "--known-at", metavar="CLOSE_OR_TIME", help="Know what another close, or a time, knew (`now`: everything)."
 )
@@ -35,31 +39,40 @@ _SHOWN = 30
 @click.option("--out", type=click.Path(path_type=Path), help="Write the documents that come out, and compare them.")
 @click.option("--wait", default=0.0, show_default=True, metavar="SECONDS", help="Wait for a busy warehouse.")
 def reproduce(
-    close_id: int,
+    close_id: int | None,
     as_of: str | None,
     known_at: str | None,
     warehouse_location: str | None,
     out: Path | None,
     wait: float,
 ) -> None:
-    """Derive a past close again from what it knew, or from what is known now, and compare to the byte."""
+    """Derive a past close again from what it knew, or from what is known now, and compare to the byte.
+
+    Without CLOSE it is the one that billed the time of --as-of. What earlier closes billed after that time is derived again.
+    """
     settings, warehouse = chosen_warehouse(warehouse_location)
-    if not warehouse.exists():
-        raise InputError(f"There is no warehouse at {warehouse}. Run `meterhouse close --book DIR` first.")
+    require_warehouse(warehouse)
     progress = ConsoleProgress()
     now = datetime.now(UTC)
+    moment = parse_time(as_of, "--as-of") if as_of is not None else None
+    if close_id is None and moment is None:
+        raise click.UsageError("Give CLOSE, --as-of TIME, or both.")
+    if out is not None:
+        check_other_folder(out, settings.documents)
     with warehouse_lock(warehouse, purpose="reproduce", timeout_seconds=wait, waiting=progress.note):
+        if close_id is None and moment is not None:
+            close_id = close_up_to(warehouse, moment)
         result = rederive(
             warehouse,
             settings.home,
             close_id=close_id,
-            as_of=parse_time(as_of, "--as-of") if as_of is not None else None,
+            as_of=moment,
             known_at=now.isoformat() if known_at == "now" else known_at,
             now=now,
             progress=progress,
         )
         show_rederivation(result)
-        differing = _documents(result, warehouse, out) if out is not None else 0
+        differing = _documents(result, warehouse, out, settings.documents) if out is not None else 0
     if differing or not result.is_equal:
         raise SystemExit(1)
 
@@ -103,30 +116,15 @@ def show_rederivation(result: Rederivation) -> None:
             console.print(f"  {words}", markup=False)
 
 
-def _documents(result: Rederivation, warehouse: Warehouse, out: Path) -> int:
+def _documents(result: Rederivation, warehouse: Warehouse, out: Path, documents_dir: Path) -> int:
     """Write the documents that came out; returns how many differ from the ones on record."""
-    from invoice_renderer import FORMATS, file_name, load_invoice, render_many
-
-    by_organization: dict[str, list[int]] = {}
-    for place, invoice in enumerate(result.invoices):
-        by_organization.setdefault(invoice.organization_id, []).append(place)
     with open_store(warehouse.operations_url) as store:
-        recorded = {(row.invoice_id, row.format): row.sha256 for row in store.documents()}
-    equal = differing = 0
-    for organization_id, places in by_organization.items():
-        directory = out / file_name(organization_id)
-        render_many([load_invoice(result.invoices[place].document) for place in places], directory, formats=FORMATS)
-        for place in places:
-            invoice = result.invoices[place]
-            for format_ in FORMATS:
-                content = (directory / f"{file_name(invoice.number)}.{format_}").read_bytes()
-                known = recorded.get((invoice.invoice_id, format_))
-                if known == hashlib.sha256(content).hexdigest():
-                    equal += 1
-                elif known is not None:
-                    differing += 1
+        found = reproduced_documents(result, warehouse, store, out_dir=out, documents_dir=documents_dir)
+    if found.as_issued_count:
+        made = plural(found.as_issued_count, "document was", "documents were")
+        console.print(f"{made} made by another version of the renderer and given as issued")
     console.print(
-        f"{plural(equal, 'document equals', 'documents equal')} those on record, "
-        f"{plural(differing, 'differs', 'differ')}; written to {out}"
+        f"{plural(found.equal_count, 'document equals', 'documents equal')} those on record, "
+        f"{plural(found.differing_count, 'differs', 'differ')}; written to {out}"
     )
-    return differing
+    return found.differing_count

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.lib.errors import InputError
-from dagster_project.lib.warehouse import Session, named_rows
+from dagster_project.lib.warehouse import Session, named_rows, tables_of
 
 Row = dict[str, Any]
 _INVOICE = (
@@ -36,10 +36,7 @@ def preview_invoices(
     Raises InputError when there is none, or when several organisations have a subscription of that id.
     """
     marts = session.schema("marts")
-    if not session.rows(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = 'rpt_invoice_preview'",
-        [marts],
-    ):
+    if "rpt_invoice_preview" not in tables_of(session, marts):
         raise InputError("This warehouse holds no previews yet: they are made by a close (`meterhouse close`).")
     found = named_rows(
         session,

@@ -46,28 +46,27 @@ class Pace:
     """How far the running step is, how fast it goes and when it will end, in one line; not more than one a while."""
 
     every_seconds: float = 2.0
-    _began: float = field(default_factory=time.monotonic)
-    _told: float = field(default_factory=time.monotonic)
+    _unit: str = ""
     _first: int = 0
     _last: int = 0
+    _began: float = 0.0
+    _told: float = 0.0
 
     def start(self) -> None:
         """A step begins."""
-        self._began = self._told = time.monotonic()
-        self._first = self._last = 0
+        self._unit = ""
 
     def line(self, done: int, total: int, unit: str) -> str | None:
-        """The line to show, or None while the last one is fresh; what ends a step is always told."""
+        """The line to show, or None while the last one is fresh, or what is counted has only begun."""
         now = time.monotonic()
-        if done < self._last:
-            # another run of the same step
-            self._began, self._first = now, 0
+        if unit != self._unit or done < self._last:
+            # other work of the step, or another run of it: what came before it says nothing of its pace
+            self._unit, self._first, self._began, self._told = unit, done, now, now
         self._last = done
         if now - self._told < self.every_seconds:
             return None
         self._told = now
-        elapsed = now - self._began
-        rate = (done - self._first) / elapsed if elapsed else 0.0
+        rate = (done - self._first) / (now - self._began)
         left = f", about {(total - done) / rate:,.0f} s left" if rate and total > done else ""
         return f"{done:,} of {total:,} {unit}, {rate:,.1f} a second{left}"
 

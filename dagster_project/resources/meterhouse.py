@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from dagster_project.lib.close import CloseRequest, CloseRun
-from dagster_project.lib.progress import Pace
+from dagster_project.lib.progress import Pace, SilentProgress, Steps
 from dagster_project.lib.warehouse import Warehouse, open_warehouse, warehouse_lock
 from dagster_project.settings import load_settings
 
@@ -50,6 +51,12 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
     book: str = ""
     documents: str = ""
     wait_seconds: float = _WAIT_SECONDS
+    _steps: Steps = PrivateAttr(default_factory=lambda: Steps(SilentProgress()))
+
+    @property
+    def steps(self) -> Steps:
+        """The steps of the run so far, and their times."""
+        return self._steps
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["MeterhouseResource"]:
@@ -61,6 +68,7 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
             timeout_seconds=self.wait_seconds,
             waiting=log.info if log is not None else None,
         ):
+            self._steps = Steps(LogProgress(log) if log is not None else SilentProgress())
             yield self
 
     def opened(self) -> Warehouse:
@@ -87,6 +95,7 @@ class MeterhouseResource(dg.ConfigurableResource["MeterhouseResource"]):
             book=Path(self.book) if self.book else settings.book,
             known_at=known_at,
             out_dir=Path(self.documents) if self.documents else settings.documents,
+            documents_dir=settings.documents,
             endpoints=settings.endpoints,
             override_reason=override_reason,
         )

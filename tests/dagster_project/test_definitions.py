@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,15 @@ def test_the_job_closes_the_demonstration_book_like_the_command(tmp_path: Path) 
     assert lines["SENSORS"] == "on_due_deliveries,on_new_files"
     # the demonstration compares its months with the ones before: a rise in volume is only a warning
     assert lines["CHECKS"].startswith("True")
+
+    with duckdb.connect(str(tmp_path / "job" / "warehouse.duckdb"), read_only=True) as warehouse:
+        steps = warehouse.sql(
+            "select step from marts.rpt_close_steps where close_id = 1 order by step_position"
+        ).fetchall()
+    assert {step for (step,) in steps} == {
+        "land", "scope", "rate", "gate", "finalize", "marts", "publish", "documents", "outbox",
+    }  # fmt: skip
+    assert "How long each step took" in (tmp_path / "job" / "reports" / "close-1.html").read_text()
 
     by_command = {**environment, "METERHOUSE_HOME": str(tmp_path / "command")}
     subprocess.run(

@@ -4,17 +4,32 @@ Experiments 12 to 15 of the fault list, closing by completeness, restatement, re
 the audit: one story of three closes, told once for each engine.
 """
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from dagster_project.lib.audit import AuditReport, audit
-from dagster_project.lib.close import CloseReport, close, rederive
+from dagster_project.lib.close import (
+    CloseReport,
+    Rederivation,
+    check_other_folder,
+    close,
+    close_up_to,
+    known_batch,
+    rederive,
+    render_documents,
+    reproduced_documents,
+)
+from dagster_project.lib.errors import BillingError, InputError
+from dagster_project.lib.ledger import issued_invoices
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse, warehouse_lock
+from invoice_renderer._bulk import _RENDERERS
 from tests.faults.world import (
     APRIL,
     FEBRUARY,
@@ -57,6 +72,7 @@ class Story:
 
     warehouse: Warehouse
     home: Path
+    documents: Path
     reports: tuple[CloseReport, ...]
 
 
@@ -98,7 +114,7 @@ def story(
             SilentProgress(),
         )
     )
-    return Story(warehouse, dbt_home, tuple(reports))
+    return Story(warehouse, dbt_home, folder / "documents", tuple(reports))
 
 
 def test_repeated_shuffled_and_split_events_are_billed_once(story: Story) -> None:
@@ -227,19 +243,32 @@ def test_a_period_waits_for_its_sources_unless_an_operator_says_why_not(story: S
 
 
 def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
-    """From the ledger before it and the batches that it knew: every hash, although more has landed since."""
+    """From the ledger before it and the batches that it knew: every hash, although more has landed since.
+
+    The first is named by its time from the third: what the second billed is then not there yet.
+    """
     before = seals(story.warehouse)
+    first = story.reports[0].scope.as_of["clean"]
+    assert [close_up_to(story.warehouse, first + timedelta(days=days)) for days in (-9, 0, 9)] == [1, 1, 2]
+    with pytest.raises(InputError, match="no close has billed up to then"):
+        close_up_to(story.warehouse, first + timedelta(days=90))
+    with (
+        story.warehouse.connect(read_only=True) as session,
+        pytest.raises(InputError, match="nothing had landed by then"),
+    ):
+        known_batch(session, "2024-01-01T00:00:00Z")
     with warehouse_lock(story.warehouse, purpose="test"):
-        for close_id in (1, 2, 3):
+        for close_id, given, as_of, known_at in ((1, 3, first, "1"), (2, 2, None, None), (3, 3, None, None)):
             again = rederive(
                 story.warehouse,
                 story.home,
-                close_id=close_id,
-                as_of=None,
-                known_at=None,
-                now=story.reports[0].scope.as_of["clean"],
+                close_id=given,
+                as_of=as_of,
+                known_at=known_at,
+                now=first,
                 progress=SilentProgress(),
             )
+            assert again.scope.close_id == close_id
             assert again.derived == again.recorded
             assert again.differences == ()
             assert again.held == story.reports[close_id - 1].held
@@ -271,9 +300,62 @@ def test_the_close_tells_how_long_its_steps_took(story: Story) -> None:
     assert REASON in page
 
 
-def checked(story: Story) -> AuditReport:
+def test_documents_are_what_was_issued_wherever_they_lie_and_whatever_renders(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moved with their folder they are found; another version's renderer replaces none and makes no lost one."""
+    folder = tmp_path / "restored"
+    shutil.copytree(story.documents, folder)
+
+    def make(out: Path, *invoice_ids: str) -> int:
+        with open_store(story.warehouse.operations_url) as store:
+            return render_documents(
+                story.warehouse,
+                store,
+                out_dir=out,
+                documents_dir=folder,
+                now=datetime.now(UTC),
+                progress=SilentProgress(),
+                invoice_ids=invoice_ids or None,
+            )
+
+    with open_store(story.warehouse.operations_url) as store:
+        issued = store.documents()
+        assert not any(Path(row.path).is_absolute() for row in issued)
+        # as an earlier version recorded them, before home was moved
+        store.place_documents([replace(row, path=f"/gone/documents/{row.path}") for row in issued])
+        assert checked(story, folder).wrong == ()
+        assert make(folder) == 0
+        assert store.documents() == issued
+
+    first, second = (row for row in issued if row.organization_id == "clean" and row.format == "json")
+    content = (folder / first.path).read_bytes()
+    monkeypatch.setitem(_RENDERERS, "json", lambda invoice: b"another layout")
+    assert make(tmp_path / "copies", first.invoice_id) == 1
+    assert (tmp_path / "copies" / first.path).read_bytes() == content
+    with story.warehouse.connect(read_only=True) as session:
+        invoices = issued_invoices(session, [first.invoice_id, second.invoice_id])
+    # as if another price had come out of the second
+    came_out = (invoices[0], replace(invoices[1], fields={**invoices[1].fields, "net_payment_term": "9"}))
+    again = Rederivation(story.reports[0].scope, True, {}, {}, (), came_out, (), ())
+    with open_store(story.warehouse.operations_url) as store:
+        found = reproduced_documents(again, story.warehouse, store, out_dir=tmp_path / "again", documents_dir=folder)
+    assert found == (2, 1, 3)
+    assert (tmp_path / "again" / first.path).read_bytes() == content
+    assert (tmp_path / "again" / second.path).read_bytes() == b"another layout"
+
+    (folder / first.path).unlink()
+    with pytest.raises(BillingError, match="a finalised document never changes"):
+        make(folder)
+    assert [row.row_key for row in checked(story, folder).wrong] == [f"{first.number} (json: {folder / first.path})"]
+    with pytest.raises(InputError, match="Give another folder"):
+        check_other_folder(folder / "clean", folder)
+
+
+def checked(story: Story, documents: Path | None = None) -> AuditReport:
+    documents = documents or story.documents
     with warehouse_lock(story.warehouse, purpose="test"), open_store(story.warehouse.operations_url) as store:
-        return audit(story.warehouse, store, progress=SilentProgress(), with_documents=True)
+        return audit(story.warehouse, store, progress=SilentProgress(), documents_dir=documents)
 
 
 def test_the_audit_names_the_first_wrong_row(story: Story) -> None:
@@ -286,12 +368,13 @@ def test_the_audit_names_the_first_wrong_row(story: Story) -> None:
 
     with open_store(story.warehouse.operations_url) as store:
         document = next(row for row in store.documents() if row.organization_id == "clean")
-    content = Path(document.path).read_bytes()
-    Path(document.path).write_bytes(content + b" ")
+    file = story.documents / document.path
+    content = file.read_bytes()
+    file.write_bytes(content + b" ")
     [wrong] = checked(story).wrong
     assert (wrong.relation, wrong.finding) == ("documents", "is not the file that was issued")
     assert document.number in wrong.row_key
-    Path(document.path).write_bytes(content)
+    file.write_bytes(content)
 
     [(fee_id,)] = query(
         story.warehouse,

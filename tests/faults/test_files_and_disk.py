@@ -15,14 +15,17 @@ import duckdb
 import pytest
 
 from dagster_project.lib.book import BookError, read_book
-from dagster_project.lib.close import close, land_books
+from dagster_project.lib.close import close, land_books, rederive
 from dagster_project.lib.close._publish import publish_marts, published_path
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
-from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse
+from dagster_project.lib.warehouse import DuckDBWarehouse, Warehouse, open_warehouse
 from tests.faults.world import (
     AS_OF,
+    FEBRUARY,
+    PLAN_CENTS,
+    UNIT_CENTS,
     Rated,
     add_lines,
     die,
@@ -34,6 +37,7 @@ from tests.faults.world import (
     run_of,
     run_with,
     seals,
+    units,
     write_book,
 )
 
@@ -49,6 +53,38 @@ def limited(work: Callable[[], object], *, megabytes: float) -> Callable[[], obj
         work()
 
     return run
+
+
+def test_a_warehouse_is_one_file_by_whatever_path_and_names_that_mean_something_else_are_refused(
+    tmp_path: Path,
+) -> None:
+    """18: through a link the same lock and log; a name that dbt or the engine reads otherwise makes no second file."""
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "real.duckdb")
+    assert open_warehouse(tmp_path / "link.duckdb") == open_warehouse(tmp_path / "real.duckdb")
+    for name in (
+        ":memory:",
+        "md:bills",
+        "bills?.duckdb",
+        "bills#1.duckdb",
+        "bills.2024.duckdb",
+        "o'hara.duckdb",
+        "ledger.duckdb",
+    ):
+        with pytest.raises(InputError, match="cannot be a DuckDB file"):
+            open_warehouse(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["link.duckdb"]
+
+
+def test_the_first_close_can_be_tried_before_it_is_made(tmp_path: Path, dbt_home: Path) -> None:
+    """1: what was landed, or left by a close that was killed while it landed, has no reference tables yet."""
+    run = run_of(DuckDBWarehouse(tmp_path / "warehouse.duckdb"), dbt_home, AS_OF, book=write_book(tmp_path / "book"))
+    run.land()
+    asked = run.request
+    tried = rederive(
+        asked.warehouse, dbt_home, close_id=None, as_of=asked.as_of, known_at=None, now=asked.now, progress=run.progress
+    )
+    of_february = PLAN_CENTS + UNIT_CENTS * units(FEBRUARY)
+    assert [row.derived_total_cents for row in tried.differences] == [of_february] * 3
 
 
 def test_a_full_disk_while_landing_leaves_nothing_half_done(tmp_path: Path, dbt_home: Path) -> None:

@@ -56,6 +56,14 @@ def test_equal_invoices_have_equal_json(typical: dict[str, Any]):
     assert render_json(load_invoice(respelt)) == render_json(load_invoice(typical))
 
 
+def test_json_has_a_later_field_only_where_it_says_something(typical: dict[str, Any]):
+    """Documents that were issued before a field existed come out again to the byte."""
+    typical["lines"][0]["pricing_unit"] = {"name": "Token", "conversion_rate": "2.5"}
+    lines = json.loads(render_json(load_invoice(typical)))["lines"]
+    assert lines[0]["pricing_unit"] == {"name": "Token", "conversion_rate": "2.5"}
+    assert not any("pricing_unit" in line for line in lines[1:])
+
+
 def test_json_is_canonical(typical: dict[str, Any]):
     text = render_json(load_invoice(typical)).decode()
     assert text.endswith("}\n")

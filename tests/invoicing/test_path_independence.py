@@ -35,6 +35,8 @@ DATED_CASES = [
         "restatement/*.json",
         "invoice/voided_*.json",
         "invoice/*_rule_*.json",
+        "invoice/threshold_before_*.json",
+        "lifecycle/end_without_a_closing_invoice_*.json",
         "invoice/what_is_set_off_*.json",
     )
     for path in sorted(CASES.glob(pattern))
@@ -42,7 +44,9 @@ DATED_CASES = [
 TABLES = {
     "ledger_invoices": "invoice_id, invoice_number, invoice_status, issuing_date, fees_amount_cents, "
     "progressive_billing_credit_amount_cents, coupons_amount_cents, taxes_amount_cents, credit_notes_amount_cents, "
-    "prepaid_credit_amount_cents, total_amount_cents",
+    "prepaid_credit_amount_cents, total_amount_cents, instant_rank, order_key",
+    "ledger_moments": "moment_id, invoice_id, billing_at, finalizes_at, timezone, billing_date, usage_from_at",
+    "ledger_moment_fates": "moment_id, code, fate, events_count",
     "ledger_fees": "fee_id, invoice_id, line_number, amount_cents, precise_coupons_amount_cents, taxes_amount_cents",
     "ledger_postings": "invoice_id, posting_kind, source_id, amount_cents, balance_cents",
     "ledger_credit_notes": "credit_note_id, credit_note_number, credit_amount_cents, refund_amount_cents, "

@@ -333,7 +333,7 @@ class _Subscription:
         return found
 
     def _true_up(self, charge: Charge, period: Period, fees: Iterable[Fee]) -> list[Fee]:
-        """Section 11."""
+        """What the minimum of the charge asks for above its fees, by the days of the period: docs/billing-rules.md, Prices."""
         due = Fraction((charge.row.get("min_amount_cents") or 0) * period.days, period.full_days)
         missing = due - sum(fee.amount_cents for fee in fees)
         if missing <= 0:

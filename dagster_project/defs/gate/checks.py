@@ -26,7 +26,8 @@ _GATED = dg.AssetKey("gate_held_customers")
 )
 def gate(context: dg.AssetCheckExecutionContext, meterhouse: MeterhouseResource) -> Iterator[dg.AssetCheckResult]:
     """Judge the candidates; what fails for a customer holds that customer, control totals block everything."""
-    report = meterhouse.close_run(context.log).judge()
+    with meterhouse.steps.step("gate"):
+        report = meterhouse.close_run(context.log).judge()
     for check in report.checks:
         yield dg.AssetCheckResult(
             asset_key=_GATED,

@@ -42,7 +42,9 @@ def landed_book(
     context: dg.AssetExecutionContext, meterhouse: MeterhouseResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Land the book of METERHOUSE_BOOK: new and changed records as versions, new files of events."""
-    landing = meterhouse.close_run(context.log).land()
+    with meterhouse.steps.step("land"):
+        landing = meterhouse.close_run(context.log).land()
+        meterhouse.steps.count("land", landing.lines_count if landing is not None else 0)
     specs = _landed_specs()
     with meterhouse.opened().connect(read_only=True) as session:
         raw = session.schema("raw")
@@ -74,7 +76,8 @@ def close_scope(
         known_at=config.known_at or None,
         override_reason=config.override_incomplete or None,
     )
-    scope = run.open()
+    with meterhouse.steps.step("scope"):
+        scope = run.open()
     return dg.MaterializeResult(
         metadata={
             "close_id": scope.close_id,

@@ -13,7 +13,7 @@ from dagster_project.resources import MeterhouseResource
 
 
 def _assets(
-    name: str, selection: tuple[str, ...], build: tuple[str, ...] = BUILD, *, has_top_ups: bool = False
+    name: str, step: str, selection: tuple[str, ...], build: tuple[str, ...] = BUILD, *, has_top_ups: bool = False
 ) -> dg.AssetsDefinition:
     @dbt_assets(
         manifest=PROJECT.manifest_path,
@@ -24,10 +24,11 @@ def _assets(
         pool=POOL,
     )
     def built(context: dg.AssetExecutionContext, dbt: DbtCliResource, meterhouse: MeterhouseResource) -> Iterator[Any]:
-        yield from dbt.cli(list(build), context=context).stream()
-        if has_top_ups:
-            passes = meterhouse.close_run(context.log).top_up()
-            context.log.info(f"top-ups by rule: {passes} passes")
+        with meterhouse.steps.step(step):
+            yield from dbt.cli(list(build), context=context).stream()
+            if has_top_ups:
+                passes = meterhouse.close_run(context.log).top_up()
+                context.log.info(f"top-ups by rule: {passes} passes")
 
     return built
 
@@ -35,9 +36,10 @@ def _assets(
 # by folder: a selection of all would take the tests of later stages with it
 candidates = _assets(
     "candidates",
+    "rate",
     ("path:models/staging", "path:models/intermediate", "path:models/gate", "resource_type:seed"),
     has_top_ups=True,
 )
-ledger = _assets("ledger", LEDGER_SELECTION)
+ledger = _assets("ledger", "finalize", LEDGER_SELECTION)
 # anew: only the command knows whether this version of the project made those that grow
-marts = _assets("marts", MARTS_SELECTION, build=(*BUILD_LAST, "--full-refresh"))
+marts = _assets("marts", "marts", MARTS_SELECTION, build=(*BUILD_LAST, "--full-refresh"))

@@ -18,12 +18,12 @@ from typing import Any
 
 import yaml
 
-from dagster_project.lib.close import lost_totals
+from dagster_project.lib.close import document_file, is_as_issued, lost_totals
 from dagster_project.lib.dbt_runs import DBT_PROJECT_DIR
 from dagster_project.lib.ledger import issued_invoice_ids, void_document_ids
 from dagster_project.lib.operations import OperationsStore
 from dagster_project.lib.progress import Progress
-from dagster_project.lib.warehouse import Session, Warehouse, named_rows
+from dagster_project.lib.warehouse import Session, Warehouse, named_rows, tables_of
 
 # what the seals themselves are made of, and what is no output of a close
 _SEALS = ("closes", "ledger_close_organizations", "ledger_output_hashes", "ledger_row_hashes")
@@ -65,11 +65,16 @@ class AuditReport:
     wrong: tuple[WrongRow, ...]
 
 
-def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, with_documents: bool) -> AuditReport:
-    """Verify ledger, chain, totals and documents. Nothing is written; the caller holds the warehouse's lock."""
+def audit(
+    warehouse: Warehouse, store: OperationsStore, *, progress: Progress, documents_dir: Path | None
+) -> AuditReport:
+    """Verify ledger, chain, totals and, with their folder, documents.
+
+    Nothing is written; the caller holds the warehouse's lock.
+    """
     wrong: list[WrongRow] = []
     with warehouse.connect(read_only=True) as session:
-        there = _there(session)
+        there = tables_of(session, session.schema("ledger"))
         if there & set(_SEALS[1:]) and not there >= set(_SEALS):
             # nothing can be proved without them
             return AuditReport(0, 0, 0, 0, tuple(_gone(table) for table in _SEALS if table not in there))
@@ -91,14 +96,14 @@ def audit(warehouse: Warehouse, store: OperationsStore, *, progress: Progress, w
             wrong += _check_chain(closes, _outputs(session))
         # the earliest close first; within it rows before what is made of them
         wrong.sort(key=lambda row: row.close_id or 0)
-        issued = issued_invoice_ids(session) + void_document_ids(session) if with_documents else []
+        issued = issued_invoice_ids(session) + void_document_ids(session) if documents_dir is not None else []
     wrong += [
         WrongRow(None, "", "control totals outside of the warehouse", "", text)
         for text in lost_totals(warehouse, store, everything=True)
     ]
     documents_count = 0
-    if with_documents:
-        documents_count, differing = _check_documents(store, issued, progress)
+    if documents_dir is not None:
+        documents_count, differing = _check_documents(store, issued, documents_dir, progress)
         wrong += differing
     return AuditReport(len(sealed), len(unsealed), rows_count, documents_count, tuple(wrong))
 
@@ -136,14 +141,6 @@ def _check_closes(session: Session, sealed: Collection[int], unsealed: Sequence[
     for close_id in unsealed:
         if sealed and close_id > min(sealed):
             yield WrongRow(close_id, "", "closes", f"close {close_id}", "has no seal, and an earlier close has one")
-
-
-def _there(session: Session) -> set[str]:
-    """The tables of the ledger that there are."""
-    rows = session.rows(
-        "select table_name from information_schema.tables where table_schema = ?", [session.schema("ledger")]
-    )
-    return {table for (table,) in rows}
 
 
 def _gone(table: str, close_id: int | None = None) -> WrongRow:
@@ -304,21 +301,23 @@ def _check_chain(
         previous[organization] = row["close_hash"]
 
 
-def _check_documents(store: OperationsStore, issued: Sequence[str], progress: Progress) -> tuple[int, list[WrongRow]]:
+def _check_documents(
+    store: OperationsStore, issued: Sequence[str], documents_dir: Path, progress: Progress
+) -> tuple[int, list[WrongRow]]:
     """Every file on record against its hash; every issued invoice that has files at all has all of them."""
     wrong = []
     documents = store.documents()
     mine = set(issued)
     of_warehouse = [document for document in documents if document.invoice_id in mine]
     for number, document in enumerate(of_warehouse, start=1):
-        path = Path(document.path)
+        path = document_file(document, documents_dir)
         finding = None
         if not path.is_file():
             finding = "is missing"
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != document.sha256:
+        elif not is_as_issued(document, documents_dir):
             finding = "is not the file that was issued"
         if finding is not None:
-            key = f"{document.number} ({document.format}: {document.path})"
+            key = f"{document.number} ({document.format}: {path})"
             wrong.append(WrongRow(None, document.organization_id, "documents", key, finding))
         progress.advanced(number, len(of_warehouse), "documents")
     return len(of_warehouse), wrong

@@ -9,7 +9,13 @@ from dagster_project.lib.close._close import (
     rate_candidates,
     seed_reference,
 )
-from dagster_project.lib.close._documents import render_documents
+from dagster_project.lib.close._documents import (
+    check_other_folder,
+    document_file,
+    is_as_issued,
+    render_documents,
+    reproduced_documents,
+)
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
 from dagster_project.lib.close._publish import published_path
 from dagster_project.lib.close._rederive import (
@@ -17,6 +23,7 @@ from dagster_project.lib.close._rederive import (
     InvoiceDifference,
     Rederivation,
     RestatedCustomer,
+    close_up_to,
     rederive,
 )
 from dagster_project.lib.close._scope import (
@@ -42,8 +49,12 @@ __all__ = [
     "RestatedCustomer",
     "WithdrawnBatch",
     "backfill",
+    "check_other_folder",
     "check_totals",
     "close",
+    "close_up_to",
+    "document_file",
+    "is_as_issued",
     "known_batch",
     "land_books",
     "land_calendar",
@@ -58,6 +69,7 @@ __all__ = [
     "record_totals",
     "rederive",
     "render_documents",
+    "reproduced_documents",
     "seed_reference",
     "withdraw",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dagster_project.lib.book import read_book
 from dagster_project.lib.close._landing import LandingReport, land_books, land_calendar
-from dagster_project.lib.close._scope import naive_utc, prepare_warehouse
+from dagster_project.lib.close._scope import has_closes, naive_utc, prepare_warehouse
 from dagster_project.lib.close._totals import check_totals
 from dagster_project.lib.errors import InputError
 from dagster_project.lib.operations import open_store
@@ -58,11 +58,7 @@ def withdraw(warehouse: Warehouse, *, now: datetime, reason: str | None = None) 
             raise InputError("Nothing has been landed in this warehouse, so nothing can be taken back.")
         [(batch_id, landed_at, book)] = newest
         known = 0
-        if session.rows(
-            "select 1 from information_schema.tables where table_schema = ? "
-            "and table_name = 'ledger_close_organizations'",
-            [ledger],
-        ):
+        if has_closes(session):
             [(known,)] = session.rows(
                 f"select coalesce(max(known_batch_id), 0) from {ledger}.ledger_close_organizations "
                 f"where close_id in (select close_id from {ledger}.closes)"

@@ -33,11 +33,11 @@ from dagster_project.lib.dbt_runs import (
     STAGING_SELECTION,
     DbtRuns,
 )
-from dagster_project.lib.errors import BillingError
+from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.gate import GateReport, run_gate
 from dagster_project.lib.operations import open_store
-from dagster_project.lib.progress import Progress, Steps
-from dagster_project.lib.warehouse import Session, Warehouse, require_lock, warehouse_lock
+from dagster_project.lib.progress import Progress, Steps, StepTime
+from dagster_project.lib.warehouse import Session, Warehouse, require_lock, tables_of, warehouse_lock
 from dagster_project.lib.webhooks import load_endpoints
 
 
@@ -45,6 +45,7 @@ from dagster_project.lib.webhooks import load_endpoints
 class CloseRequest:
     """What to close: the book to land first (if any), up to when, knowing what, and where documents go.
 
+    `documents_dir`: the folder relative to which documents are recorded (null: `out_dir`).
     `override_reason`: why periods are closed although expected sources have not landed; it is kept in the ledger.
     """
 
@@ -55,6 +56,7 @@ class CloseRequest:
     book: Path | None = None
     known_at: str | None = None
     out_dir: Path | None = None
+    documents_dir: Path | None = None
     endpoints: Path | None = None
     lock_seconds: float = 0
     override_reason: str | None = None
@@ -185,6 +187,7 @@ class CloseRun:
                 self.request.warehouse,
                 store,
                 out_dir=self.request.out_dir,
+                documents_dir=self.request.documents_dir or self.request.out_dir,
                 now=self.request.now,
                 progress=self.progress,
             )
@@ -195,6 +198,20 @@ class CloseRun:
             if self.request.endpoints is not None:
                 store.sync_endpoints(load_endpoints(self.request.endpoints), now=self.request.now)
             return queue_messages(self.request.warehouse, store, now=self.request.now)
+
+    def report(self, times: Sequence[StepTime]) -> Path:
+        """Write the page about the newest close, with the times of its steps if it was finalised among them.
+
+        Returns where the page is. Raises InputError when nothing was closed yet.
+        """
+        warehouse = self.request.warehouse
+        with warehouse.connect(read_only=True) as session:
+            [(close_id,)] = session.rows(f"select max(close_id) from {session.schema('ledger')}.closes")
+        if close_id is None:
+            raise InputError(f"Nothing was closed yet in {warehouse}: run the close first.")
+        if any(time.step == "finalize" for time in times):
+            record_steps(warehouse, close_id, times)
+        return write_report(warehouse, close_id, reports_dir=self.request.home / "reports")
 
 
 def close(request: CloseRequest, progress: Progress) -> CloseReport:
@@ -213,7 +230,7 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
         steps = Steps(progress, known_seconds(request.warehouse), before=lambda: require_lock(request.warehouse))
         with steps.step("land"):
             landing = run.land()
-            steps.count("land", sum(file.lines_count for file in landing.files) if landing is not None else 0)
+            steps.count("land", landing.lines_count if landing is not None else 0)
         with steps.step("scope"):
             scope = run.open()
         with steps.step("rate"):
@@ -239,8 +256,7 @@ def close(request: CloseRequest, progress: Progress) -> CloseReport:
             with steps.step("outbox"):
                 messages_count = run.queue()
                 steps.count("outbox", messages_count)
-            record_steps(request.warehouse, scope.close_id, steps.times)
-            report = write_report(request.warehouse, scope.close_id, reports_dir=request.home / "reports")
+            report = run.report(steps.times)
     return CloseReport(
         scope=scope,
         landing=landing,
@@ -276,7 +292,7 @@ def rate_candidates(
     """
     version = staging_version(runs)
     with warehouse.connect() as session:
-        are_there = staging_count(session) >= int(version.split()[0])
+        are_there = len(tables_of(session, session.schema("staging"))) >= int(version.split()[0])
         versions = {
             "staged_version": (version, STAGING_SELECTION),
             "staged_ledger_version": (f"{version} over {ledger_columns(session)}", STAGING_LEDGER_SELECTION),
@@ -288,14 +304,6 @@ def rate_candidates(
         with warehouse.connect() as session:
             for table in made:
                 record_version(session, table, versions[table][0])
-
-
-def staging_count(session: Session) -> int:
-    """How many views staging has in the warehouse."""
-    [(count,)] = session.rows(
-        "select count(*) from information_schema.tables where table_schema = ?", [session.schema("staging")]
-    )
-    return int(count)
 
 
 def ledger_columns(session: Session) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster_project.lib.operations import ContentTotal, OperationsStore
-from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.warehouse import Session, Warehouse, tables_of
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES, RAW_TABLES_BY_NAME
 from dagster_project.lib.words import plural
 
@@ -127,10 +127,7 @@ def _hash(session: Session, columns: str) -> str:
 def _unbilled(session: Session) -> _Part | None:
     """Which events a close reads whatever else happened; null (all) when there was none."""
     ledger = session.schema("ledger")
-    if not session.rows(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = 'ledger_unsettled_usage'",
-        [ledger],
-    ):
+    if "ledger_unsettled_usage" not in tables_of(session, ledger):
         return None
     [(month, batch)] = session.rows(
         f"""

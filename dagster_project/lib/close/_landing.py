@@ -32,6 +32,11 @@ class LandingReport:
     records: RecordCounts
     files: tuple[LandedFile, ...]
 
+    @property
+    def lines_count(self) -> int:
+        """How many lines the files had that were new."""
+        return sum(file.lines_count for file in self.files)
+
 
 def land_books(
     warehouse: Warehouse, books: Sequence[Book], *, landed_at: datetime, progress: Progress

@@ -11,16 +11,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from dagster_project.lib.close._scope import CloseScope, known_batch, open_close, prepare_warehouse
+from dagster_project.lib.close._scope import (
+    CloseScope,
+    has_closes,
+    known_batch,
+    naive_utc,
+    open_close,
+    prepare_warehouse,
+)
 from dagster_project.lib.close._top_ups import perform_top_ups
 from dagster_project.lib.dbt_runs import LEDGER_SELECTION, RATING_SELECTION, DbtRuns
 from dagster_project.lib.errors import InputError
-from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices
+from dagster_project.lib.ledger import IssuedInvoice, issued_invoice_ids, issued_invoices, void_document_ids
 from dagster_project.lib.progress import Progress, Steps
-from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Session, Warehouse, split_schema
+from dagster_project.lib.warehouse import (
+    DuckDBWarehouse,
+    PostgresWarehouse,
+    Session,
+    Warehouse,
+    split_schema,
+    tables_of,
+)
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 
 _OWN_TABLES = ("close_scope", "close_steps", "close_top_ups")
+# how many invoices are read at a time
+_CHUNK = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +108,9 @@ def rederive(
 ) -> Rederivation:
     """Derive close `close_id` again from the ledger before it, or, without a number, try the next close.
 
-    `as_of` and `known_at` replace what the close had (for the next close: now, and everything landed). The caller holds
-    the warehouse's lock. Raises InputError when there is no such close.
+    `as_of` and `known_at` replace what the close had (for the next close: now, and everything landed). With an `as_of`
+    that earlier closes had billed, it begins with the ledger before those, and is compared with the first of them. The
+    caller holds the warehouse's lock. Raises InputError when there is no such close.
     """
     steps = Steps(progress)
     # a warehouse of an earlier version gets the tables and columns that came since
@@ -101,9 +118,12 @@ def rederive(
     with warehouse.connect(read_only=True) as session:
         past = _past_scope(session, close_id)
         batch = known_batch(session, known_at) if known_at is not None else None
+        if close_id is not None and as_of is not None and any(row.as_of != as_of for row in past.values()):
+            close_id = min(close_id, _first_up_to(session, as_of) or close_id)
     with _scratch(warehouse) as scratch:
         with steps.step("scope"), scratch.connect() as session:
-            _fill(session, warehouse.schema_prefix, before=close_id)
+            is_seeded = _is_seeded(session, split_schema(warehouse.schema_prefix, "reference"))
+            _fill(session, warehouse.schema_prefix, before=close_id, with_reference=is_seeded)
             scope = open_close(
                 session,
                 as_of=as_of or ({name: row.as_of for name, row in past.items()} if past else now),
@@ -115,6 +135,8 @@ def rederive(
             )
         runs = DbtRuns(scratch, home / "dbt" / f"scratch-{warehouse.kind}", on_node=progress.advanced)
         with steps.step("rate"):
+            if not is_seeded:
+                runs.seed()
             runs.run(RATING_SELECTION)
             perform_top_ups(scratch, runs, RATING_SELECTION)
         with steps.step("derive"):
@@ -122,12 +144,7 @@ def rederive(
         with scratch.connect(read_only=True) as session:
             derived = output_hashes(session, scope.close_id)
             new = _invoices(session, scope.close_id)
-            keys = [key for key in issued_invoice_ids(session) if key in new]
-            documents = [
-                invoice
-                for begin in range(0, len(keys), 400)
-                for invoice in issued_invoices(session, keys[begin : begin + 400])
-            ]
+            documents = _documents(session, scope.close_id)
             restated = _restatements(session)
             held = held_customers(session, scope.close_id)
     with warehouse.connect(read_only=True) as session:
@@ -139,10 +156,17 @@ def rederive(
         recorded,
         derived,
         tuple(_differences(old, new)),
-        tuple(documents),
+        documents,
         restated,
         held,
     )
+
+
+def _documents(session: Session, close_id: int) -> tuple[IssuedInvoice, ...]:
+    """What documents of a close are made from, those of its voids last; read some at a time."""
+    keys = issued_invoice_ids(session, close_id=close_id) + void_document_ids(session, close_id=close_id)
+    chunks = (keys[begin : begin + _CHUNK] for begin in range(0, len(keys), _CHUNK))
+    return tuple(invoice for chunk in chunks for invoice in issued_invoices(session, chunk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +181,43 @@ def _past_scope(session: Session, close_id: int | None) -> dict[str, _Past]:
     if close_id is None:
         return {}
     ledger = session.schema("ledger")
-    rows = session.rows(
-        "select organization_id, as_of, known_batch_id, override_reason, code_version "
-        f"from {ledger}.ledger_close_organizations where close_id = ? "
-        f"and close_id in (select close_id from {ledger}.closes)",
-        [close_id],
+    rows = (
+        session.rows(
+            "select organization_id, as_of, known_batch_id, override_reason, code_version "
+            f"from {ledger}.ledger_close_organizations where close_id = ? "
+            f"and close_id in (select close_id from {ledger}.closes)",
+            [close_id],
+        )
+        if has_closes(session)
+        else []
     )
     if not rows:
         raise InputError(f"There is no close {close_id} in this warehouse; marts.fct_close lists them.")
     return {
         name: _Past(moment.replace(tzinfo=UTC), int(batch), reason, code) for name, moment, batch, reason, code in rows
     }
+
+
+def close_up_to(warehouse: Warehouse, as_of: datetime) -> int:
+    """The close that billed a time: the first one up to it, or later. Raises InputError when none has."""
+    with warehouse.connect(read_only=True) as session:
+        found = _first_up_to(session, as_of) if has_closes(session) else None
+    if found is None:
+        raise InputError(
+            f"--as-of {as_of.isoformat()}: no close has billed up to then. `meterhouse close --dry-run --as-of TIME` shows "
+            "what the next one would give."
+        )
+    return found
+
+
+def _first_up_to(session: Session, as_of: datetime) -> int | None:
+    ledger = session.schema("ledger")
+    [(close_id,)] = session.rows(
+        f"select min(close_id) from {ledger}.ledger_close_organizations where as_of >= ? "
+        f"and close_id in (select close_id from {ledger}.closes)",
+        [naive_utc(as_of)],
+    )
+    return None if close_id is None else int(close_id)
 
 
 @contextmanager
@@ -184,7 +234,14 @@ def _scratch(warehouse: Warehouse) -> Iterator[Warehouse]:
         scratch.drop_schemas()
 
 
-def _fill(session: Session, prefix: str, *, before: int | None) -> None:
+def _is_seeded(session: Session, reference: str) -> bool:
+    """Whether the warehouse has the reference tables, which its first close loads."""
+    return "loaded_version" in tables_of(session, reference) and bool(
+        session.rows(f"select version from {reference}.loaded_version")
+    )
+
+
+def _fill(session: Session, prefix: str, *, before: int | None, with_reference: bool) -> None:
     """Raw and reference tables as views, the ledger as it was before a close as tables."""
     real = {name: split_schema(prefix, name) for name in ("raw", "reference", "ledger")}
     with session.transaction():
@@ -197,26 +254,17 @@ def _fill(session: Session, prefix: str, *, before: int | None) -> None:
                 session.execute(f"create table {target} ({columns})")
             else:
                 session.execute(f"create view {target} as select * from {real['raw']}.{table.name}")
-        for table_name in _tables(session, real["reference"]):
+        for table_name in sorted(tables_of(session, real["reference"])) if with_reference else ():
             view = f"{session.schema('reference')}.{table_name}"
             session.execute(f"create view {view} as select * from {real['reference']}.{table_name}")
         committed = f"close_id in (select close_id from {real['ledger']}.closes)"
         if before is not None:
             committed += f" and close_id < {int(before)}"
-        for table_name in _tables(session, real["ledger"]):
+        for table_name in sorted(tables_of(session, real["ledger"])):
             session.execute(
                 f"create table {session.schema('ledger')}.{table_name} as "
                 f"select * from {real['ledger']}.{table_name} where {committed}"
             )
-
-
-def _tables(session: Session, schema: str) -> list[str]:
-    return [
-        name
-        for (name,) in session.rows(
-            "select table_name from information_schema.tables where table_schema = ? order by 1", [schema]
-        )
-    ]
 
 
 def output_hashes(session: Session, close_id: int) -> dict[tuple[str, str], tuple[int, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dagster_project.lib.close._rederive import held_customers
+from dagster_project.lib.gate import CHECKS
 from dagster_project.lib.warehouse import Session, Warehouse, named_rows
 from dagster_project.lib.words import amount_text, plural
 
@@ -78,6 +79,7 @@ def _page(session: Session, close_id: int) -> dict[str, Any]:
         "organizations": organizations,
         "totals": [{**row, "total_cents": int(row["total_cents"])} for row in totals],
         "held": held[:_HELD_SHOWN],
+        "checks": {check.name: check.description for check in CHECKS},
         "held_left_out": len(held) - _HELD_SHOWN,
         "steps": _placed(steps),
         "total_seconds": sum(float(step["wall_seconds"]) for step in steps),

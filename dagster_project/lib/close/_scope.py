@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from dagster_project.lib.dbt_runs import DBT_PROJECT_DIR
 from dagster_project.lib.errors import BillingError, InputError
-from dagster_project.lib.warehouse import Session, Warehouse
+from dagster_project.lib.warehouse import Session, Warehouse, tables_of
 
 # what a line comes to depends on; invoicing, gate, ledger and marts come after it
 _RATING_FOLDERS = (
@@ -79,12 +79,7 @@ def prepare_warehouse(warehouse: Warehouse) -> None:
     with warehouse.connect() as session, session.transaction():
         ledger = session.schema("ledger")
         session.execute(f"create schema if not exists {ledger}")
-        tables = {
-            name
-            for (name,) in session.rows(
-                "select table_name from information_schema.tables where table_schema = ?", [ledger]
-            )
-        }
+        tables = tables_of(session, ledger)
         if "closes" not in tables and "ledger_invoices" in tables:
             raise BillingError(
                 f"The ledger of {warehouse} has invoices, but its table {ledger}.closes with the commit rows is "
@@ -96,14 +91,14 @@ def prepare_warehouse(warehouse: Warehouse) -> None:
 def known_batch(session: Session, known_at: str | None) -> int:
     """The newest batch that a close may know; `known_at` is null (all), a close's number or an RFC 3339 time.
 
-    Raises InputError when the close does not exist or the time cannot be read.
+    Raises InputError when the close does not exist, the time cannot be read, or nothing had landed by then.
     """
     raw, ledger = session.schema("raw"), session.schema("ledger")
     if known_at is None:
         [(batch,)] = session.rows(f"select coalesce(max(batch_id), 0) from {raw}.landing_batches")
         return int(batch)
     if known_at.isascii() and known_at.isdigit() and len(known_at) < 19:
-        found = session.rows(
+        found = has_closes(session) and session.rows(
             f"select max(known_batch_id) from {ledger}.ledger_close_organizations "
             f"where close_id = ? and close_id in (select close_id from {ledger}.closes)",
             [int(known_at)],
@@ -116,6 +111,8 @@ def known_batch(session: Session, known_at: str | None) -> int:
         f"select coalesce(max(batch_id), 0) from {raw}.landing_batches where landed_at <= ?",
         [naive_utc(moment)],
     )
+    if not batch:
+        raise InputError(f"--known-at {known_at}: nothing had landed by then; raw.landing_batches says when what did.")
     return int(batch)
 
 
@@ -138,20 +135,7 @@ def open_close(
     """
     raw, ledger = session.schema("raw"), session.schema("ledger")
     batch = known_batch(session, known_at) if known_batch_id is None else known_batch_id
-    organizations = [
-        name
-        for (name,) in session.rows(
-            f"select distinct organization_id from {raw}.organizations where batch_id <= ? order by 1",
-            [batch],
-        )
-    ]
-    if isinstance(as_of, Mapping):
-        organizations = [name for name in organizations if name in as_of]
-    if not organizations:
-        raise InputError("No organisation has landed in this warehouse yet. Give --book DIR with a book.yaml.")
-    closed = _closed_up_to(session)
-    asked = {name: as_of[name] if isinstance(as_of, Mapping) else as_of for name in organizations}
-    moments = {name: max(moment, closed.get(name, moment)) for name, moment in asked.items()}
+    moments = _moments(session, as_of, batch)
     [(last_close,)] = session.rows(f"select coalesce(max(close_id), 0) from {ledger}.closes")
     versions = session.rows(
         f"select book_version from {raw}.landing_batches where batch_id <= ? order by batch_id desc limit 1",
@@ -191,13 +175,32 @@ def open_close(
     return scope
 
 
+def has_closes(session: Session) -> bool:
+    """Whether the ledger has the table of what closes covered, which the first close makes."""
+    return "ledger_close_organizations" in tables_of(session, session.schema("ledger"))
+
+
+def _moments(session: Session, as_of: datetime | Mapping[str, datetime], batch: int) -> dict[str, datetime]:
+    """Up to when each organisation that had landed by a batch is billed (UTC). Raises InputError when there is none."""
+    landed = session.rows(
+        f"select distinct organization_id from {session.schema('raw')}.organizations where batch_id <= ? order by 1",
+        [batch],
+    )
+    asked = {
+        name: as_of[name] if isinstance(as_of, Mapping) else as_of
+        for (name,) in landed
+        if not isinstance(as_of, Mapping) or name in as_of
+    }
+    if not asked:
+        raise InputError("No organisation has landed in this warehouse yet. Give --book DIR with a book.yaml.")
+    closed = _closed_up_to(session)
+    return {name: max(moment, closed.get(name, moment)) for name, moment in asked.items()}
+
+
 def _closed_up_to(session: Session) -> Mapping[str, datetime]:
     """Up to when each organisation was closed (UTC)."""
     ledger = session.schema("ledger")
-    if not session.rows(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = 'ledger_close_organizations'",
-        [ledger],
-    ):
+    if not has_closes(session):
         return {}
     rows = session.rows(
         f"select organization_id, max(as_of) from {ledger}.ledger_close_organizations "

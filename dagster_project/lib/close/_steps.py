@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from dagster_project.lib.close._scope import naive_utc
 from dagster_project.lib.progress import StepTime
-from dagster_project.lib.warehouse import Warehouse
+from dagster_project.lib.warehouse import Warehouse, tables_of
 
 _COLUMNS = ("close_id", "step_position", "step", "started_at", "wall_seconds", "cpu_seconds", "rows_count")
 _MILLISECONDS = Decimal("0.001")
@@ -40,9 +40,7 @@ def known_seconds(warehouse: Warehouse) -> dict[str, float]:
         return {}
     with warehouse.connect(read_only=True) as session:
         raw = session.schema("raw")
-        if not session.rows(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = 'close_steps'", [raw]
-        ):
+        if "close_steps" not in tables_of(session, raw):
             return {}
         rows = session.rows(
             f"select step, wall_seconds from {raw}.close_steps "

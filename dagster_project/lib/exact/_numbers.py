@@ -35,7 +35,7 @@ ROUNDINGS = {"round": half_away, "ceil": up, "floor": down}
 
 
 def as_text(value: Any) -> str | None:
-    """A property as text; None when it is missing."""
+    """A property as text; None when it is missing. Raises UnsettledError for what JSON has no one text for."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -61,7 +61,7 @@ def has_decimals(number: Fraction, most: int) -> bool:
 
 
 def decimal_text(number: Fraction) -> str:
-    """The number written out, for numbers that are decimals."""
+    """The number written out. Raises UnsettledError for one that is no decimal."""
     places = next((places for places in range(80) if has_decimals(number, places)), None)
     if places is None:
         raise UnsettledError(f"{number} is not a decimal")

@@ -68,7 +68,7 @@ def graduated_ranges(properties: Properties) -> list[Range]:
 
 
 def amount(model: str, properties: Properties, q: Quantity, *, prorated: bool, subunits: int) -> Fraction:
-    """The exact amount of a bucket in currency units."""
+    """The exact amount of a bucket in currency units. Raises UnsettledError where the rules leave it open."""
     if model == "standard":
         return q.priced * number(properties, "amount")
     if model == "graduated":
@@ -114,13 +114,13 @@ def sections(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) ->
 
 
 def graduated(found: Sequence[Range], units: Fraction, *, all_may_touch: bool) -> Fraction:
-    """Sections 6.2 and 6.3."""
+    """Each range by its own price for the units in it, and the flat amount of every range that is reached."""
     parts = sections(found, units, all_may_touch=all_may_touch)
     return sum((inside * item.price + item.flat for item, inside in parts), Fraction(0))
 
 
 def package(properties: Properties, units: Fraction) -> Fraction:
-    """Section 6.4."""
+    """A price for each package begun, after the free units."""
     paid = units - number(properties, "free_units")
     if paid <= 0:
         return Fraction(0)
@@ -136,7 +136,7 @@ def volume_range(found: Sequence[Range], chosen_by: Fraction) -> Range | None:
 
 
 def volume(found: Sequence[Range], chosen_by: Fraction, units: Fraction) -> Fraction:
-    """Section 6.5."""
+    """One range prices all units. Raises UnsettledError where none holds them."""
     item = volume_range(found, chosen_by)
     if item is not None:
         return units * item.price + item.flat
@@ -175,7 +175,7 @@ def allowance(properties: Properties, q: Quantity) -> tuple[Fraction, int]:
 
 
 def percentage(properties: Properties, q: Quantity) -> Fraction:
-    """Section 6.6."""
+    """A percentage of what is not free and a fixed amount for each event that pays, or event by event under limits."""
     if has_limits(properties):
         return sum(event_amounts(properties, q.values), Fraction(0))
     free_units, paying = allowance(properties, q)
@@ -209,7 +209,10 @@ def event_amounts(properties: Properties, values: Sequence[Fraction]) -> list[Fr
 
 
 def prorated_graduated(found: Sequence[Range], q: Quantity) -> Fraction:
-    """Section 6.9, the position model: each unit position has the price of the range that contains it."""
+    """Each position of a unit has the price of the range that contains it, weighted by its days.
+
+    Raises UnsettledError where a position lies between two ranges.
+    """
     if q.units < 0:
         return Fraction(0)
     if q.priced == 0:

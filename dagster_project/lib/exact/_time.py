@@ -12,7 +12,7 @@ TICK = timedelta(microseconds=1)
 
 
 def instant(text: str) -> datetime:
-    """An RFC 3339 time; its fraction is cut to microseconds."""
+    """An RFC 3339 time (UTC); its fraction is cut to microseconds. Raises ValueError for any other text."""
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError(f"not a time: {text}")

@@ -82,7 +82,10 @@ def bucket_list(charge: Json, metric: Json) -> list[Bucket]:
 
 
 def beats(other: Bucket, this: Bucket) -> bool:
-    """Whether an event that matches both leaves `this` to `other` (docs/billing-rules.md, Usage)."""
+    """Whether an event that matches both leaves `this` to `other` (docs/billing-rules.md, Usage).
+
+    Raises UnsettledError for filters that overlap in part, which a book may not have.
+    """
     if other.allowed.keys() != this.allowed.keys():
         return other.allowed.keys() > this.allowed.keys()
     inside = all(other.allowed[key] <= this.allowed[key] for key in this.allowed)
@@ -136,7 +139,7 @@ class Charge:
         return str(self.row["charge_model"])
 
     def bucket_of(self, event: Event) -> Bucket:
-        """The one bucket that bills an event."""
+        """The one bucket that bills an event. Raises UnsettledError where there are two."""
         matching = [bucket for bucket in self.buckets[:-1] if bucket.matches(event)]
         if not matching:
             return self.buckets[-1]
@@ -249,7 +252,7 @@ class Aggregator:
         return found
 
     def quantity(self, readings: Sequence[Reading], key: tuple[int, Group]) -> Quantity:
-        """The units of one bucket and group: docs/billing-rules.md, Usage and Exactness."""
+        """The units of one bucket and group (docs/billing-rules.md, Usage). Raises UnsettledError where that leaves them open."""
         make = {
             "count_agg": self._count,
             "sum_agg": self._sum,
@@ -337,7 +340,7 @@ def has_allowance(charge: Charge) -> bool:
 
 
 def check_settled(charge: Charge) -> None:
-    """Combinations for which the rules do not say what the values of events are."""
+    """Raise UnsettledError for combinations for which the rules do not say what the values of events are."""
     if charge.model != "percentage":
         return
     if has_event_limits(charge):

@@ -71,7 +71,10 @@ class KnownBook:
         )
 
     def charge(self, plan: Mapping[str, Any], charge_code: str, priced_at: datetime) -> Charge:
-        """A usage charge of a plan version, with the metric in force at an instant, as the contract writes them."""
+        """A usage charge of a plan version, with the metric in force at an instant, as the contract writes them.
+
+        Raises LookupError where no such metric is in force.
+        """
         [row] = self.find("charges", **plan, charge_code=charge_code)
         metric = self.dated("billable_metrics", priced_at, billable_metric_code=row["billable_metric_code"])
         if metric is None:

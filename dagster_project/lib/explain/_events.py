@@ -98,7 +98,7 @@ class UsageReader:
                 "on m.organization_id = e.organization_id and m.external_subscription_id = e.external_subscription_id "
                 "and e.event_at >= m.usage_from_at and e.event_at < m.usage_to_at "
                 "where e.organization_id = ? and e.external_subscription_id = ? and e.code = ? and e.batch_id <= ? "
-                "and m.reason not in ('advance_charge', 'progressive_billing') "
+                "and m.invoice_id is not null and m.reason not in ('advance_charge', 'progressive_billing') "
                 "and (e.batch_id > m.known_batch_id "
                 "or coalesce(e.received_at, e.event_at) >= greatest(m.finalizes_at, m.usage_to_at))",
                 [book.organization_id, subscription, code, batch_id],

@@ -14,8 +14,8 @@ from typing import Literal
 
 from dagster_project.lib.expressions._tokens import (
     MAX_DEPTH,
-    MAX_OPERATIONS,
     ExpressionError,
+    Reader,
     Token,
     tokens,
 )
@@ -124,31 +124,14 @@ class _Compiler:
         return self.known[step]
 
 
-class _Parser:
+class _Parser(Reader):
     """Reads SQL's own precedence: or, and, not, comparison, ||, + -, * /, unary minus."""
 
     def __init__(self, words: list[Token], slots: dict[tuple[Step, ...], int]) -> None:
-        self.words = words
+        super().__init__(words)
         self.slots = slots
-        self.place = 0
-        self.operations = 0
         self.has_aggregate = False
         self.in_aggregate = False
-
-    @property
-    def word(self) -> Token:
-        return self.words[self.place]
-
-    def take(self) -> Token:
-        word = self.word
-        self.place += word.kind != "end"
-        return word
-
-    def is_symbol(self, *symbols: str) -> bool:
-        return self.word.kind == "symbol" and self.word.text in symbols
-
-    def is_name(self, *names: str) -> bool:
-        return self.word.kind == "name" and self.word.text.lower() in names
 
     def took(self, *names: str) -> bool:
         """Whether these words come next; then they are taken."""
@@ -159,19 +142,8 @@ class _Parser:
         self.place += len(names)
         return True
 
-    def expect(self, text: str, after: str) -> Token:
-        if not (self.is_symbol(text) or self.is_name(text)):
-            raise ExpressionError(f"{text} expected {after}, not {self.word}", self.word.position)
-        return self.take()
-
-    def expect_end(self) -> None:
-        if self.word.kind != "end":
-            raise ExpressionError(f"an operator or the end expected, not {self.word}", self.word.position)
-
     def node(self, operation: str, kind: Kind, position: int, *operands: _Node) -> _Node:
-        self.operations += 1
-        if self.operations > MAX_OPERATIONS:
-            raise ExpressionError(f"an expression has at most {MAX_OPERATIONS} operations", position)
+        self.count_operation(position)
         return _Node(operation, kind, position, operands)
 
     def expression(self, depth: int) -> _Node:

@@ -12,9 +12,8 @@ from decimal import Decimal
 
 from dagster_project.lib.expressions._tokens import (
     MAX_DEPTH,
-    MAX_OPERATIONS,
     ExpressionError,
-    Token,
+    Reader,
     tokens,
 )
 
@@ -109,33 +108,7 @@ def parse_formula(text: str) -> Formula:
     return Formula(text, root)
 
 
-class _Parser:
-    def __init__(self, words: list[Token]) -> None:
-        self.words = words
-        self.place = 0
-        self.operations = 0
-
-    @property
-    def word(self) -> Token:
-        return self.words[self.place]
-
-    def take(self) -> Token:
-        word = self.word
-        self.place += word.kind != "end"
-        return word
-
-    def is_symbol(self, *symbols: str) -> bool:
-        return self.word.kind == "symbol" and self.word.text in symbols
-
-    def expect(self, symbol: str, after: str) -> Token:
-        if not self.is_symbol(symbol):
-            raise ExpressionError(f"{symbol} expected {after}, not {self.word}", self.word.position)
-        return self.take()
-
-    def expect_end(self) -> None:
-        if self.word.kind != "end":
-            raise ExpressionError(f"an operator or the end expected, not {self.word}", self.word.position)
-
+class _Parser(Reader):
     def sum(self, depth: int) -> Node:
         return self._chain(("+", "-"), depth)
 
@@ -148,9 +121,7 @@ class _Parser:
         return node
 
     def _operation(self, name: str, operands: tuple[Node, ...], position: int, places: int = 0) -> Node:
-        self.operations += 1
-        if self.operations > MAX_OPERATIONS:
-            raise ExpressionError(f"an expression has at most {MAX_OPERATIONS} operations", position)
+        self.count_operation(position)
         if name != "concat":
             for operand in operands:
                 if is_text(operand):

@@ -59,6 +59,52 @@ def tokens(expression: str) -> list[Token]:
     return found
 
 
+class Reader:
+    """Goes through the words of an expression, one after the other, and counts its operations."""
+
+    def __init__(self, words: list[Token]) -> None:
+        """Begin at the first word."""
+        self.words = words
+        self.place = 0
+        self.operations = 0
+
+    @property
+    def word(self) -> Token:
+        """The word that comes next; at the end, the end."""
+        return self.words[self.place]
+
+    def take(self) -> Token:
+        """The next word, which is then behind."""
+        word = self.word
+        self.place += word.kind != "end"
+        return word
+
+    def is_symbol(self, *symbols: str) -> bool:
+        """Whether one of these symbols comes next."""
+        return self.word.kind == "symbol" and self.word.text in symbols
+
+    def is_name(self, *names: str) -> bool:
+        """Whether one of these names comes next, in capitals or not."""
+        return self.word.kind == "name" and self.word.text.lower() in names
+
+    def expect(self, text: str, after: str) -> Token:
+        """Take a symbol or a name that must come next. Raises ExpressionError."""
+        if not (self.is_symbol(text) or self.is_name(text)):
+            raise ExpressionError(f"{text} expected {after}, not {self.word}", self.word.position)
+        return self.take()
+
+    def expect_end(self) -> None:
+        """Raise ExpressionError unless this is the end."""
+        if self.word.kind != "end":
+            raise ExpressionError(f"an operator or the end expected, not {self.word}", self.word.position)
+
+    def count_operation(self, position: int) -> None:
+        """One operation more. Raises ExpressionError when it is one too many."""
+        self.operations += 1
+        if self.operations > MAX_OPERATIONS:
+            raise ExpressionError(f"an expression has at most {MAX_OPERATIONS} operations", position)
+
+
 def _skip_blanks(expression: str, place: int) -> int:
     match = _BLANK.match(expression, place)
     return match.end() if match else place

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.lib.gate._checks import CHECKS, VOLUME_FLOOR_EVENTS, Check
-from dagster_project.lib.warehouse import Session
+from dagster_project.lib.warehouse import Session, tables_of
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 from dagster_project.lib.words import plural
 
@@ -77,10 +77,7 @@ def read_figures(session: Session, checks: Sequence[Check] = CHECKS) -> dict[str
 def held_customers_count(session: Session) -> int:
     """How many customers wait; 0 when the relation is missing, which blocks the close."""
     schema = session.schema("gate")
-    if not session.rows(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = 'gate_held_customers'",
-        [schema],
-    ):
+    if "gate_held_customers" not in tables_of(session, schema):
         return 0
     [(count,)] = session.rows(f"select count(*) from {schema}.gate_held_customers")
     return int(count)

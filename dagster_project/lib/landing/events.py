@@ -10,7 +10,7 @@ share a transaction. Empty lines are not counted; line numbers are those of the 
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ from dagster_project.lib.landing.events_formulas import read_formulas
 from dagster_project.lib.landing.events_layouts import MEASURING, EventLayout, read_layouts, record_layouts
 from dagster_project.lib.landing.events_mapping import checked
 from dagster_project.lib.landing.events_parser import EventParser, Quantities
-from dagster_project.lib.landing.events_readers import Note, Origin, file_state, read_origins
+from dagster_project.lib.landing.events_readers import FILE_WEIGHT, Origin, Reading, file_state, read_origins
 from dagster_project.lib.landing.events_store import renew_hashes, store_parsed
 from dagster_project.lib.warehouse import DuckDBWarehouse, Session, Warehouse
 from dagster_project.lib.words import plural
@@ -33,7 +33,7 @@ from dagster_project.lib.words import plural
 _GROUP_BYTES = 512 << 20
 _GROUP_FILES = 200
 # how many files have a line of their own in the progress
-_NAMED_FILES = 100
+_NAMED_FILES = 20
 # how much a compressed file may unpack to, and one of Parquet, for the size of a group
 _PACKED_FACTOR = 8
 # how long ago a file must have changed, so that no later change of it bears the same instant
@@ -75,24 +75,6 @@ class LandedFile:
 
 
 @dataclass(slots=True)
-class _Taken:
-    """How many files are taken, how many lines a second, and when the rest will be."""
-
-    files_count: int
-    lines_count: int = 0
-    _began: float = field(default_factory=time.monotonic)
-
-    def line(self, files_count: int) -> str:
-        """One line for the progress."""
-        elapsed = time.monotonic() - self._began
-        left = elapsed * (self.files_count - files_count) / max(files_count, 1)
-        return (
-            f"{files_count:,} of {self.files_count:,} files, {self.lines_count:,} lines, "
-            f"{self.lines_count / max(elapsed, 0.001):,.0f} lines a second, about {left:,.0f} s left"
-        )
-
-
-@dataclass(slots=True)
 class _Marks:
     """What was landed before: the marks by content, the names of contents without a line, the sizes that they have, and what
     lay under a path with which content.
@@ -121,7 +103,7 @@ def land_events(
     batch_id: int,
     landed_at: datetime,
     organizations: Sequence[str],
-    progress: Note | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> list[LandedFile]:
     """Land all sources in the order of their paths; one result per file, relation or case.
 
@@ -146,18 +128,18 @@ def land_events(
             formulas=read_formulas(session),
             events=f"{session.schema('raw')}.usage_events" if session.kind == "duckdb" else None,
         )
-        landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), note, read_layouts(session))
-        taken, new, named = _Taken(len(origins)), list[LandedFile](), 0
+        reading = Reading(note, len(origins), sum(_weight(origin) for origin in origins))
+        landing = _Landing(session, parser, batch_id, landed_at.replace(tzinfo=None), reading, read_layouts(session))
+        new, named = list[LandedFile](), 0
         for group in _groups(origins, marks, landed, vanished):
+            reading.weight -= sum(FILE_WEIGHT + known.file_bytes for known in landed[reading.landed_count :])
             files = landing.land(group, marks)
             landed += files
-            taken.lines_count += sum(file.lines_count for file in files)
+            reading.landed_count = len(landed)
             new.extend(file for file in files if file.lines_count or file.file_format != "relation")
             for file in new[named:_NAMED_FILES]:
                 note(f"{file.file_path}: {_counts([file])}")
             named = min(len(new), _NAMED_FILES)
-            if len(landed) < len(origins):
-                note(taken.line(len(landed)))
         if new[named:]:
             note(f"and {plural(len(new) - named, 'file')} more: {_counts(new[named:])}")
         _record_states(session, origins)
@@ -187,7 +169,7 @@ class _Landing:
     parser: EventParser
     batch_id: int
     landed_at: datetime
-    note: Note
+    reading: Reading
     layouts: list[EventLayout]
 
     def land(self, group: Sequence[Origin], marks: _Marks) -> list[LandedFile]:
@@ -204,7 +186,7 @@ class _Landing:
                 layouts=self.layouts,
             )
             try:
-                read_origins(self.session, self.parser, group, note=self.note)
+                read_origins(self.session, self.parser, group, reading=self.reading)
             finally:
                 for origin in group:
                     origin.close()
@@ -275,6 +257,12 @@ def _origins(sources: Sequence[EventSource], *, kind: str) -> list[Origin]:
             format_ = "inline" if source.kind == "inline" else source.format or "jsonl"
             origins.append(Origin(source, str(path), format_, path, expressions))
     return sorted(origins, key=lambda o: (o.source.kind == "relation", o.name))
+
+
+def _weight(origin: Origin) -> int:
+    """What is to be read, for the progress: the bytes of a file as on disk, and what it takes beside them."""
+    state = file_state(origin.path) if origin.source.kind == "file" and origin.path is not None else ()
+    return FILE_WEIGHT + (state[2] if state else 0)
 
 
 @dataclass(slots=True)
@@ -436,16 +424,19 @@ def _parsing(warehouse: Warehouse, session: Session) -> Iterator[duckdb.DuckDBPy
     if isinstance(warehouse, DuckDBWarehouse):
         own: duckdb.DuckDBPyConnection = session.connection  # type: ignore[attr-defined]
         own.execute("set preserve_insertion_order = false")
+        # a group of rows is written when it is whole: five at once take fresh memory, and a twentieth longer
+        own.execute("set write_buffer_row_group_count = 1")
         try:
             yield own
         finally:
             own.execute("reset preserve_insertion_order")
+            own.execute("reset write_buffer_row_group_count")
             # a scanner may have taken of it
             own.execute(f"set memory_limit = '{warehouse.settings['memory_limit']}'")
         return
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-    if warehouse.memory_limit is not None:
-        config["memory_limit"] = warehouse.memory_limit
+    if warehouse.engine_memory is not None:
+        config["memory_limit"] = warehouse.engine_memory
     with (
         tempfile.TemporaryDirectory(prefix="meterhouse-") as folder,
         duckdb.connect(config={**config, "temp_directory": folder}) as connection,

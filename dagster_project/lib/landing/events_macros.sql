@@ -77,10 +77,13 @@ create or replace temp macro landing_is_in_range(instant) as
     instant >= timestamp '1970-01-01' and instant < timestamp '2200-01-01';
 
 create or replace temp macro landing_is_civil(moment) as
-    -- the cast has checked such a text, but for the hour 24 and names of zones, which follow a blank
+    -- the cast has checked such a text, but for the hour 24, a blank before the hour, a point without digits, and names of zones,
+    -- which follow a blank
     (moment like '____-__-__T__:__:__.%Z' or moment like '____-__-__T__:__:__Z')
     and not contains(moment, 'T24')
     and not contains(moment, ' ')
+    and not contains(moment, '.Z')
+    and moment[12] >= '0'
     or regexp_full_match(
         moment,
         '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'

@@ -236,7 +236,7 @@ class EventParser:
         )
 
     def judge_doubtful(self) -> dict[int, int]:
-        """Judge the doubtful lines one by one; the number of empty lines by file."""
+        """Judge the doubtful lines one by one; the number of empty lines by file. Raises BillingError when lines were lost."""
         [(count,)] = self.connection.execute("select count(*) from landing_parsed where is_doubtful").fetchall()
         blanks: dict[int, int] = {}
         if not count:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,10 @@ from dagster_project.lib.landing.events_parser import EventParser, unreadable
 from dagster_project.lib.landing.events_relations import relation_batches
 from dagster_project.lib.landing.events_sql import statement, statements
 from dagster_project.lib.warehouse import Session
+from dagster_project.lib.words import plural
 
 if TYPE_CHECKING:
     from dagster_project.lib.landing.events_plain import PlainLines
-
-Note = Callable[[str], None]
 
 # so many bytes are worth the start of the scanner, half a second
 SCANNED_BYTES = 64 << 20
@@ -56,10 +56,12 @@ _LEFT_BYTES = 32 << 20
 # what a row of Parquet, which is packed, counts for among bytes of lines, and how many are read at once
 _ROW_BYTES = 200
 _BATCH_ROWS = 10_240
+# the bytes that are read in the time that a file takes beside its bytes
+FILE_WEIGHT = 1 << 18
+# how often it is told how far the reading has come
+_TOLD_SECONDS = 3.0
 
 _NEWLINE = 10
-# how often the reading of a long file is told
-_NOTED_LINES = 1_000_000
 FILE_LINES = pa.schema([("file_id", pa.int64()), ("default_organization_id", pa.string()), *LINES])
 PLAIN = "select *, null::varchar as raw from {stream}"
 
@@ -130,6 +132,13 @@ class Origin:
         return self.size if self.rows is None else _ROW_BYTES * self.rows_count
 
     @property
+    def read_bytes(self) -> int:
+        """How many bytes of it, as on disk, are read so far; of Parquet the share of the rows that are."""
+        if self.file is not None:
+            return self.file.size
+        return self.size * self.lines_count // max(self.rows_count, self.lines_count, 1)
+
+    @property
     def is_content(self) -> bool:
         """Whether it has a content that is taken once; a relation is read again at every landing."""
         return self.source.kind != "relation"
@@ -141,6 +150,42 @@ class Origin:
             return self.content_sha256
         text = f"{self.content_sha256} {json.dumps(how, sort_keys=True, ensure_ascii=False)}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Reading:
+    """How far the reading of all files has come: one line every few seconds, from any thread.
+
+    `weight`: what the files weigh that are not known already: their bytes on disk, and FILE_WEIGHT each.
+    """
+
+    note: Callable[[str], None]
+    files_count: int
+    weight: int
+    landed_count: int = 0
+    # by file: its lines and its weight, as far as it is read
+    _read: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _began: float = 0.0
+    _told: float = 0.0
+
+    def count(self, origin: Origin, lines_count: int = 0) -> None:
+        """So many lines more of a file are read."""
+        now = time.monotonic()
+        if not self._read:
+            self._began = self._told = now
+        origin.lines_count += lines_count
+        self._read[origin.file_id] = origin.lines_count, FILE_WEIGHT + origin.read_bytes
+        if now - self._told >= _TOLD_SECONDS:
+            self._told = now
+            self.note(self._line(now - self._began))
+
+    def _line(self, elapsed: float) -> str:
+        lines_count = sum(lines for lines, _ in self._read.values())
+        done = sum(weight for _, weight in self._read.values())
+        return (
+            f"{self.landed_count:,} of {plural(self.files_count, 'file')} landed, {lines_count:,} lines read, "
+            f"{lines_count / elapsed:,.0f} a second, about {elapsed * max(self.weight - done, 0) / done:,.0f} s left"
+        )
 
 
 def file_state(path: Path) -> tuple[int, ...]:
@@ -155,24 +200,24 @@ def file_state(path: Path) -> tuple[int, ...]:
 _Rest = tuple[Origin, Iterator[pa.RecordBatch]]
 
 
-def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin], *, note: Note) -> None:
+def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin], *, reading: Reading) -> None:
     """Parse all origins; their counts, sizes and hashes are known afterwards.
 
-    `note` is told how far the reading of a long file has come, from any thread.
+    `reading` is told every line, from any thread.
     """
     for origin in origins:
         if origin.format == "parquet":
             _open_parquet(parser, origin)
     plain = [origin for origin in origins if origin.is_plain]
     if plain:
-        _read_plain(parser, plain, note)
+        _read_plain(parser, plain, reading)
     for origin in origins:
         if origin.source.kind == "relation":
             _read_relation(session, parser, origin)
         elif origin.format == "csv":
-            _read_csv(parser, origin, note)
+            _read_csv(parser, origin, reading)
         elif origin.expressions and origin.source.kind == "file":
-            _read_mapped_lines(parser, origin, note)
+            _read_mapped_lines(parser, origin, reading)
         if origin.file is not None:
             origin.content_sha256, origin.size = origin.file.sha256, origin.file.size
             origin.close()
@@ -181,9 +226,10 @@ def read_origins(session: Session, parser: EventParser, origins: Sequence[Origin
         if origin.rows is not None:
             # as they were counted before, whoever has read them
             origin.lines_count = origin.rows_count
+        reading.count(origin)
 
 
-def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> None:
+def _read_plain(parser: EventParser, origins: Sequence[Origin], reading: Reading) -> None:
     """Read JSON lines and Parquet; of many, the scanner takes those about which nothing is in doubt."""
     rest: list[_Rest] = []
     scanned = [
@@ -194,7 +240,7 @@ def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> N
         lines = parser.plain_lines([origin.file_id for origin in scanned])
     if lines is not None:
         try:
-            rest = _scan(parser, scanned, lines, note)
+            rest = _scan(parser, scanned, lines, reading)
         except OSError as error:
             raise unreadable(error) from error
         origins = [origin for origin in origins if origin not in scanned]
@@ -205,10 +251,10 @@ def _read_plain(parser: EventParser, origins: Sequence[Origin], note: Note) -> N
             batches = _inline_batches(origin) if origin.file is None else cut_lines(origin.file)
             rest.append((origin, batches))
     if rest:
-        parser.read(FILE_LINES, _plain_batches(parser, rest, note), select=PLAIN)
+        parser.read(FILE_LINES, _plain_batches(parser, rest, reading), select=PLAIN)
 
 
-def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", note: Note) -> list[_Rest]:
+def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", reading: Reading) -> list[_Rest]:
     """Scan files: plain lines are taken, those that are left wait; what of a file is not worth scanning is given back."""
     rest: list[_Rest] = []
     left: list[pa.RecordBatch] = []
@@ -222,13 +268,13 @@ def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", n
                 batches = [refused(number, piece)]
                 number += 1
             elif isinstance(piece, JoinedLines):
-                number, batches = _scan_piece(parser, origin, lines, piece.text, number, note)
+                number, batches = _scan_piece(parser, origin, lines, piece.text, number, reading)
                 batches.append(piece.apart)
             else:
-                number, batches = _scan_piece(parser, origin, lines, piece, number, note)
+                number, batches = _scan_piece(parser, origin, lines, piece, number, reading)
             taken_count = origin.lines_count - count
             left_count = sum(batch.num_rows for batch in batches)
-            _count(origin, left_count, note)
+            reading.count(origin, left_count)
             left += [_of_file(parser, origin, batch) for batch in batches]
             left_bytes += sum(batch.nbytes for batch in batches)
             if left_bytes > _LEFT_BYTES:
@@ -244,7 +290,7 @@ def _scan(parser: EventParser, origins: Sequence[Origin], lines: "PlainLines", n
 
 
 def _scan_piece(
-    parser: EventParser, origin: Origin, lines: "PlainLines", piece: memoryview, number: int, note: Note
+    parser: EventParser, origin: Origin, lines: "PlainLines", piece: memoryview, number: int, reading: Reading
 ) -> tuple[int, list[pa.RecordBatch]]:
     """Scan whole lines of which the first has a number; the number after them, and what is left."""
     left: list[pa.RecordBatch] = []
@@ -253,7 +299,7 @@ def _scan_piece(
     while rest:
         before = lines.count
         scanned, number, batches = lines.add(rest, number, file_id=origin.file_id, organization_id=organization_id)
-        _count(origin, lines.count - before, note)
+        reading.count(origin, lines.count - before)
         left += batches
         rest = rest[scanned:]
         if rest:
@@ -261,9 +307,9 @@ def _scan_piece(
     return number, left
 
 
-def _plain_batches(parser: EventParser, origins: Sequence[_Rest], note: Note) -> Iterator[pa.RecordBatch]:
+def _plain_batches(parser: EventParser, origins: Sequence[_Rest], reading: Reading) -> Iterator[pa.RecordBatch]:
     for origin, batches in origins:
-        for batch in _counted(origin, batches, note):
+        for batch in _counted(origin, batches, reading):
             yield _of_file(parser, origin, batch)
 
 
@@ -281,25 +327,17 @@ def _inline_batches(origin: Origin) -> Iterator[pa.RecordBatch]:
     yield pa.record_batch([numbers, texts, pa.nulls(len(lines), pa.string())], schema=LINES)
 
 
-def _counted(origin: Origin, batches: Iterator[pa.RecordBatch], note: Note) -> Iterator[pa.RecordBatch]:
+def _counted(origin: Origin, batches: Iterator[pa.RecordBatch], reading: Reading) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        _count(origin, batch.num_rows, note)
+        reading.count(origin, batch.num_rows)
         yield batch
 
 
-def _count(origin: Origin, lines_count: int, note: Note) -> None:
-    before = origin.lines_count // _NOTED_LINES
-    origin.lines_count += lines_count
-    if origin.lines_count // _NOTED_LINES > before:
-        megabytes = "" if origin.file is None else f", {origin.file.size / 1e6:,.0f} MB"
-        note(f"{origin.name}: {origin.lines_count:,} lines{megabytes} read")
-
-
-def _read_csv(parser: EventParser, origin: Origin, note: Note) -> None:
+def _read_csv(parser: EventParser, origin: Origin, reading: Reading) -> None:
     if origin.file is None:
         return
     cutter = CsvCutter(origin.file)
-    batches = _counted(origin, cutter.started(), note)
+    batches = _counted(origin, cutter.started(), reading)
     columns = cutter.columns
     if not columns:
         # the rest is read all the same: the mark is that of the whole content
@@ -324,14 +362,14 @@ def _read_csv(parser: EventParser, origin: Origin, note: Note) -> None:
     parser.read(schema, batches, select=select, file_id=origin.file_id)
 
 
-def _read_mapped_lines(parser: EventParser, origin: Origin, note: Note) -> None:
+def _read_mapped_lines(parser: EventParser, origin: Origin, reading: Reading) -> None:
     if origin.file is None or origin.expressions is None:
         return
     paths = [path for e in origin.expressions for path in e.columns]
     own = [path for path in dict.fromkeys(paths) if path not in ("file_name", "line_number")]
     checked_lines = statement("events_json_lines", inexact=inexact_value(own))
     rows = _stream_rows(origin, json_columns(own), own).replace("{stream}", f"({checked_lines})")
-    batches = _counted(origin, cut_lines(origin.file), note)
+    batches = _counted(origin, cut_lines(origin.file), reading)
     parser.read(LINES, batches, select=_mapped(origin, rows, LINES), file_id=origin.file_id)
 
 

@@ -2,6 +2,7 @@
 
 from dagster_project.lib.ledger._invoices import IssuedInvoice, issued_invoices
 from dagster_project.lib.ledger._keys import (
+    VOID,
     Row,
     find_invoice,
     issued_invoice_ids,
@@ -11,6 +12,7 @@ from dagster_project.lib.ledger._keys import (
 )
 
 __all__ = [
+    "VOID",
     "IssuedInvoice",
     "Row",
     "find_invoice",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dagster_project.lib.warehouse import Session
+from dagster_project.lib.warehouse import Session, tables_of
 
 _TRIGGERED_ALERT = (
     "triggered_alert_id",
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 def issued_invoice_ids(session: Session, *, close_id: int | None = None) -> list[str]:
     """The ids of all committed invoices with a number, or of those of one close, in order of close, organisation and number."""
     ledger = session.schema("ledger")
-    if not _exists(session, ledger, "ledger_invoices"):
+    if "ledger_invoices" not in tables_of(session, ledger):
         return []
     of_close = "" if close_id is None else f"and i.close_id = {int(close_id)} "
     return [
@@ -46,7 +46,7 @@ def issued_invoice_ids(session: Session, *, close_id: int | None = None) -> list
 def issuing_closes(session: Session) -> list[int]:
     """The committed closes that issued an invoice with a number, the newest first."""
     ledger = session.schema("ledger")
-    if not _exists(session, ledger, "ledger_invoices"):
+    if "ledger_invoices" not in tables_of(session, ledger):
         return []
     return [
         close_id
@@ -57,16 +57,17 @@ def issuing_closes(session: Session) -> list[int]:
     ]
 
 
-def void_document_ids(session: Session) -> list[str]:
-    """The ids of the documents that say of an invoice that it is void, in order of close and time."""
+def void_document_ids(session: Session, *, close_id: int | None = None) -> list[str]:
+    """The ids of the documents that say of an invoice that it is void, of all closes or of one, in order of close and time."""
     ledger = session.schema("ledger")
-    if not _exists(session, ledger, "ledger_invoice_voids"):
+    if "ledger_invoice_voids" not in tables_of(session, ledger):
         return []
+    of_close = "" if close_id is None else f"where v.close_id = {int(close_id)} "
     return [
         f"{invoice_id}{VOID}"
         for (invoice_id,) in session.rows(
             f"select v.invoice_id from {ledger}.ledger_invoice_voids v "
-            f"inner join {ledger}.closes c on c.close_id = v.close_id "
+            f"inner join {ledger}.closes c on c.close_id = v.close_id {of_close}"
             "order by v.close_id, v.voided_at, v.invoice_id"
         )
     ]
@@ -75,7 +76,7 @@ def void_document_ids(session: Session) -> list[str]:
 def triggered_alerts(session: Session) -> list[Row]:
     """The thresholds of alerts that committed closes tell of, in order of close; values are exact text."""
     ledger = session.schema("ledger")
-    if not _exists(session, ledger, "ledger_triggered_alerts"):
+    if "ledger_triggered_alerts" not in tables_of(session, ledger):
         return []
     columns = ", ".join(
         f"cast(a.{column} as varchar)" if column.endswith("_value") else f"a.{column}" for column in _TRIGGERED_ALERT
@@ -93,7 +94,7 @@ def triggered_alerts(session: Session) -> list[Row]:
 def find_invoice(session: Session, number: str) -> list[str]:
     """The ids of the committed invoices with a number (several organisations may use the same)."""
     ledger = session.schema("ledger")
-    if not _exists(session, ledger, "ledger_invoices"):
+    if "ledger_invoices" not in tables_of(session, ledger):
         return []
     return [
         invoice_id
@@ -103,12 +104,3 @@ def find_invoice(session: Session, number: str) -> list[str]:
             [number],
         )
     ]
-
-
-def _exists(session: Session, schema: str, table: str) -> bool:
-    return bool(
-        session.rows(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-            [schema, table],
-        )
-    )

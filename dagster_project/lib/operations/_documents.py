@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dagster_project.lib.errors import BillingError
 from dagster_project.lib.operations import _tables as tables
@@ -47,6 +47,16 @@ class Documents(Store):
                         "changed in the template or the renderer."
                     )
         return new_count
+
+    def place_documents(self, documents: Iterable[Document]) -> None:
+        """Record where documents are now, by the `path` of each; all or none."""
+        with self._engine.begin() as connection:
+            for document in documents:
+                connection.execute(
+                    update(tables.documents)
+                    .where(_document.invoice_id == document.invoice_id, _document.format == document.format)
+                    .values(path=document.path)
+                )
 
     def documents(
         self,

@@ -16,7 +16,11 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def open_engine(url: str, *, schema: str) -> Engine:
-    """Return an engine whose tables exist."""
+    """An engine whose tables exist.
+
+    Raises InputError for an address that is of no such store, or where no file can be made, BillingError for a store that
+    cannot be opened.
+    """
     try:
         dialect = make_url(url).get_backend_name()
     except ArgumentError as error:

@@ -271,7 +271,10 @@ class CloseSeal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One file of a finalised invoice: `sha256` in hexadecimal, `bytes` its length."""
+    """One file of a finalised invoice: `sha256` in hexadecimal, `bytes` its length.
+
+    `path` is relative to the folder of documents, or absolute where the file was written elsewhere.
+    """
 
     invoice_id: str
     organization_id: str

@@ -6,29 +6,18 @@ from datetime import date
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
-from dagster_project.lib.verify._outcome import CaseOutcome, Row
+from dagster_project.lib.verify._outcome import TOTALS, CaseOutcome, Row
 
 _MISSING = "nothing"
 # sums of quantities have more digits than decimals keep by default
 _DIGITS = 60
 _NO_CODE = {"commitment", "credit"}
-_TOTALS = (
-    "fees_amount_cents",
-    "progressive_billing_credit_amount_cents",
-    "coupons_amount_cents",
-    "sub_total_excluding_taxes_amount_cents",
-    "taxes_amount_cents",
-    "sub_total_including_taxes_amount_cents",
-    "credit_notes_amount_cents",
-    "prepaid_credit_amount_cents",
-    "total_amount_cents",
-)
 _INVOICE_COLUMNS = {
     "invoice_type": "invoice_type",
     "status": "invoice_status",
     "number": "invoice_number",
     "payment_due_date": "payment_due_date",
-    **{name: name for name in _TOTALS},
+    **{name: name for name in TOTALS},
 }
 _FEE_COLUMNS = {
     "type": "fee_type",

@@ -47,6 +47,12 @@ def named_rows(
     return [dict(zip(columns, row, strict=True)) for row in session.rows(sql, parameters)]
 
 
+def tables_of(session: Session, schema: str) -> set[str]:
+    """The names of the tables and views of a schema, by the schema's full name; none where there is no such schema."""
+    rows = session.rows("select table_name from information_schema.tables where table_schema = ?", [schema])
+    return {name for (name,) in rows}
+
+
 class DuckDBSession:
     """A session on a DuckDB file."""
 

@@ -28,10 +28,9 @@
 {%- endmacro %}
 
 {#
-  Of subscriptions with events that the closes before knew and that may be late (what is carried from before the
-  subscription, too): the oldest batch that a last invoice knew, and the earliest instant at which one was billed. What came
-  neither after the one nor at or after the other is decided for all of them, so that the engine skips it. None where there
-  is no such subscription with an invoice.
+  Of subscriptions with events that the closes before knew and that may be late: the oldest batch that a last invoice knew,
+  and the earliest instant at which one was billed. What came neither after the one nor at or after the other is decided
+  for all of them, so that the engine skips it. None where there is no such subscription with an invoice.
 #}
 {% macro undecided_edges() -%}
     {%- set moments = api.Relation.create(
@@ -54,14 +53,14 @@
                 max(moments.known_batch_id) as known_batch_id,
                 max(greatest(moments.finalizes_at, moments.usage_to_at)) as billed_at
             from {{ moments }} as moments
-            where moments.moment_state = 'finalized'
+            where moments.moment_state = 'finalized' and moments.is_invoiced
             group by moments.organization_id, moments.external_subscription_id
         ) as last_invoices
         inner join {{ fates }} as fates
             on
                 last_invoices.organization_id = fates.organization_id
                 and last_invoices.external_subscription_id = fates.external_subscription_id
-                and fates.fate in ('late', 'carried')
+                and fates.fate in {{ late_fates() }}
     {%- endset -%}
     {%- set row = run_query(sql).rows[0] -%}
     {{ return({'batch': row[0], 'billed_at': row[1]}) }}

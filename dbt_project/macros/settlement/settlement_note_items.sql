@@ -117,7 +117,10 @@ issue_fees as (
         credited.taxes_rate,
         credited.precise_e10,
         {{ cents_to_e5('credited.amount_cents') }} as amount_e5,
-        coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0) as share_e5,
+        greatest(
+            coalesce(credited.ledger_share_e5, settled_fees.coupon_share_e5, 0)
+            - coalesce(credited.progressive_share_e5, 0), 0
+        ) as share_e5,
         credited.ledger_items_e5 + coalesce(earlier_items.item_e5, 0) as credited_e5,
         {{ cents_to_e5('credited.asked_amount_cents') }} as asked_e5,
         case

@@ -7,16 +7,53 @@ invoices as (
 
 ),
 
-moments as (
-
-    select * from {{ ref('int_invoice_moments') }}
-
-),
-
 {# the periods of a subscription; what is invoiced on request has none #}
 billing as (
 
     select * from {{ ref('int_billing_moments') }}
+
+),
+
+{# what the close's invoices bill, and the last periods of subscriptions that ended without a closing invoice #}
+{%- set columns = [
+    'moment_id', 'organization_id', 'external_customer_id', 'external_subscription_id', 'subscription_name',
+    'plan_code', 'plan_effective_at', 'reason', 'billing_at', 'base_plan_code', 'purchase_order_number',
+    'billing_date', 'finalizes_at', 'invoice_group',
+] %}
+moments as (
+
+    select
+        {% for column in columns -%}
+            moments.{{ column }},
+        {% endfor -%}
+        invoices.close_id,
+        invoices.invoice_id,
+        scheduled.known_batch_id
+    from invoices
+    inner join {{ ref('int_invoices_scheduled') }} as scheduled
+        on invoices.invoice_id = scheduled.invoice_id
+    inner join {{ ref('int_invoice_moments') }} as moments
+        on scheduled.moment_id = moments.moment_id
+
+    union all
+
+    select
+        {% for column in columns -%}
+            billing.{{ column }},
+        {% endfor -%}
+        billing.close_id,
+        cast(null as varchar) as invoice_id,
+        billing.known_batch_id
+    from billing
+    left join {{ ref('gate_held_customers') }} as held
+        on
+            billing.organization_id = held.organization_id
+            and billing.external_customer_id = held.external_customer_id
+    where
+        billing.moment_state = 'skipped'
+        and billing.billing_at <= billing.as_of
+        and held.external_customer_id is null
+        and {{ is_close_open('billing.close_id') }}
 
 ),
 
@@ -71,9 +108,9 @@ requests as (
 )
 
 select
-    invoices.close_id,
+    moments.close_id,
     moments.moment_id,
-    invoices.invoice_id,
+    moments.invoice_id,
     moments.organization_id,
     moments.external_customer_id,
     moments.external_subscription_id,
@@ -90,10 +127,11 @@ select
     cast(billing.full_days_count as integer) as full_days_count,
     coalesce(billing.usage_from_at, periods.usage_from_at) as usage_from_at,
     coalesce(billing.usage_to_at, running.usage_full_to_at) as usage_to_at,
-    scheduled.known_batch_id,
+    moments.known_batch_id,
     moments.base_plan_code,
     moments.purchase_order_number,
-    coalesce(billing.timezone, periods.timezone) as timezone,
+    {# a threshold does not know the timezone in which its period will end #}
+    coalesce(billing.timezone, progressive.timezone, periods.timezone) as timezone,
     moments.billing_date,
     moments.finalizes_at,
     moments.invoice_group,
@@ -126,11 +164,7 @@ select
     cast(billing.commitment_full_days_count as integer) as commitment_full_days_count,
     requests.request_id,
     billing.usage_full_to_date
-from invoices
-inner join {{ ref('int_invoices_scheduled') }} as scheduled
-    on invoices.invoice_id = scheduled.invoice_id
-inner join moments
-    on scheduled.moment_id = moments.moment_id
+from moments
 left join {{ ref('int_customers_resolved') }} as customers
     on
         moments.organization_id = customers.organization_id

@@ -45,6 +45,16 @@ periods as (
 
 ),
 
+{# those periods, and the last ones of subscriptions that ended without a closing invoice #}
+moments as (
+
+    select moments.*
+    from {{ ref('ledger_moments') }} as moments
+    inner join {{ ref('closes') }} as closes
+        on moments.close_id = closes.close_id
+
+),
+
 metrics as (
 
     select * from {{ ref('dim_metric') }}
@@ -63,10 +73,10 @@ moment_codes as (
         max(case when fates.fate = 'cancelled' then 1 else 0 end) = 1 as has_cancelled,
         max(case when fates.fate = 'unreadable_value' then 1 else 0 end) = 1 as has_unreadable
     from {{ ref('ledger_moment_fates') }} as fates
-    inner join periods
+    inner join moments
         on
-            fates.close_id = periods.close_id
-            and fates.moment_id = periods.moment_id
+            fates.close_id = moments.close_id
+            and fates.moment_id = moments.moment_id
     group by fates.moment_id, fates.code
 
 ),
@@ -221,10 +231,11 @@ judged as (
             when
                 located.fate = 'finalized'
                 and moment_codes.has_late
-                and usage_events.known_at >= periods.billing_at
+                and usage_events.known_at >= greatest(moments.finalizes_at, moments.usage_to_at)
                 then 'late'
             when located.fate = 'finalized' and moment_codes.has_cancelled and located.is_cancelled then 'cancelled'
             when unreadable.transaction_id is not null then 'unreadable_value'
+            when located.fate = 'finalized' and moments.invoice_id is null then 'skipped'
             when located.fate = 'finalized' then 'billed'
             when located.fate = 'due' and periods.moment_id is not null then 'billed'
             when located.fate = 'due' and reconciled.is_held then 'held'
@@ -250,6 +261,8 @@ judged as (
             usage_events.organization_id = unreadable.organization_id
             and usage_events.external_subscription_id = unreadable.external_subscription_id
             and usage_events.transaction_id = unreadable.transaction_id
+    left join moments
+        on located.moment_id = moments.moment_id
     left join periods
         on located.moment_id = periods.moment_id
     left join reconciled

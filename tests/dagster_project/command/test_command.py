@@ -77,6 +77,9 @@ def run(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
         (["explain", "ACM-1"], "There is no warehouse at"),
         (["render", "ACM-1"], "There is no warehouse at"),
         (["deliver"], "There is no warehouse at"),
+        (["audit"], "There is no warehouse at"),
+        (["backfill", "--undo"], "There is no warehouse at"),
+        (["reproduce", "1"], "There is no warehouse at"),
     ],
 )
 def test_a_mistake_is_one_paragraph_and_exit_code_2(
@@ -92,6 +95,7 @@ def test_a_mistake_is_one_paragraph_and_exit_code_2(
     assert words in printed.err
     assert printed.err.startswith("meterhouse: ")
     assert "Traceback" not in printed.out + printed.err
+    assert words != "There is no warehouse at" or not (tmp_path / "home").exists()
 
 
 def test_a_second_writer_is_told_who_holds_the_warehouse(home: Path) -> None:

@@ -24,6 +24,36 @@ ledger_fees as (
 
 ),
 
+{# what threshold invoices had charged of the lines: it was paid with them, so late usage gives it back as well #}
+progressive_shares as (
+
+    select
+        shares.fee_id,
+        shares.share_cents
+    from {{ ref('int_progressive_shares') }} as shares
+
+    union all
+
+    select
+        ledger_fees.fee_id,
+        least(progressive_fees.amount_cents, ledger_fees.amount_cents) as share_cents
+    from ledger_fees
+    inner join {{ ref('stg_ledger__postings') }} as postings
+        on
+            ledger_fees.invoice_id = postings.invoice_id
+            and postings.posting_kind = 'progressive_billing_credit'
+    inner join {{ ref('stg_ledger__fees') }} as progressive_fees
+        on
+            postings.source_id = progressive_fees.invoice_id
+            and ledger_fees.external_subscription_id = progressive_fees.external_subscription_id
+            and ledger_fees.fee_type = progressive_fees.fee_type
+            and ledger_fees.fee_code = progressive_fees.fee_code
+            and ledger_fees.from_date = progressive_fees.from_date
+            and coalesce(ledger_fees.filter_values, '') = coalesce(progressive_fees.filter_values, '')
+            and coalesce(ledger_fees.group_values, '') = coalesce(progressive_fees.group_values, '')
+
+),
+
 ledger_items as (
 
     select
@@ -117,6 +147,7 @@ credited as (
         requests.credit_note_code,
         requests.match_external_subscription_id,
         requests.credited_moment_id,
+        requests.request_kind,
         fees.*,
         {# the line as it stood when the note was asked for #}
         case
@@ -156,6 +187,7 @@ credited as (
         requests.credit_note_code,
         requests.match_external_subscription_id,
         requests.credited_moment_id,
+        requests.request_kind,
         draft_fees.fee_id,
         requests.invoice_id,
         draft_fees.period_moment_id as moment_id,
@@ -268,6 +300,10 @@ select
     cast(credited.precise_e10 as decimal(38, 0)) as precise_e10,
     credited.taxes_rate,
     credited.ledger_share_e5,
+    cast(
+        case when credited.request_kind = 'late_usage' then coalesce(progressive_shares.share_cents, 0) else 0 end
+        * 100000 as decimal(38, 0)
+    ) as progressive_share_e5,
     cast(coalesce(ledger_items.precise_amount_cents, 0) * 100000 as decimal(38, 0)) as ledger_items_e5,
     coalesce(asked_of_fees.asked_amount_cents, 0) as asked_amount_cents,
     coalesce(
@@ -278,6 +314,8 @@ select
 from credited
 left join ledger_items
     on credited.fee_id = ledger_items.fee_id
+left join progressive_shares
+    on credited.fee_id = progressive_shares.fee_id
 left join asked_of_fees
     on
         credited.credit_note_id = asked_of_fees.credit_note_id

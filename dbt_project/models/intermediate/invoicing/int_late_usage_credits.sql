@@ -1,12 +1,16 @@
 {#
   The lines of invoices that are credited for what late knowledge takes off a period. What is less on a line comes off what
   was billed of it, then off what was added to it since, oldest first. What has moved to another line of its period without
-  being billed there (more and less were set off) comes off the lines that it was billed on.
+  being billed there (more and less were set off) comes off the lines that it was billed on. A round takes one credit of
+  every period, in the order of the invoices that decide them, and leaves the lines to the next as closes would that come
+  in between.
 #}
-{%- set stages = [
-    ('own', 'credits', 'lines', true),
-    ('others', 'credits_left', 'lines_left', false),
-] -%}
+{{ config(
+    materialized='rounds',
+    bound="select max(periods.credits) from (select count(distinct restatements.restated_moment_id) as credits"
+        ~ " from {{ ref('int_restatements') }} as restatements where restatements.outcome = 'credited'"
+        ~ " group by restatements.moment_id) as periods"
+) }}
 with
 
 restatements as (
@@ -29,10 +33,28 @@ credits as (
 
 ),
 
+{# all that one invoice takes off a period #}
+decisions as (
+
+    select
+        credits.restated_moment_id,
+        credits.moment_id,
+        credits.next_moment_id,
+        credits.next_billing_at,
+        sum(credits.amount_cents) as amount_cents,
+        row_number() over (
+            partition by credits.moment_id
+            order by credits.next_billing_at, credits.restated_moment_id
+        ) as place
+    from credits
+    group by credits.restated_moment_id, credits.moment_id, credits.next_moment_id, credits.next_billing_at
+
+),
+
 periods as (
 
-    select distinct credits.moment_id
-    from credits
+    select distinct decisions.moment_id
+    from decisions
 
 ),
 
@@ -130,141 +152,143 @@ charged as (
 
 ),
 
+{# what the rounds before took #}
+taken as (
+
+    select
+        rounds_before.credited_fee_id,
+        sum(rounds_before.credited_cents) as amount_cents
+    from {{ this }} as rounds_before
+    group by rounds_before.credited_fee_id
+
+),
+
+reached as (
+
+    select
+        decisions.moment_id,
+        max(decisions.place) as place
+    from decisions
+    inner join {{ this }} as rounds_before
+        on decisions.restated_moment_id = rounds_before.restated_moment_id
+    group by decisions.moment_id
+
+),
+
 lines as (
 
     select
         charged.*,
-        charged.amount_cents - coalesce(credited_before.amount_cents, 0) as left_cents
+        charged.amount_cents - coalesce(credited_before.amount_cents, 0) - coalesce(taken.amount_cents, 0) as left_cents
     from charged
     inner join periods
         on charged.moment_id = periods.moment_id
     left join credited_before
         on charged.credited_fee_id = credited_before.fee_id
-    where charged.amount_cents > coalesce(credited_before.amount_cents, 0)
+    left join taken
+        on charged.credited_fee_id = taken.credited_fee_id
+    where
+        charged.amount_cents > coalesce(credited_before.amount_cents, 0) + coalesce(taken.amount_cents, 0)
 
 ),
 
-{# credits in the order of the deciding invoices meet lines in the order in which they were charged #}
-{% for stage, credits, lines, is_own in stages -%}
-    {{ stage }}_credits as (
+{# the next decision of every period that finds something which was charged before it #}
+turns as (
 
-        select
-            {{ credits }}.*,
-            sum({{ credits }}.amount_cents) over (
-                partition by {{ credits }}.moment_id{{ ', ' ~ credits ~ '.line_id' if is_own }}
-                order by
-                    {{ credits }}.next_billing_at, {{ credits }}.restated_moment_id, {{ credits }}.line_id
-                rows between unbounded preceding and current row
-            ) as up_to_cents
-        from {{ credits }}
+    select
+        decisions.moment_id,
+        min(decisions.place) as place
+    from decisions
+    inner join lines
+        on
+            decisions.moment_id = lines.moment_id
+            and coalesce(decisions.next_billing_at > lines.added_at, true)
+    left join reached
+        on decisions.moment_id = reached.moment_id
+    where decisions.place > coalesce(reached.place, 0)
+    group by decisions.moment_id
 
-    ),
+),
 
-    {{ stage }}_lines as (
+{# the lines that it can take from; what is less on a line comes off that line #}
+offered as (
 
-        select
-            {{ lines }}.*,
-            sum({{ lines }}.left_cents) over (
-                partition by {{ lines }}.moment_id{{ ', ' ~ lines ~ '.line_id' if is_own }}
-                order by
-                    {{ lines }}.added_at nulls first, {{ binary_order(lines ~ '.fee_code') }},
-                    {{ lines }}.credited_fee_id
-                rows between unbounded preceding and current row
-            ) as up_to_cents
-        from {{ lines }}
+    select
+        decisions.restated_moment_id,
+        decisions.next_moment_id,
+        decisions.amount_cents as decided_cents,
+        lines.moment_id,
+        lines.fee_code,
+        lines.added_at,
+        lines.credited_moment_id,
+        lines.credited_fee_id,
+        lines.left_cents,
+        coalesce(credits.amount_cents, 0) as own_cents,
+        sum(lines.left_cents) over (
+            partition by lines.moment_id, lines.line_id
+            order by lines.added_at nulls first, lines.credited_fee_id
+            rows between unbounded preceding and current row
+        ) as up_to_cents
+    from turns
+    inner join decisions
+        on
+            turns.moment_id = decisions.moment_id
+            and turns.place = decisions.place
+    inner join lines
+        on
+            decisions.moment_id = lines.moment_id
+            and coalesce(decisions.next_billing_at > lines.added_at, true)
+    left join credits
+        on
+            decisions.restated_moment_id = credits.restated_moment_id
+            and lines.line_id = credits.line_id
 
-    ),
+),
 
-    {{ stage }} as (
+own as (
 
-        select
-            {{ stage }}_credits.restated_moment_id,
-            {{ stage }}_credits.moment_id,
-            {{ stage }}_credits.next_moment_id,
-            {{ stage }}_credits.line_id,
-            {{ stage }}_lines.credited_fee_id,
-            {{ stage }}_lines.credited_moment_id,
-            least({{ stage }}_credits.up_to_cents, {{ stage }}_lines.up_to_cents) - greatest(
-                {{ stage }}_credits.up_to_cents - {{ stage }}_credits.amount_cents,
-                {{ stage }}_lines.up_to_cents - {{ stage }}_lines.left_cents
-            ) as credited_cents
-        from {{ stage }}_credits
-        inner join {{ stage }}_lines
-            on
-                {{ stage }}_credits.moment_id = {{ stage }}_lines.moment_id
-                {% if is_own -%}
-                    and {{ stage }}_credits.line_id = {{ stage }}_lines.line_id
-                {% endif -%}
-                and coalesce({{ stage }}_credits.next_billing_at > {{ stage }}_lines.added_at, true)
-                and {{ stage }}_credits.up_to_cents > {{ stage }}_lines.up_to_cents - {{ stage }}_lines.left_cents
-                and {{ stage }}_credits.up_to_cents - {{ stage }}_credits.amount_cents < {{ stage }}_lines.up_to_cents
+    select
+        offered.*,
+        least(offered.own_cents, offered.up_to_cents)
+        - least(offered.own_cents, offered.up_to_cents - offered.left_cents) as own_credited_cents
+    from offered
 
-    ),
+),
 
-    {% if is_own -%}
-        credits_left as (
+{# what their own lines do not have comes off the others #}
+others as (
 
-            select
-                credits.restated_moment_id,
-                credits.moment_id,
-                credits.next_moment_id,
-                credits.next_billing_at,
-                credits.line_id,
-                credits.amount_cents - coalesce(sum(own.credited_cents), 0) as amount_cents
-            from credits
-            left join own
-                on
-                    credits.restated_moment_id = own.restated_moment_id
-                    and credits.line_id = own.line_id
-            group by
-                credits.restated_moment_id, credits.moment_id, credits.next_moment_id, credits.next_billing_at,
-                credits.line_id, credits.amount_cents
-            having credits.amount_cents > coalesce(sum(own.credited_cents), 0)
+    select
+        own.*,
+        own.left_cents - own.own_credited_cents as rest_cents,
+        own.decided_cents - sum(own.own_credited_cents) over (partition by own.moment_id) as others_cents,
+        sum(own.left_cents - own.own_credited_cents) over (
+            partition by own.moment_id
+            order by own.added_at nulls first, {{ binary_order('own.fee_code') }}, own.credited_fee_id
+            rows between unbounded preceding and current row
+        ) as rest_up_to_cents
+    from own
 
-        ),
+),
 
-        lines_left as (
-
-            select
-                lines.moment_id,
-                lines.fee_code,
-                lines.credited_fee_id,
-                lines.credited_moment_id,
-                lines.added_at,
-                lines.left_cents - coalesce(sum(own.credited_cents), 0) as left_cents
-            from lines
-            left join own
-                on lines.credited_fee_id = own.credited_fee_id
-            group by
-                lines.moment_id, lines.fee_code, lines.credited_fee_id, lines.credited_moment_id, lines.added_at,
-                lines.left_cents
-            having lines.left_cents > coalesce(sum(own.credited_cents), 0)
-
-        ),
-
-    {% endif -%}
-{% endfor -%}
 credited as (
 
-    {% for stage, _, _, _ in stages -%}
-        select * from {{ stage }}
-        {% if not loop.last %}
-
-            union all
-
-        {% endif %}
-    {%- endfor %}
+    select
+        others.*,
+        others.own_credited_cents
+        + least(others.others_cents, others.rest_up_to_cents)
+        - least(others.others_cents, others.rest_up_to_cents - others.rest_cents) as credited_cents
+    from others
 
 )
 
 select
+    cast({{ current_round() }} as integer) as round_no,
     credited.restated_moment_id,
     credited.moment_id,
     credited.next_moment_id,
     credited.credited_moment_id,
     credited.credited_fee_id,
-    cast(sum(credited.credited_cents) as bigint) as credited_cents
+    cast(credited.credited_cents as bigint) as credited_cents
 from credited
-group by
-    credited.restated_moment_id, credited.moment_id, credited.next_moment_id, credited.credited_moment_id,
-    credited.credited_fee_id
+where credited.credited_cents > 0

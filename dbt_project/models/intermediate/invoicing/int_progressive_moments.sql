@@ -47,6 +47,7 @@ select
     crossings.window_at as billing_at,
     {{ to_local_date('crossings.window_at', 'local_offsets.utc_offset_seconds') }} as billing_date,
     moments.usage_from_at,
+    local_offsets.timezone,
     moments.close_id,
     moments.as_of,
     moments.known_batch_id

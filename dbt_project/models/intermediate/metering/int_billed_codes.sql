@@ -1,6 +1,7 @@
 {#
-  What the plan of each period reads; a view, since most closes ask for few periods. What a plan reads is found once for all
-  periods that it prices from the same time, so that whoever asks for some periods makes the engine look at these alone.
+  What the plan of each period that an invoice bills reads; a view, since most closes ask for few periods. What a plan reads
+  is found once for all periods that it prices from the same time, so that whoever asks for some periods makes the engine
+  look at these alone.
 #}
 {{ config(materialized='view') }}
 
@@ -18,7 +19,7 @@ moments as (
     from {{ ref('int_billing_moments') }} as moments
     left join {{ ref('int_repriced_moments') }} as repriced
         on moments.moment_id = repriced.moment_id
-    where moments.usage_from_at < moments.usage_to_at
+    where moments.usage_from_at < moments.usage_to_at and moments.is_invoiced
 
 ),
 

@@ -7,6 +7,17 @@
 {%- set edges = late_edges() -%}
 {%- set settled = settled_bounds() -%}
 {%- set undecided = undecided_edges() -%}
+{%- set known_events -%}
+    select
+        usage_events.organization_id,
+        usage_events.external_subscription_id,
+        usage_events.transaction_id,
+        usage_events.code,
+        usage_events.event_at,
+        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
+        usage_events.batch_id
+    from {{ ref('stg_events__usage_events') }} as usage_events
+{%- endset -%}
 with
 
 close_scope as (
@@ -21,6 +32,7 @@ moments as (
         moments.*,
         greatest(moments.finalizes_at, moments.usage_to_at) as billed_at
     from {{ ref('int_billing_moments') }} as moments
+    where moments.is_invoiced
 
 ),
 
@@ -48,8 +60,7 @@ newest_closes as (
 ),
 
 {#
-  Subscriptions with events that the close before knew and that may be late, and what their last invoices knew. What is
-  carried into a level from before the subscription may have come late as well.
+  Subscriptions with events that the close before knew and that may be late, and what their last invoices knew.
 #}
 late_subscriptions as (
 
@@ -67,7 +78,7 @@ late_subscriptions as (
         on
             fates.organization_id = last_invoices.organization_id
             and fates.external_subscription_id = last_invoices.external_subscription_id
-    where fates.fate in ('late', 'carried')
+    where fates.fate in {{ late_fates() }}
 
 ),
 
@@ -130,15 +141,7 @@ arrivals as (
             ~ (" and usage_events.event_at >= timestamp '" ~ settled.from_at ~ "'" if settled else '')
         ),
     ] if edge -%}
-        select
-            usage_events.organization_id,
-            usage_events.external_subscription_id,
-            usage_events.transaction_id,
-            usage_events.code,
-            usage_events.event_at,
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            usage_events.batch_id
-        from {{ ref('stg_events__usage_events') }} as usage_events
+        {{ known_events | indent(8) }}
         {% if is_of_before %}
             left join late_subscriptions
                 on
@@ -158,15 +161,7 @@ arrivals as (
         "usage_events.received_at is null and usage_events.event_at >= timestamp '" ~ undecided.billed_at
         ~ "' and usage_events.event_at >= late_subscriptions.billed_at",
     ] if undecided.batch is not none -%}
-        select
-            usage_events.organization_id,
-            usage_events.external_subscription_id,
-            usage_events.transaction_id,
-            usage_events.code,
-            usage_events.event_at,
-            coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-            usage_events.batch_id
-        from {{ ref('stg_events__usage_events') }} as usage_events
+        {{ known_events | indent(8) }}
         inner join late_subscriptions
             on
                 usage_events.organization_id = late_subscriptions.organization_id
@@ -176,15 +171,7 @@ arrivals as (
         union all
 
     {% endfor -%}
-    select
-        usage_events.organization_id,
-        usage_events.external_subscription_id,
-        usage_events.transaction_id,
-        usage_events.code,
-        usage_events.event_at,
-        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-        usage_events.batch_id
-    from {{ ref('stg_events__usage_events') }} as usage_events
+    {{ known_events | indent(4) }}
     inner join unbilled_subscriptions
         on
             usage_events.organization_id = unbilled_subscriptions.organization_id
@@ -193,15 +180,7 @@ arrivals as (
 
     union all
 
-    select
-        usage_events.organization_id,
-        usage_events.external_subscription_id,
-        usage_events.transaction_id,
-        usage_events.code,
-        usage_events.event_at,
-        coalesce(usage_events.received_at, usage_events.event_at) as known_at,
-        usage_events.batch_id
-    from {{ ref('stg_events__usage_events') }} as usage_events
+    {{ known_events | indent(4) }}
     inner join timed_codes
         on
             usage_events.organization_id = timed_codes.organization_id

@@ -82,7 +82,7 @@ repriced as (
 billed_moments as (
 
     select * from {{ ref('int_billing_moments') }}
-    where moment_state = 'finalized'
+    where moment_state = 'finalized' and is_invoiced
 
 ),
 

@@ -16,12 +16,7 @@ with
 
 late_usage as (
 
-    select
-        late_usage.moment_id,
-        late_usage.next_moment_id,
-        {{ dbt.listagg('late_usage.cause', "', '", 'order by late_usage.cause') }} as cause
-    from {{ ref('int_late_usage') }} as late_usage
-    group by late_usage.moment_id, late_usage.next_moment_id
+    select * from {{ ref('int_late_usage') }}
 
 ),
 
@@ -39,6 +34,67 @@ moments as (
     from {{ ref('int_billing_moments') }} as moments
     left join {{ ref('int_repriced_moments') }} as repriced
         on moments.moment_id = repriced.moment_id
+
+),
+
+plan_versions as (
+
+    select * from {{ ref('int_plan_versions') }}
+
+),
+
+{# what is late for a month is late for the commitment that was settled since with a later invoice, too #}
+late_commitments as (
+
+    select
+        committed.moment_id,
+        late_usage.next_moment_id,
+        late_usage.cause
+    from late_usage
+    inner join moments
+        on late_usage.moment_id = moments.moment_id
+    inner join moments as committed
+        on
+            moments.organization_id = committed.organization_id
+            and moments.external_subscription_id = committed.external_subscription_id
+            and moments.subscription_created_at = committed.subscription_created_at
+            and moments.billing_at < committed.billing_at
+            and moments.billing_date >= committed.commitment_from_date
+            and committed.moment_state in ('finalized', 'due')
+    inner join plan_versions
+        on
+            committed.organization_id = plan_versions.organization_id
+            and committed.commitment_plan_code = plan_versions.plan_code
+            and committed.commitment_plan_effective_at = plan_versions.effective_at
+            and plan_versions.minimum_commitment_amount_cents > 0
+    left join moments as next_moments
+        on late_usage.next_moment_id = next_moments.moment_id
+    where late_usage.next_moment_id is null or next_moments.billing_at > committed.billing_at
+
+),
+
+late_periods as (
+
+    select
+        late.moment_id,
+        late.next_moment_id,
+        {{ dbt.listagg('late.cause', "', '", 'order by late.cause') }} as cause
+    from (
+        select
+            late_usage.moment_id,
+            late_usage.next_moment_id,
+            late_usage.cause
+        from late_usage
+
+        union distinct
+
+        select
+            late_commitments.moment_id,
+            late_commitments.next_moment_id,
+            late_commitments.cause
+        from late_commitments
+    ) as late
+    group by late.moment_id, late.next_moment_id
 
 ),
 
@@ -100,12 +156,12 @@ noted_payers as (
 )
 
 select
-    {{ surrogate_key(['moments.moment_id', "'restated'", 'late_usage.next_moment_id']) }} as moment_id,
+    {{ surrogate_key(['moments.moment_id', "'restated'", 'late_periods.next_moment_id']) }} as moment_id,
     moments.moment_id as period_moment_id,
     moments.moment_state as period_state,
-    late_usage.next_moment_id,
+    late_periods.next_moment_id,
     next_moments.billing_at as next_billing_at,
-    late_usage.cause,
+    late_periods.cause,
     false as is_rerated,
     cast(null as varchar) as credit_note_code,
     'restated' as moment_state,
@@ -118,11 +174,11 @@ select
     {% for column in kept_columns + priced_by_columns() -%}
         moments.{{ column }}{% if not loop.last %},{% endif %}
     {% endfor %}
-from late_usage
+from late_periods
 inner join moments
-    on late_usage.moment_id = moments.moment_id
+    on late_periods.moment_id = moments.moment_id
 left join moments as next_moments
-    on late_usage.next_moment_id = next_moments.moment_id
+    on late_periods.next_moment_id = next_moments.moment_id
 
 union all
 

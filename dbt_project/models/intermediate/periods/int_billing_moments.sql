@@ -8,6 +8,7 @@
     'commitment_days_count', 'commitment_full_days_count', 'usage_from_at', 'usage_to_at', 'usage_from_date', 'usage_to_date',
     'usage_full_days_count', 'usage_days_count',
 ] -%}
+{%- set rank_of_reason = "case {}.reason when 'renewal' then 3 when 'termination' then 7 else 4 end" -%}
 with
 
 subscriptions as (
@@ -106,7 +107,8 @@ open_moments as (
         case when expected.reason in ('upgrade', 'downgrade') then subscriptions.next_created_at end as next_created_at,
         subscriptions.local_ended_at,
         subscriptions.is_ended_by_end_date,
-        expected.reason = 'termination' and subscriptions.on_termination_invoice = 'skip' as is_skipped,
+        coalesce(expected.reason = 'termination' and subscriptions.on_termination_invoice = 'skip', false)
+            as is_skipped,
         subscriptions.anchor_month,
         subscriptions.anchor_day,
         subscriptions.anchor_weekday,
@@ -182,9 +184,9 @@ cut as (
 
     select
         placed.*,
-        {# the plan fee: in arrears for the period closed, in advance for the period opened; none in a trial #}
+        {# in arrears for the period closed, in advance for the period opened; none in a trial, or without an invoice #}
         case
-            when placed.is_in_trial then false
+            when placed.is_in_trial or placed.is_skipped then false
             when placed.ended_by is not null and placed.is_pay_in_advance then false
             when placed.reason = 'fixed_charge_units' then false
             {# what is paid in advance waits for the end of a pause #}
@@ -329,16 +331,12 @@ measured as (
         cast(greatest(counted.unpaused_days_count - coalesce(paused.fee_days_count, 0), 0) as integer) as days_count,
         counted.created_at as subscription_created_at,
         counted.started_at as row_started_at,
+        {# what begins anew at an end is billed apart from it, after it; what is ended at its very start before that #}
         case
-            when counted.reason = 'renewal' then 'renewal'
-            {# what begins anew at an end is apart from what ended #}
-            when counted.reason = 'start' and counted.is_started_at_an_end
-                then counted.external_subscription_id || ' anew'
-            {# and what is ended at its very start is billed before that #}
-            when counted.reason = 'start' and counted.local_started_at = counted.local_ended_at
-                then counted.external_subscription_id || ' first'
-            else counted.external_subscription_id
-        end as invoice_group,
+            when counted.reason <> 'start' then null
+            when counted.is_started_at_an_end then 'anew'
+            when counted.local_started_at = counted.local_ended_at then 'first'
+        end as start_place,
         {# with a grace period a draft until the first UTC midnight at which its days have passed #}
         case
             when counted.invoice_grace_period > 0 and not counted.is_skipped
@@ -419,6 +417,10 @@ versioned as (
 
     select
         measured.*,
+        case
+            when measured.reason = 'renewal' then 'renewal'
+            else measured.external_subscription_id || coalesce(' ' || measured.start_place, '')
+        end as invoice_group,
         usage_versions.plan_effective_at,
         {# a phase and a rate card have a plan code of their own #}
         coalesce(usage_versions.plan_code, measured.row_plan_code) as plan_code,
@@ -460,9 +462,10 @@ select
         end
     ) as usage_full_to_date,
     finalized_moments.usage_to_at as usage_full_to_at,
-    {# matters only while the moment's place among those of its instant is open #}
-    false as is_ended_by_end_date,
+    {# of a start and of an end date it matters only while the place among those of the instant is open #}
+    {{ rank_of_reason.format('finalized_moments') }} as instant_rank,
     'finalized' as moment_state,
+    finalized_moments.invoice_id is not null as is_invoiced,
     finalized_moments.known_batch_id,
     close_scope.as_of,
     finalized_moments.close_id
@@ -479,7 +482,13 @@ select
     {% endfor -%}
     versioned.usage_full_to_date,
     versioned.usage_full_to_at,
-    versioned.reason = 'termination' and coalesce(versioned.is_ended_by_end_date, false) as is_ended_by_end_date,
+    {# the order at one instant (docs/book.md, "Within a day"): an end date comes first, a termination late #}
+    case
+        when versioned.reason = 'termination' and versioned.is_ended_by_end_date then 1
+        when versioned.start_place = 'first' then 3
+        when versioned.start_place = 'anew' then 8
+        else {{ rank_of_reason.format('versioned') }}
+    end as instant_rank,
     {# of a period that ends without a closing invoice is billed what came while it ran #}
     case
         when versioned.is_skipped then 'skipped'
@@ -487,6 +496,7 @@ select
         when versioned.billing_at <= versioned.as_of then 'draft'
         else 'running'
     end as moment_state,
+    not versioned.is_skipped as is_invoiced,
     versioned.known_batch_id,
     versioned.as_of,
     versioned.close_id

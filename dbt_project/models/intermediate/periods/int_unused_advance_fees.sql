@@ -29,7 +29,7 @@ ended as (
         moments.external_subscription_id,
         moments.subscription_created_at,
         moments.ended_by,
-        moments.is_ended_by_end_date,
+        moments.instant_rank,
         moments.billing_at,
         moments.billing_date,
         case
@@ -97,11 +97,6 @@ select
     billed.full_days_count,
     billed.policy,
     billed.billing_at as issued_at,
-    {# an end date comes first at its instant, a termination late (docs/book.md, "Within a day") #}
-    case
-        when billed.is_ended_by_end_date then 1
-        when billed.ended_by = 'termination' then 7
-        else 4
-    end as instant_rank
+    billed.instant_rank
 from billed
 where billed.latest_rank = 1 and billed.policy <> 'skip'

@@ -43,19 +43,16 @@ billed as (
         moments.purchase_order_number,
         advance.charged_at as billing_at,
         advance.event_date as billing_date,
-        {# events of one instant are invoiced one after the other, in their order #}
-        row_number() over (
-            partition by
-                moments.organization_id, moments.external_customer_id,
-                advance.charged_at
-            order by
-                {{ binary_order('moments.external_subscription_id') }},
-                advance.event_at,
-                advance.received_at,
-                {{ natural_order('advance.transaction_id') }},
-                {{ binary_order('advance.transaction_id') }},
-                charge_windows.charge_position
-        ) as instant_order,
+        {#
+          Events of one instant are invoiced one after the other, in their order: a text that says nothing of the other events,
+          so that it is the same in every close.
+        #}
+        moments.external_subscription_id
+        || ' ' || cast(advance.event_at as varchar)
+        || ' ' || cast(advance.received_at as varchar)
+        || ' ' || {{ natural_order('advance.transaction_id') }}
+        || ' ' || advance.transaction_id
+        || ' ' || lpad(cast(charge_windows.charge_position as varchar), 6, '0') as order_at_instant,
         moments.close_id,
         moments.as_of,
         moments.known_batch_id

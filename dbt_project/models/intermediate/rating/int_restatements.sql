@@ -81,7 +81,7 @@ periods as (
             when restated_moments.usage_from_at < restated_moments.usage_to_at then restated_moments.usage_from_at
         end as usage_from_at,
         {# of a period that is not billed yet, only what was billed as it came can differ #}
-        coalesce(restated_moments.period_state not in ('running', 'draft', 'skipped'), true) as is_billed
+        coalesce(restated_moments.period_state not in ('running', 'draft'), true) as is_billed
     from restated_moments
 
 ),

@@ -1,4 +1,7 @@
-{# All notes of an invoice together give back at most what it asked for, and no fee is credited beyond its amount. #}
+{#
+  All notes of an invoice together give back at most what it and the threshold invoices that it credits asked for, and no
+  fee is credited beyond its amount.
+#}
 with
 
 noted as (
@@ -19,6 +22,17 @@ credited as (
     from {{ ref('fct_credit_note_item') }} as items
     group by items.fee_id
 
+),
+
+{# what was paid with threshold invoices was taxed there; the highest rate of an invoice bounds that #}
+rates as (
+
+    select
+        lines.invoice_id,
+        max(lines.taxes_rate) as taxes_rate
+    from {{ ref('fct_invoice_line') }} as lines
+    group by lines.invoice_id
+
 )
 
 select
@@ -28,9 +42,13 @@ select
 from noted
 inner join {{ ref('fct_invoice') }} as invoices
     on noted.invoice_id = invoices.invoice_id
+inner join rates
+    on invoices.invoice_id = rates.invoice_id
 where
-    noted.noted_cents
-    > invoices.sub_total_including_taxes_amount_cents + invoices.progressive_billing_credit_amount_cents
+    noted.noted_cents > case
+        when invoices.progressive_billing_credit_amount_cents = 0 then invoices.sub_total_including_taxes_amount_cents
+        else ceil(invoices.fees_amount_cents * (100 + rates.taxes_rate) / 100)
+    end
 
 union all
 

@@ -1,6 +1,6 @@
 {#
-  Each billing moment of a committed close is on an invoice of the same organisation and close, and each
-  subscription invoice bills a moment.
+  Each billing moment of a committed close that was invoiced is on an invoice of the same organisation and close, and
+  each subscription invoice bills a moment.
 #}
 with
 
@@ -10,6 +10,7 @@ moments as (
     from {{ ref('ledger_moments') }} as moments
     inner join {{ ref('closes') }} as closes
         on moments.close_id = closes.close_id
+    where moments.invoice_id is not null
 
 ),
 
