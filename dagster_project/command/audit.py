@@ -45,7 +45,7 @@ def audit(warehouse_location: str | None, no_documents: bool, wait: float) -> No
         return
     for number, row in enumerate(report.wrong[:_SHOWN]):
         place = f"close {row.close_id}, organisation {row.organization_id}, " if row.close_id is not None else ""
-        subject = f"{row.relation} {row.row_key}".strip()
+        subject = f"{row.relation} {row.row_key}".strip(" |")
         lead = "First wrong row" if number == 0 else "also"
         console.print(f"{lead}: {place}{subject}: {row.finding}", markup=False)
     if len(report.wrong) > _SHOWN:

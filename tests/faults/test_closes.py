@@ -19,6 +19,7 @@ from dagster_project.lib.close import (
     check_other_folder,
     close,
     close_up_to,
+    known_batch,
     rederive,
     render_documents,
     reproduced_documents,
@@ -251,6 +252,11 @@ def test_every_close_comes_out_again_by_what_it_knew(story: Story) -> None:
     assert [close_up_to(story.warehouse, first + timedelta(days=days)) for days in (-9, 0, 9)] == [1, 1, 2]
     with pytest.raises(InputError, match="no close has billed up to then"):
         close_up_to(story.warehouse, first + timedelta(days=90))
+    with (
+        story.warehouse.connect(read_only=True) as session,
+        pytest.raises(InputError, match="nothing had landed by then"),
+    ):
+        known_batch(session, "2024-01-01T00:00:00Z")
     with warehouse_lock(story.warehouse, purpose="test"):
         for close_id, given, as_of, known_at in ((1, 3, first, "1"), (2, 2, None, None), (3, 3, None, None)):
             again = rederive(

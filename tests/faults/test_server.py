@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
 
-from dagster_project.lib.warehouse import PostgresWarehouse
+from dagster_project.lib.dbt_runs import DbtRuns
+from dagster_project.lib.errors import BillingError
+from dagster_project.lib.warehouse import PostgresWarehouse, _warehouse
 
 pytestmark = pytest.mark.postgres
 
@@ -40,6 +43,25 @@ def test_instants_are_of_utc_and_written_in_one_way_whatever_the_database_prefer
         assert session.rows("select cast(timestamp '2024-03-31 01:02:03' as text), current_setting('timezone')") == [
             ("2024-03-31 01:02:03", "UTC")
         ]
+
+
+def test_a_reader_that_left_its_transaction_open_is_waited_for_and_then_told(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """18: its lock would keep a close, and every reader after it, for ever."""
+    monkeypatch.setattr(_warehouse, "_LOCK_SECONDS", 1)
+    # dbt's runs leave it in the environment
+    monkeypatch.setenv("PGOPTIONS", "")
+    warehouse = PostgresWarehouse(postgres_url, "held")
+    warehouse.create_raw_tables()
+    runs = DbtRuns(warehouse, tmp_path / "dbt")
+    runs.run(["stg_events__usage_events"])
+    with psycopg2.connect(postgres_url) as reader, reader.cursor() as cursor:
+        cursor.execute("select count(*) from held_staging.stg_events__usage_events")
+        with pytest.raises(BillingError, match=r"lock timeout[^§]*idle in transaction"):
+            runs.run(["stg_events__usage_events"])
+    reader.close()
+    runs.run(["stg_events__usage_events"])
 
 
 def test_a_warehouse_that_the_user_may_not_read_is_there_all_the_same(postgres_url: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -33,8 +34,9 @@ def publish_marts(warehouse: Warehouse) -> Path | None:
     """Bring the copy of the schema `marts` up to date in a file of its own; readers keep the old one meanwhile.
 
     The new copy begins as the file of the old one, gets the slices that differ and is swapped in by a rename, so that
-    it equals the marts however it came about; without an old one that can be read it is written whole. Marts that are
-    views read every event ever landed and stay in the warehouse, so that a close does not pay for all history. On
+    it equals the marts however it came about; without an old one that can be read it is written whole. Views over other
+    marts are views there, too; those that read anything else (every event ever landed) stay in the warehouse, so that a
+    close does not pay for all history. On
     PostgreSQL the marts are read where they are: null. Raises BillingError, with the old copy in its place, when there
     is no room for the new one.
     """
@@ -101,11 +103,30 @@ def _write(warehouse: DuckDBWarehouse, part: Path, there: Mapping[str, _Table]) 
         session.execute(f"attach '{str(part).replace(chr(39), chr(39) * 2)}' as published")
         with session.transaction():
             session.execute("create schema if not exists published.marts")
+            for (view,) in session.rows(
+                "select view_name from duckdb_views() where database_name = 'published' and schema_name = 'marts'"
+            ):
+                session.execute(f'drop view published.marts."{view}"')
             for table in there.keys() - wanted.keys():
                 session.execute(f'drop table published.marts."{table}"')
             for table, mart in wanted.items():
                 _bring_up_to_date(session, table, mart, there.get(table))
+        _make_views(session)
         session.execute("detach published")
+
+
+def _make_views(session: Session) -> None:
+    """Make the views over what is published: the engine writes them without the name of the database."""
+    views = session.rows(
+        "select sql from duckdb_views() where database_name = current_database() and schema_name = 'marts' order by 1"
+    )
+    [(warehouse,)] = session.rows("select current_database()")
+    session.execute("use published")
+    for (view,) in views:
+        # what reads more than the marts finds no such tables in the copy
+        with suppress(duckdb.CatalogException):
+            session.execute(view)
+    session.execute(f'use "{warehouse}"')
 
 
 def _bring_up_to_date(session: Session, table: str, mart: _Table, old: _Table | None) -> None:

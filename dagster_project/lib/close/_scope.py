@@ -91,7 +91,7 @@ def prepare_warehouse(warehouse: Warehouse) -> None:
 def known_batch(session: Session, known_at: str | None) -> int:
     """The newest batch that a close may know; `known_at` is null (all), a close's number or an RFC 3339 time.
 
-    Raises InputError when the close does not exist or the time cannot be read.
+    Raises InputError when the close does not exist, the time cannot be read, or nothing had landed by then.
     """
     raw, ledger = session.schema("raw"), session.schema("ledger")
     if known_at is None:
@@ -111,6 +111,8 @@ def known_batch(session: Session, known_at: str | None) -> int:
         f"select coalesce(max(batch_id), 0) from {raw}.landing_batches where landed_at <= ?",
         [naive_utc(moment)],
     )
+    if not batch:
+        raise InputError(f"--known-at {known_at}: nothing had landed by then; raw.landing_batches says when what did.")
     return int(batch)
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -23,7 +24,11 @@ from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 Waiting = Callable[[str], None]
 # how long a program that has the file open without our lock is waited for
 _FOREIGN_SECONDS = 5.0
+# how long a statement waits for a table that another session keeps from it (a reader's transaction that was left open)
+_LOCK_SECONDS = 300
 _SHOWN = 5
+# of a process's memory, what Python, its libraries and what DuckDB does not count take
+_REST_BYTES = 600 * 10**6
 # of databases of DuckDB, and of the schemas in ours
 _TAKEN_NAMES = ("main", "temp", "system", "raw", "reference", "staging", "intermediate", "gate", "ledger", "marts")
 # files that a connection of this process holds open
@@ -43,7 +48,12 @@ class Warehouse(ABC):
 
     kind: str
     memory_limit: str | None
-    """What DuckDB may take, as it writes sizes; None: what it takes by itself."""
+    """What a process may take, as DuckDB writes sizes; None: what DuckDB takes by itself."""
+
+    @property
+    def engine_memory(self) -> str | None:
+        """What of it is DuckDB's. Raises InputError for what is no size."""
+        return None if self.memory_limit is None else _engine_memory(self.memory_limit)
 
     @abstractmethod
     def connect(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
@@ -200,7 +210,7 @@ class DuckDBWarehouse(Warehouse):
     @property
     def settings(self) -> dict[str, str | bool | int | float | list[str]]:
         """DuckDB's settings, the same for every connection of a process and as in profiles.yml (it refuses differing ones)."""
-        return {"autoinstall_known_extensions": False, "memory_limit": self.memory_limit or "80%"}
+        return {"autoinstall_known_extensions": False, "memory_limit": self.engine_memory or "80%"}
 
     def lock(
         self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None
@@ -215,7 +225,7 @@ class DuckDBWarehouse(Warehouse):
             "METERHOUSE_TARGET": "duckdb",
             "METERHOUSE_DUCKDB_PATH": str(self.path.resolve()),
             "METERHOUSE_SCHEMA": self.schema,
-            "METERHOUSE_MEMORY_LIMIT": self.memory_limit or "",
+            "METERHOUSE_DUCKDB_MEMORY": self.engine_memory or "",
         }
 
     @property
@@ -266,6 +276,10 @@ class PostgresWarehouse(Warehouse):
         with connection.cursor() as cursor:
             # a database or a role may have settings of its own; how dates are written, psycopg2 sets
             cursor.execute("set timezone = 'UTC'")
+            cursor.execute(
+                "select set_config('lock_timeout', %s, false) where current_setting('lock_timeout') = '0'",
+                (f"{_LOCK_SECONDS}s",),
+            )
         return connection
 
     @contextmanager
@@ -306,6 +320,7 @@ class PostgresWarehouse(Warehouse):
             "METERHOUSE_SCHEMA": self.schema,
             # what libpq sets in the sessions of dbt
             "PGTZ": "UTC",
+            "PGOPTIONS": _options(parts.get("options") or os.environ.get("PGOPTIONS", "")),
         }
 
     @property
@@ -338,6 +353,24 @@ class PostgresWarehouse(Warehouse):
             "(transaction_id, md5(external_subscription_id), md5(organization_id))",
             f"drop index if exists {raw}.usage_events_key",
         )
+
+
+@cache
+def _engine_memory(limit: str) -> str:
+    """A size, or a part of the machine's memory like 50%, less the rest of a process: at most half."""
+    if limit.endswith("%"):
+        return limit
+    try:
+        with duckdb.connect() as connection:
+            [(size,)] = connection.execute("select parse_formatted_bytes(?)::bigint", [limit]).fetchall()
+    except duckdb.Error as error:
+        raise InputError(f"The memory limit {limit!r} cannot be read: {error}. Write it like 4GB.") from error
+    return f"{max(size // 2, size - _REST_BYTES)}B"
+
+
+def _options(asked: str) -> str:
+    """What is asked of a session, and how long it waits for a lock where that does not say it."""
+    return asked if "lock_timeout" in asked else f"{asked} -c lock_timeout={_LOCK_SECONDS}s".strip()
 
 
 def _require_columns(there: Mapping[str, set[str]], raw: str, warehouse: Warehouse) -> None:

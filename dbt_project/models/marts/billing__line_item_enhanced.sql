@@ -1,4 +1,5 @@
-{{ config(materialized='incremental', pre_hook="{{ forget_changed('header_id') }}") }}
+{# Every row is in other marts: a view over them, here and in the copy for readers. #}
+{{ config(materialized='view') }}
 
 with
 
@@ -14,36 +15,18 @@ invoices as (
             when 4 then cast(0.0001 as decimal(5, 4))
         end as minor_unit
     from {{ ref('fct_invoice') }} as invoices
-    where {{ is_changed_for_mart('invoices.invoice_id') }}
 
 ),
 
 lines as (
 
-    select lines.*
-    from {{ ref('fct_invoice_line') }} as lines
-    inner join invoices
-        on
-            lines.close_id = invoices.close_id
-            and lines.invoice_id = invoices.invoice_id
+    select * from {{ ref('fct_invoice_line') }}
 
 ),
 
 periods as (
 
-    select periods.*
-    from {{ ref('fct_subscription_period') }} as periods
-    inner join invoices
-        on
-            periods.close_id = invoices.close_id
-            and periods.invoice_id = invoices.invoice_id
-
-),
-
-customers as (
-
-    select * from {{ ref('ledger_parties') }}
-    where party_role = 'customer'
+    select * from {{ ref('fct_subscription_period') }}
 
 ),
 
@@ -61,6 +44,7 @@ invoice_periods as (
 records as (
 
     select
+        lines.close_id,
         lines.invoice_id,
         lines.fee_id as line_item_id,
         lines.line_number as line_item_index,
@@ -79,6 +63,7 @@ records as (
     union all
 
     select
+        invoices.close_id,
         invoices.invoice_id,
         cast(null as varchar) as line_item_id,
         0 as line_item_index,
@@ -130,18 +115,18 @@ select
     periods.usage_to_at as subscription_period_ended_at,
     invoices.external_customer_id as customer_id,
     'customer' as customer_level,
-    customers.party_name as customer_name,
-    customers.legal_name as customer_company,
-    customers.email as customer_email,
-    customers.city as customer_city,
-    customers.country as customer_country,
+    invoices.customer_name,
+    invoices.customer_legal_name as customer_company,
+    invoices.customer_email,
+    invoices.customer_city,
+    invoices.customer_country,
     invoices.close_id
 from records
 inner join invoices
-    on records.invoice_id = invoices.invoice_id
-left join periods
-    on records.moment_id = periods.moment_id
-left join customers
     on
-        invoices.close_id = customers.close_id
-        and invoices.invoice_id = customers.invoice_id
+        records.close_id = invoices.close_id
+        and records.invoice_id = invoices.invoice_id
+left join periods
+    on
+        records.close_id = periods.close_id
+        and records.moment_id = periods.moment_id

@@ -1,18 +1,18 @@
-{{ config(materialized='incremental') }}
+{# Most lines have no ranges and are in fct_invoice_line as they are: a view, here and in the copy for readers. #}
+{{ config(materialized='view') }}
 
 with
 
 usage_lines as (
 
-    select lines.*
-    from {{ ref('fct_invoice_line') }} as lines
-    where lines.fee_type = 'charge' and {{ is_new_to_mart('lines') }}
+    select * from {{ ref('fct_invoice_line') }}
+    where fee_type = 'charge'
 
 ),
 
 tiers as (
 
-    select * from {{ ref('ledger_fee_tiers') }}
+    select * from {{ ref('fct_invoice_line_tier') }}
 
 )
 
@@ -35,13 +35,13 @@ select
     tiers.from_value,
     tiers.to_value,
     coalesce(tiers.units, usage_lines.units) as units_in_tier,
-    coalesce(tiers.per_unit_amount, usage_lines.unit_price) as unit_price,
+    coalesce(tiers.unit_price, usage_lines.unit_price) as unit_price,
     cast(coalesce(tiers.flat_amount, 0) as decimal(21, 12)) as flat_amount,
     usage_lines.currency,
     usage_lines.currency_exponent,
     case
         when tiers.fee_id is null then usage_lines.precise_amount_cents
-        else {{ precise_minor_units('tiers.amount', 'usage_lines.currency_exponent') }}
+        else tiers.precise_amount_cents
     end as precise_amount_cents,
     usage_lines.close_id
 from usage_lines

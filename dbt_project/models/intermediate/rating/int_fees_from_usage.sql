@@ -3,12 +3,7 @@ with
 priced as (
 
     select * from {{ ref('int_usage_priced') }}
-
-),
-
-usage as (
-
-    select * from {{ ref('int_usage_aggregated') }}
+    where point_kind in ('usage', 'renewal')
 
 ),
 
@@ -104,14 +99,12 @@ converted as (
             'billed.pricing_unit_conversion_rate'
         ) }} as currency_amount
     from priced
-    inner join usage
-        on replace(priced.point_id, ' renewal', '') = usage.usage_id
     inner join billed
         on
             priced.moment_id = billed.moment_id
             and priced.charge_code = billed.charge_code
             {# in a running period the usage of a charge paid in advance is what has been paid, not its renewal #}
-            and (priced.point_id = usage.usage_id)
+            and (priced.point_kind = 'usage')
             <> (billed.moment_state = 'running' and billed.is_pay_in_advance)
     inner join buckets
         on

@@ -1,3 +1,6 @@
+{# Wide and made of little: joining it for each reader costs less than writing it. #}
+{{ config(materialized='view') }}
+
 with
 
 charge_windows as (
@@ -113,6 +116,7 @@ points as (
 
     select
         allowed.usage_id as point_id,
+        'usage' as point_kind,
         allowed.usage_id,
         allowed.moment_id,
         allowed.charge_code,
@@ -134,6 +138,7 @@ points as (
 
     select
         running.usage_id || ' projected' as point_id,
+        'projected' as point_kind,
         running.usage_id,
         running.moment_id,
         running.charge_code,
@@ -161,6 +166,7 @@ points as (
 
     select
         running.usage_id || ' renewal' as point_id,
+        'renewal' as point_kind,
         running.usage_id,
         running.moment_id,
         running.charge_code,
@@ -184,6 +190,7 @@ points as (
 
         select
             advance.charging_id || ' {{ side }}' as point_id,
+            '{{ side }}' as point_kind,
             cast(null as varchar) as usage_id,
             advance.moment_id,
             advance.charge_code,
@@ -213,6 +220,7 @@ points as (
 
 select
     points.point_id,
+    points.point_kind,
     points.usage_id,
     points.moment_id,
     points.charge_code,

@@ -92,6 +92,7 @@ priced as (
 
     select
         points.point_id,
+        points.point_kind,
         points.moment_id,
         points.charge_code,
         points.filter_position,
@@ -186,6 +187,7 @@ judged as (
 
 select
     judged.point_id,
+    judged.point_kind,
     judged.moment_id,
     judged.charge_code,
     judged.filter_position,

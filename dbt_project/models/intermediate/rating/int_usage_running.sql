@@ -7,15 +7,17 @@ charge_windows as (
 
 ),
 
-usage as (
-
-    select * from {{ ref('int_usage_aggregated') }}
-
-),
-
 priced as (
 
     select * from {{ ref('int_usage_priced') }}
+    where point_kind = 'usage'
+
+),
+
+projected as (
+
+    select * from {{ ref('int_usage_priced') }}
+    where point_kind = 'projected'
 
 ),
 
@@ -44,7 +46,7 @@ currencies as (
 )
 
 select
-    usage.usage_id,
+    priced.point_id as usage_id,
     charge_windows.moment_id,
     charge_windows.organization_id,
     charge_windows.external_customer_id,
@@ -52,7 +54,7 @@ select
     charge_windows.charge_code,
     charge_windows.charge_name,
     buckets.filter_values,
-    nullif(usage.group_values, '') as group_values,
+    nullif(priced.group_values, '') as group_values,
     charge_windows.usage_from_date as from_date,
     charge_windows.usage_to_date as to_date,
     charge_windows.as_of,
@@ -75,22 +77,20 @@ select
         ),
         'currencies.exponent'
     ) }} as projected_amount_cents
-from usage
+from priced
 inner join charge_windows
     on
-        usage.moment_id = charge_windows.moment_id
-        and usage.charge_code = charge_windows.charge_code
-inner join priced
-    on usage.usage_id = priced.point_id
-inner join priced as projected
-    on usage.usage_id || ' projected' = projected.point_id
+        priced.moment_id = charge_windows.moment_id
+        and priced.charge_code = charge_windows.charge_code
+inner join projected
+    on priced.point_id || ' projected' = projected.point_id
 inner join buckets
     on
         charge_windows.organization_id = buckets.organization_id
         and charge_windows.plan_code = buckets.plan_code
         and charge_windows.plan_effective_at = buckets.plan_effective_at
         and charge_windows.charge_code = buckets.charge_code
-        and usage.filter_position = buckets.filter_position
+        and priced.filter_position = buckets.filter_position
 inner join plan_versions
     on
         charge_windows.organization_id = plan_versions.organization_id

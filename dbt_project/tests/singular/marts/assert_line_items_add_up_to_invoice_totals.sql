@@ -2,6 +2,7 @@
   In the cross-vendor table the header row and the line rows of an invoice add up to its total, in
   major units.
 #}
+{{ config(tags=['every_line']) }}
 with
 
 record_sums as (

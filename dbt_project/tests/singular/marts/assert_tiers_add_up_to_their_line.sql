@@ -7,11 +7,11 @@ with
 tier_sums as (
 
     select
-        rated_usage.fee_id,
-        sum(rated_usage.precise_amount_cents) as precise_amount_cents,
+        tiers.fee_id,
+        sum(tiers.precise_amount_cents) as precise_amount_cents,
         count(*) as tiers_count
-    from {{ ref('fct_rated_usage') }} as rated_usage
-    group by rated_usage.fee_id
+    from {{ ref('fct_invoice_line_tier') }} as tiers
+    group by tiers.fee_id
 
 )
 
@@ -20,15 +20,9 @@ select
     lines.precise_amount_cents,
     tier_sums.precise_amount_cents as tiers_precise_amount_cents
 from {{ ref('fct_invoice_line') }} as lines
-left join tier_sums
+inner join tier_sums
     on lines.fee_id = tier_sums.fee_id
 where
-    lines.fee_type = 'charge'
-    and (
-        tier_sums.fee_id is null
-        or (
-            lines.precise_amount_cents > 0
-            and abs(lines.precise_amount_cents - tier_sums.precise_amount_cents)
-            > tier_sums.tiers_count * cast(0.000000000000001 as decimal(38, 15))
-        )
-    )
+    lines.precise_amount_cents > 0
+    and abs(lines.precise_amount_cents - tier_sums.precise_amount_cents)
+    > tier_sums.tiers_count * cast(0.000000000000001 as decimal(38, 15))

@@ -67,6 +67,38 @@ def test_a_copy_that_begins_as_the_old_one_equals_the_marts(warehouse: DuckDBWar
         assert content(published_path(warehouse)) == content(warehouse.path), statements
 
 
+def test_a_view_over_marts_is_one_in_the_copy_and_a_view_over_more_stays(warehouse: DuckDBWarehouse) -> None:
+    def published(view: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(published_path(warehouse)), read_only=True) as connection:
+            return connection.execute(f"select * from marts.{view} order by all").fetchall()
+
+    change(
+        warehouse,
+        "create schema raw",
+        "create table raw.events as select 1 as id",
+        "create view marts.names as select name from marts.lines where name is not null",
+        "create or replace view marts.events as select id from raw.events",
+    )
+    publish_marts(warehouse)
+    assert published("names") == [("a",), ("b",)]
+    with pytest.raises(duckdb.CatalogException):
+        published("events")
+    change(warehouse, "insert into marts.lines values (4, 'd', 3)")
+    publish_marts(warehouse)
+    assert published("names") == [("a",), ("b",), ("d",)]
+    # what is a view and then a table, or none any more
+    change(warehouse, "drop view marts.names", "create table marts.names as select 'e' as name")
+    publish_marts(warehouse)
+    assert published("names") == [("e",)]
+    change(warehouse, "drop table marts.names", "create view marts.names as select 'f' as name")
+    publish_marts(warehouse)
+    assert published("names") == [("f",)]
+    change(warehouse, "drop view marts.names")
+    publish_marts(warehouse)
+    with pytest.raises(duckdb.CatalogException):
+        published("names")
+
+
 def test_a_reader_keeps_the_copy_that_it_opened(warehouse: DuckDBWarehouse) -> None:
     with duckdb.connect(str(published_path(warehouse)), read_only=True) as reader:
         change(warehouse, "insert into marts.lines values (4, 'd', 3)")
