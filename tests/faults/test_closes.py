@@ -25,7 +25,7 @@ from dagster_project.lib.close import (
     reproduced_documents,
 )
 from dagster_project.lib.errors import BillingError, InputError
-from dagster_project.lib.ledger import issued_invoices
+from dagster_project.lib.ledger import issued_invoice_ids, issued_invoices
 from dagster_project.lib.operations import open_store
 from dagster_project.lib.progress import SilentProgress
 from dagster_project.lib.warehouse import DuckDBWarehouse, PostgresWarehouse, Warehouse, warehouse_lock
@@ -195,6 +195,15 @@ def test_what_became_known_later_is_shown_and_settled_once(story: Story) -> None
         "select transaction_id, correction_state, reason, event_code from {marts}.rpt_event_corrections",
     )
     assert corrections == [("late", "late", CANCELLATION["reason"], None)]
+    # the document is one about March, although a line of it is about February
+    with story.warehouse.connect(read_only=True) as session:
+        [adjusted] = [
+            invoice.document
+            for invoice in issued_invoices(session, issued_invoice_ids(session))
+            if invoice.organization_id == "clean"
+            and any(line["fee_type"] == "adjustment" for line in invoice.document["lines"])
+        ]
+    assert adjusted["period"] == {"from_date": "2024-03-01", "to_date": "2024-03-31"}
 
 
 def test_fixed_charges_are_restated_like_usage(story: Story) -> None:

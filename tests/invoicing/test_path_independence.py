@@ -37,6 +37,7 @@ DATED_CASES = [
         "invoice/*_rule_*.json",
         "invoice/threshold_before_*.json",
         "lifecycle/end_without_a_closing_invoice_*.json",
+        "invoice/what_is_set_off_*.json",
     )
     for path in sorted(CASES.glob(pattern))
 ]

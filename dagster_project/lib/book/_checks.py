@@ -309,7 +309,9 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
         for index, fee in enumerate(invoice.model.fees):
             references.check("add-on", fee.add_on_code, invoice.place, "fees", index, "add_on_code")
             references.check_all("tax", fee.tax_codes, invoice.place, "fees", index, "tax_codes")
-    fees = {"subscription", "commitment", "credit", *references.known["plan"], *references.known["add-on"]}
+    fees = {"subscription", "commitment", "credit"}
+    for kind in ("plan", "add-on", "wallet"):
+        fees |= references.known[kind]
     for plan in tables.plans:
         fees |= {charge.code for charge in plan.model.charges}
         fees |= {charge.code for charge in plan.model.fixed_charges}
@@ -318,8 +320,8 @@ def _check_invoices(tables: Tables, references: References, problems: Problems) 
         if not note.model.items:
             problems.add(note.place, "at least one item", "items")
         for index, item in enumerate(note.model.items):
-            if item.fee not in fees and not tables.invalid.keys() & {"plans", "add_ons"}:
-                wanted = f"subscription, or the code of a charge or add-on: {nearest(item.fee, fees)}"
+            if item.fee not in fees and not tables.invalid.keys() & {"plans", "add_ons", "wallets"}:
+                wanted = f"subscription, or the code of a charge, add-on or wallet: {nearest(item.fee, fees)}"
                 problems.add(note.place, wanted, "items", index, "fee")
     for payment in tables.payments:
         _check_payment(payment.model, payment.place, references)

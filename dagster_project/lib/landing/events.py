@@ -424,16 +424,19 @@ def _parsing(warehouse: Warehouse, session: Session) -> Iterator[duckdb.DuckDBPy
     if isinstance(warehouse, DuckDBWarehouse):
         own: duckdb.DuckDBPyConnection = session.connection  # type: ignore[attr-defined]
         own.execute("set preserve_insertion_order = false")
+        # a group of rows is written when it is whole: five at once take fresh memory, and a twentieth longer
+        own.execute("set write_buffer_row_group_count = 1")
         try:
             yield own
         finally:
             own.execute("reset preserve_insertion_order")
+            own.execute("reset write_buffer_row_group_count")
             # a scanner may have taken of it
             own.execute(f"set memory_limit = '{warehouse.settings['memory_limit']}'")
         return
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-    if warehouse.memory_limit is not None:
-        config["memory_limit"] = warehouse.memory_limit
+    if warehouse.engine_memory is not None:
+        config["memory_limit"] = warehouse.engine_memory
     with (
         tempfile.TemporaryDirectory(prefix="meterhouse-") as folder,
         duckdb.connect(config={**config, "temp_directory": folder}) as connection,

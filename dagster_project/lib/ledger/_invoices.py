@@ -255,8 +255,10 @@ def _invoices(session: Session, these: _Invoices) -> dict[str, dict[str, Any]]:
         session,
         f"select {', '.join(f'i.{name}' for name in own)}, {_ADDS_UP}, {', '.join(_FIELDS.values())} "
         f"from {ledger}.ledger_invoices i "
-        "left join (select invoice_id, sum(amount_cents) as amount_cents, min(from_date) as from_date, "
-        "max(case when from_date is not null then to_date end) as to_date "
+        # an adjustment names the period that it mends, which was billed before
+        "left join (select invoice_id, sum(amount_cents) as amount_cents, "
+        "min(from_date) filter (where fee_type <> 'adjustment') as from_date, "
+        "max(to_date) filter (where fee_type <> 'adjustment' and from_date is not null) as to_date "
         f"from {ledger}.ledger_fees where {_THESE.format('')} group by invoice_id) f on f.invoice_id = i.invoice_id "
         "left join (select invoice_id, sum(tax_amount_cents) as amount_cents "
         f"from {ledger}.ledger_invoice_taxes where {_THESE.format('')} group by invoice_id) x "

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,8 @@ _FOREIGN_SECONDS = 5.0
 # how long a statement waits for a table that another session keeps from it (a reader's transaction that was left open)
 _LOCK_SECONDS = 300
 _SHOWN = 5
+# of a process's memory, what Python, its libraries and what DuckDB does not count take
+_REST_BYTES = 600 * 10**6
 # of databases of DuckDB, and of the schemas in ours
 _TAKEN_NAMES = ("main", "temp", "system", "raw", "reference", "staging", "intermediate", "gate", "ledger", "marts")
 # files that a connection of this process holds open
@@ -45,7 +48,12 @@ class Warehouse(ABC):
 
     kind: str
     memory_limit: str | None
-    """What DuckDB may take, as it writes sizes; None: what it takes by itself."""
+    """What a process may take, as DuckDB writes sizes; None: what DuckDB takes by itself."""
+
+    @property
+    def engine_memory(self) -> str | None:
+        """What of it is DuckDB's. Raises InputError for what is no size."""
+        return None if self.memory_limit is None else _engine_memory(self.memory_limit)
 
     @abstractmethod
     def connect(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
@@ -202,7 +210,7 @@ class DuckDBWarehouse(Warehouse):
     @property
     def settings(self) -> dict[str, str | bool | int | float | list[str]]:
         """DuckDB's settings, the same for every connection of a process and as in profiles.yml (it refuses differing ones)."""
-        return {"autoinstall_known_extensions": False, "memory_limit": self.memory_limit or "80%"}
+        return {"autoinstall_known_extensions": False, "memory_limit": self.engine_memory or "80%"}
 
     def lock(
         self, *, purpose: str, timeout_seconds: float, waiting: Waiting | None
@@ -217,7 +225,7 @@ class DuckDBWarehouse(Warehouse):
             "METERHOUSE_TARGET": "duckdb",
             "METERHOUSE_DUCKDB_PATH": str(self.path.resolve()),
             "METERHOUSE_SCHEMA": self.schema,
-            "METERHOUSE_MEMORY_LIMIT": self.memory_limit or "",
+            "METERHOUSE_DUCKDB_MEMORY": self.engine_memory or "",
         }
 
     @property
@@ -345,6 +353,19 @@ class PostgresWarehouse(Warehouse):
             "(transaction_id, md5(external_subscription_id), md5(organization_id))",
             f"drop index if exists {raw}.usage_events_key",
         )
+
+
+@cache
+def _engine_memory(limit: str) -> str:
+    """A size, or a part of the machine's memory like 50%, less the rest of a process: at most half."""
+    if limit.endswith("%"):
+        return limit
+    try:
+        with duckdb.connect() as connection:
+            [(size,)] = connection.execute("select parse_formatted_bytes(?)::bigint", [limit]).fetchall()
+    except duckdb.Error as error:
+        raise InputError(f"The memory limit {limit!r} cannot be read: {error}. Write it like 4GB.") from error
+    return f"{max(size // 2, size - _REST_BYTES)}B"
 
 
 def _options(asked: str) -> str:

@@ -1,6 +1,6 @@
 {#
   What the notes of this round come to, or why one is refused ("Credit notes" in
-  docs/billing-rules.md). Reads `issues`, `issue_sums`, `earlier_notes`, `live` and `steps`.
+  docs/billing-rules.md). Reads `issues`, `issue_sums`, `earlier_notes`, `earlier_uses`, `live` and `steps`.
 
     issue_taxes      one row per note: exact tax, the last note of an invoice taking the roundings of the earlier ones
     issue_totals     its tax, net and total, each rounded once to cents
@@ -31,6 +31,8 @@ issue_taxes as (
         issues.offset_amount_cents,
         issues.paid_amount_cents,
         issues.ledger_refund_amount_cents + coalesce(earlier_notes.refund_cents, 0) as refunded_cents,
+        issues.ledger_covered_amount_cents + coalesce(earlier_notes.offset_cents, 0)
+        + coalesce(earlier_uses.used_cents, 0) as covered_cents,
         sums.items_e5,
         sums.coupon_e5,
         sums.overdrawn_items,
@@ -42,7 +44,11 @@ issue_taxes as (
         sums.wallet_code,
         sums.unused_fee_e10,
         sums.unused_part_e10,
-        sums.invoice_cents,
+        {# what the invoice asked for, with its tax #}
+        coalesce(
+            issues.ledger_sub_total_cents,
+            sums.fees_cents - coalesce(earlier_uses.discount_cents, 0) + sums.fees_tax_cents
+        ) as invoice_cents,
         sums.precise_tax_e5 - case
             when sums.creditable_e5 = 0
                 then issues.ledger_tax_rounding_e5 + coalesce(earlier_notes.tax_rounding_e5, 0)
@@ -53,6 +59,8 @@ issue_taxes as (
         on issues.credit_note_id = sums.credit_note_id
     left join earlier_notes
         on issues.invoice_id = earlier_notes.invoice_id
+    left join earlier_uses
+        on issues.invoice_id = earlier_uses.invoice_id
 
 ),
 
@@ -60,6 +68,8 @@ issue_totals as (
 
     select
         rounded.*,
+        {# what is still due of it #}
+        greatest(rounded.invoice_cents - rounded.covered_cents - rounded.paid_amount_cents, 0) as due_cents,
         rounded.credit_amount_cents + rounded.refund_amount_cents + rounded.offset_amount_cents as requested_cents,
         {# on a draft the total follows the items #}
         case
@@ -150,6 +160,9 @@ issue_decisions as (
                     || cast(case when totals.is_of_draft then totals.draft_cents else totals.exact_cents end as varchar)
             when totals.refund_amount_cents > greatest(totals.paid_amount_cents - totals.refunded_cents, 0)
                 then 'the refund is above what was paid and not refunded'
+            {# on a draft as much as is due in the end #}
+            when totals.offset_amount_cents > totals.due_cents and not totals.is_of_draft
+                then 'the offset is above what is due of the invoice'
             when totals.requested_cents = 0 then 'it is about nothing'
             {# lines of a draft may have come to nothing: then there is nothing to credit #}
             when totals.net_cents + totals.tax_cents = 0 and not totals.is_of_draft then 'it is about nothing'
@@ -216,39 +229,50 @@ issue_splits as (
                 0
             )
             else 0
-        end as unused_refund_cents,
-        greatest(decisions.invoice_cents - decisions.paid_amount_cents, 0) as unpaid_cents
+        end as unused_refund_cents
     from issue_parts as decisions
+
+),
+
+issue_refunds as (
+
+    select
+        splits.*,
+        case
+            when splits.request_kind <> 'requested' then splits.unused_refund_cents
+            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_part_cents
+            else splits.total_cents - splits.offset_part_cents
+        end as refund_cents
+    from issue_splits as splits
+    where splits.total_cents > 0 or splits.refusal is not null
+
+),
+
+{# set off is never more than what is due; what is neither refunded nor set off is credit #}
+issue_offsets as (
+
+    select
+        refunds.*,
+        least(
+            refunds.due_cents,
+            case
+                when refunds.request_kind <> 'requested' and refunds.policy <> 'offset' then 0
+                when refunds.request_kind = 'requested'
+                    and (refunds.credit_amount_cents > 0 or refunds.refund_amount_cents > 0)
+                    then refunds.offset_part_cents
+                else refunds.total_cents - refunds.refund_cents
+            end
+        ) as offset_cents
+    from issue_refunds as refunds
 
 ),
 
 issue_amounts as (
 
     select
-        splits.*,
-        case
-            when splits.request_kind = 'requested' and splits.credit_amount_cents > 0
-                then splits.total_cents - splits.refund_part_cents - splits.offset_part_cents
-            when splits.request_kind = 'requested' then 0
-            when splits.policy = 'offset'
-                then splits.total_cents - splits.unused_refund_cents
-                    - least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
-            else splits.total_cents - splits.unused_refund_cents
-        end as credit_cents,
-        case
-            when splits.request_kind <> 'requested' then splits.unused_refund_cents
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents = 0 then splits.refund_part_cents
-            else splits.total_cents - splits.offset_part_cents
-        end as refund_cents,
-        case
-            when splits.request_kind <> 'requested' and splits.policy = 'offset'
-                then least(splits.unpaid_cents, splits.total_cents - splits.unused_refund_cents)
-            when splits.request_kind <> 'requested' then 0
-            when splits.credit_amount_cents > 0 or splits.refund_amount_cents > 0 then splits.offset_part_cents
-            else splits.total_cents
-        end as offset_cents
-    from issue_splits as splits
-    where splits.total_cents > 0 or splits.refusal is not null
+        offsets.*,
+        offsets.total_cents - offsets.refund_cents - offsets.offset_cents as credit_cents
+    from issue_offsets as offsets
 
 )
 {%- endmacro %}

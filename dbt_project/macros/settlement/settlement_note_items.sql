@@ -61,10 +61,31 @@ earlier_notes as (
     select
         settled.invoice_id,
         cast(sum(settled.refund_cents) as bigint) as refund_cents,
+        cast(sum(settled.offset_cents) as bigint) as offset_cents,
         sum({{ cents_to_e5('settled.taxes_amount_cents') }} - settled.precise_taxes_e10) as tax_rounding_e5
     from {{ this }} as settled
     where
         settled.row_kind = 'issue'
+        and settled.invoice_id in (select issues.invoice_id from issues)
+        and settled.round_no < {{ current_round() }}
+    group by settled.invoice_id
+
+),
+
+{# what was taken off the invoices in this close, before tax and after it #}
+earlier_uses as (
+
+    select
+        settled.invoice_id,
+        cast(
+            sum(case when settled.row_kind in ('coupon', 'progressive') then settled.amount_cents else 0 end) as bigint
+        ) as discount_cents,
+        cast(
+            sum(case when settled.row_kind in ('credit_note', 'wallet') then settled.amount_cents else 0 end) as bigint
+        ) as used_cents
+    from {{ this }} as settled
+    where
+        settled.row_kind in ('coupon', 'progressive', 'credit_note', 'wallet')
         and settled.invoice_id in (select issues.invoice_id from issues)
         and settled.round_no < {{ current_round() }}
     group by settled.invoice_id
@@ -211,17 +232,22 @@ issue_sums as (
         ) }} as bigint) as draft_cents,
         sum(case when items.item_e5 > 0 and items.is_credit_fee then 1 else 0 end) as credit_items_count,
         max(case when items.item_e5 > 0 then items.wallet_code end) as wallet_code,
-        {# the plan fee with its exact tax, and what the invoice asked for with its tax #}
+        {# the plan fee with its exact tax, that of all its unused days, and all fees of the invoice and their tax #}
         sum(
             case when items.is_unused_fee then items.precise_e10 - {{ e5_to_e10('items.share_e5') }} + items.fee_tax_e10
                 else 0 end
         ) as unused_fee_e10,
-        sum(case when items.is_unused_fee then items.net_e10 + items.tax_e10 else 0 end) as unused_part_e10,
-        cast({{ divide_half_away('sum(items.amount_e5 - items.share_e5)', '100000') }} as bigint) + cast(
-            {{ divide_half_away(
-                'sum((items.amount_e5 - items.share_e5) * ' ~ scaled_percent('items.taxes_rate') ~ ')', power_of_ten(19)
-            ) }} as bigint
-        ) as invoice_cents
+        sum(
+            case when items.is_unused_fee and items.item_e5 > 0
+                then {{ multiply_divide(
+                    '(items.net_e10 + items.tax_e10)', '(items.item_e5 + items.credited_e5)', 'items.item_e5'
+                ) }}
+                else 0 end
+        ) as unused_part_e10,
+        cast({{ divide_half_away('sum(items.amount_e5)', '100000') }} as bigint) as fees_cents,
+        cast({{ divide_half_away(
+            'sum((items.amount_e5 - items.share_e5) * ' ~ scaled_percent('items.taxes_rate') ~ ')', power_of_ten(19)
+        ) }} as bigint) as fees_tax_cents
     from issue_items as items
     group by items.credit_note_id
 

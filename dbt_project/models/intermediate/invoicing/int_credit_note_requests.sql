@@ -279,6 +279,7 @@ credited_before as (
     select
         issued.invoice_id,
         cast(sum(issued.refund_amount_cents) as bigint) as refund_amount_cents,
+        cast(sum(issued.offset_amount_cents) as bigint) as offset_amount_cents,
         sum(issued.taxes_amount_cents - issued.precise_taxes_amount_cents) as tax_rounding
     from issued
     group by issued.invoice_id
@@ -309,6 +310,13 @@ select
     greatest(coalesce(paid.paid_amount_cents, 0), coalesce(settled_purchases.paid_amount_cents, 0))
         as paid_amount_cents,
     coalesce(credited_before.refund_amount_cents, 0) as ledger_refund_amount_cents,
+    finalized_invoices.sub_total_including_taxes_amount_cents as ledger_sub_total_cents,
+    {# what earlier closes took off what is due of it: credit notes, prepaid credits and what was set off #}
+    cast(
+        coalesce(
+            finalized_invoices.sub_total_including_taxes_amount_cents - finalized_invoices.total_amount_cents, 0
+        ) + coalesce(credited_before.offset_amount_cents, 0) as bigint
+    ) as ledger_covered_amount_cents,
     cast(coalesce(credited_before.tax_rounding, 0) * 100000 as decimal(38, 0)) as ledger_tax_rounding_e5
 from requests
 left join issued
@@ -323,6 +331,8 @@ left join settled_purchases
     on requests.credit_note_id = settled_purchases.credit_note_id
 left join credited_before
     on requests.invoice_id = credited_before.invoice_id
+left join finalized_invoices
+    on requests.invoice_id = finalized_invoices.invoice_id
 inner join {{ ref('stg_events__close_scope') }} as close_scope
     on
         requests.organization_id = close_scope.organization_id

@@ -266,9 +266,10 @@ counted as (
         end as unpaused_days_count,
         {#
           The period whose minimum commitment is settled: with a plan in arrears the one that its fee is for, in advance
-          the one before, if it was billed. A trial does not shorten it.
+          the one before, if it was billed. A trial does not shorten it; without an invoice there is none.
         #}
         coalesce(cut.is_plan_period_closed, false)
+        and not cut.is_skipped
         and (
             not cut.is_pay_in_advance
             or not cut.is_started_in_the_past
