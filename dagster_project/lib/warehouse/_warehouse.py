@@ -26,6 +26,8 @@ Waiting = Callable[[str], None]
 _FOREIGN_SECONDS = 5.0
 # how long a statement waits for a table that another session keeps from it (a reader's transaction that was left open)
 _LOCK_SECONDS = 300
+# what an address says of encryption and certificates; the names of libpq, whose variables are PG and the name in capitals
+_SECURITY = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _SHOWN = 5
 # of a process's memory, what Python, its libraries and what DuckDB does not count take
 _REST_BYTES = 600 * 10**6
@@ -321,6 +323,7 @@ class PostgresWarehouse(Warehouse):
             # what libpq sets in the sessions of dbt
             "PGTZ": "UTC",
             "PGOPTIONS": _options(parts.get("options") or os.environ.get("PGOPTIONS", "")),
+            **{f"PG{name.upper()}": parts[name] for name in _SECURITY if name in parts},
         }
 
     @property

@@ -1,4 +1,4 @@
-"""What of a memory limit is DuckDB's: the process keeps 600 MB for itself, never more than half."""
+"""What is told to the engine and to dbt of a warehouse."""
 
 import pytest
 
@@ -24,3 +24,11 @@ def test_without_a_limit_the_engine_takes_its_own() -> None:
 def test_what_is_no_size_is_refused() -> None:
     with pytest.raises(InputError, match="'much' cannot be read"):
         open_warehouse("warehouse.duckdb", "much").dbt_environment()
+
+
+def test_dbt_connects_as_safely_as_the_command() -> None:
+    """By the variables that libpq documents for these settings."""
+    address = "postgresql://billing@db.example/billing?sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcrl=/etc/crl.pem"
+    environment = open_warehouse(address).dbt_environment()
+    told = {name: value for name, value in environment.items() if name.startswith("PGSSL")}
+    assert told == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/ca.pem", "PGSSLCRL": "/etc/crl.pem"}
