@@ -61,8 +61,3 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
             "select schema_name from information_schema.schemata where schema_name like 't\\_%'"
         ):
             session.execute(f'drop schema "{schema}" cascade')
-        for (table,) in session.rows(
-            "select table_name from information_schema.tables where table_schema = 'operations' "
-            "and table_name in ('landing_totals', 'content_totals', 'close_seals')"
-        ):
-            session.execute(f"delete from operations.{table} where warehouse = 't'")

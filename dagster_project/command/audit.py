@@ -28,7 +28,7 @@ def audit(warehouse_location: str | None, no_documents: bool, wait: float) -> No
     progress = ConsoleProgress()
     with (
         warehouse_lock(warehouse, purpose="audit", timeout_seconds=wait, waiting=progress.note),
-        open_store(warehouse.operations_url) as store,
+        open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store,
     ):
         report = audit_warehouse(
             warehouse, store, progress=progress, documents_dir=None if no_documents else settings.documents

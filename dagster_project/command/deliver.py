@@ -54,7 +54,7 @@ def deliver(
     require_warehouse(warehouse)
     now = datetime.now(UTC)
     summary = DeliverySummary()
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         configuration = endpoints or settings.endpoints
         if configuration is not None:
             store.sync_endpoints(load_endpoints(configuration), now=now)

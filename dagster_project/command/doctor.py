@@ -115,7 +115,7 @@ def _outside(warehouse: Warehouse) -> Finding:
     try:
         with (
             warehouse_lock(warehouse, purpose="doctor"),
-            open_store(warehouse.operations_url) as store,
+            open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store,
         ):
             lost = lost_totals(warehouse, store)
     except MeterhouseError as error:
@@ -133,7 +133,7 @@ def _outbox(warehouse: Warehouse) -> Iterator[Finding]:
     if not warehouse.exists():
         return
     try:
-        with open_store(warehouse.operations_url) as store:
+        with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
             rows = store.summary()
     except MeterhouseError as error:
         yield Finding("outbox", "cannot be read", str(error))

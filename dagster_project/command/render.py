@@ -31,7 +31,10 @@ def render(numbers: tuple[str, ...], everything: bool, warehouse_location: str |
     if not numbers and not everything:
         raise click.UsageError("Give invoice numbers, or --all.")
     require_warehouse(warehouse)
-    with warehouse_lock(warehouse, purpose="render"), open_store(warehouse.operations_url) as store:
+    with (
+        warehouse_lock(warehouse, purpose="render"),
+        open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store,
+    ):
         with warehouse.connect(read_only=True) as session:
             wanted = issued_invoice_ids(session) + void_document_ids(session) if everything else []
             for number in numbers:

@@ -118,7 +118,7 @@ def show_rederivation(result: Rederivation) -> None:
 
 def _documents(result: Rederivation, warehouse: Warehouse, out: Path, documents_dir: Path) -> int:
     """Write the documents that came out; returns how many differ from the ones on record."""
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         found = reproduced_documents(result, warehouse, store, out_dir=out, documents_dir=documents_dir)
     if found.as_issued_count:
         made = plural(found.as_issued_count, "document was", "documents were")

@@ -317,7 +317,7 @@ def test_documents_are_what_was_issued_wherever_they_lie_and_whatever_renders(
     shutil.copytree(story.documents, folder)
 
     def make(out: Path, *invoice_ids: str) -> int:
-        with open_store(story.warehouse.operations_url) as store:
+        with open_store(story.warehouse.operations_url, schema=story.warehouse.operations_schema) as store:
             return render_documents(
                 story.warehouse,
                 store,
@@ -328,7 +328,7 @@ def test_documents_are_what_was_issued_wherever_they_lie_and_whatever_renders(
                 invoice_ids=invoice_ids or None,
             )
 
-    with open_store(story.warehouse.operations_url) as store:
+    with open_store(story.warehouse.operations_url, schema=story.warehouse.operations_schema) as store:
         issued = store.documents()
         assert not any(Path(row.path).is_absolute() for row in issued)
         # as an earlier version recorded them, before home was moved
@@ -347,7 +347,7 @@ def test_documents_are_what_was_issued_wherever_they_lie_and_whatever_renders(
     # as if another price had come out of the second
     came_out = (invoices[0], replace(invoices[1], fields={**invoices[1].fields, "net_payment_term": "9"}))
     again = Rederivation(story.reports[0].scope, True, {}, {}, (), came_out, (), ())
-    with open_store(story.warehouse.operations_url) as store:
+    with open_store(story.warehouse.operations_url, schema=story.warehouse.operations_schema) as store:
         found = reproduced_documents(again, story.warehouse, store, out_dir=tmp_path / "again", documents_dir=folder)
     assert found == (2, 1, 3)
     assert (tmp_path / "again" / first.path).read_bytes() == content
@@ -363,7 +363,10 @@ def test_documents_are_what_was_issued_wherever_they_lie_and_whatever_renders(
 
 def checked(story: Story, documents: Path | None = None) -> AuditReport:
     documents = documents or story.documents
-    with warehouse_lock(story.warehouse, purpose="test"), open_store(story.warehouse.operations_url) as store:
+    with (
+        warehouse_lock(story.warehouse, purpose="test"),
+        open_store(story.warehouse.operations_url, schema=story.warehouse.operations_schema) as store,
+    ):
         return audit(story.warehouse, store, progress=SilentProgress(), documents_dir=documents)
 
 
@@ -375,7 +378,7 @@ def test_the_audit_names_the_first_wrong_row(story: Story) -> None:
     assert report.documents_count >= 6 * 3
     assert numbers_have_no_gap(story.warehouse)
 
-    with open_store(story.warehouse.operations_url) as store:
+    with open_store(story.warehouse.operations_url, schema=story.warehouse.operations_schema) as store:
         document = next(row for row in store.documents() if row.organization_id == "clean")
     file = story.documents / document.path
     content = file.read_bytes()

@@ -45,7 +45,7 @@ def change(warehouse: Warehouse, table: str, values: str, rows: str) -> None:
 
 def lost(warehouse: Warehouse, *, everything: bool = False) -> list[str]:
     """What the totals outside say."""
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         return lost_totals(warehouse, store, everything=everything)
 
 
@@ -191,12 +191,15 @@ def test_a_store_that_knows_nothing_of_committed_closes_was_lost_and_is_told(lan
 
 
 def test_a_store_that_lost_only_its_sums_is_told_by_the_audit(landed: Warehouse, tmp_path: Path) -> None:
-    with open_store(landed.operations_url) as store, store._engine.begin() as connection:
+    with (
+        open_store(landed.operations_url, schema=landed.operations_schema) as store,
+        store._engine.begin() as connection,
+    ):
         connection.execute(tables.content_totals.delete())
     assert lost(landed) == []
     [words] = lost(landed, everything=True)
     assert words.startswith("the operations store has no sums of the rows of 1 landing batch (the first is 1)")
-    with open_store(landed.operations_url) as store:
+    with open_store(landed.operations_url, schema=landed.operations_schema) as store:
         record_totals(landed, store, now=run_of(landed, tmp_path, AS_OF).request.now)
     assert lost(landed, everything=True) == []
 

@@ -118,7 +118,7 @@ def test_a_full_disk_while_finalising_or_rendering_stops_the_close_and_the_next_
     assert len(sealed) == 3
     run = run_with(own.warehouse, own.home, tmp_path / "documents")
     failed(limited(run.documents, megabytes=0.001), words="could not be opened")
-    with open_store(own.warehouse.operations_url) as store:
+    with open_store(own.warehouse.operations_url, schema=own.warehouse.operations_schema) as store:
         assert store.documents() == []
     assert run.documents() == 3
     assert seals(own.warehouse) == sealed

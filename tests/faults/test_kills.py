@@ -227,13 +227,13 @@ def test_killed_while_rendering_the_same_bytes_appear_and_nothing_was_sent_befor
     first = {path.name: path.read_bytes() for path in out.rglob("*.pdf")}
     assert len(first) == 1
     killed(die_before_the_record)
-    with open_store(own.warehouse.operations_url) as store:
+    with open_store(own.warehouse.operations_url, schema=own.warehouse.operations_schema) as store:
         assert store.documents() == []
         assert store.message_ids("invoice.finalized") == set()
     assert run.documents() == 3
     again = {path.name: path.read_bytes() for path in out.rglob("*.pdf")}
     assert first.items() <= again.items()
-    with open_store(own.warehouse.operations_url) as store:
+    with open_store(own.warehouse.operations_url, schema=own.warehouse.operations_schema) as store:
         recorded = store.documents()
         assert len(recorded) == 9
         # a step that is retried, and two that run at once, queue each message once

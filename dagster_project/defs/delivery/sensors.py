@@ -15,7 +15,8 @@ def send_due_webhooks(context: dg.OpExecutionContext) -> None:
     """Send what is due; every message keeps its id over all tries."""
     settings = load_settings()
     now = datetime.now(UTC)
-    with open_store(open_warehouse(settings.warehouse).operations_url) as store:
+    warehouse = open_warehouse(settings.warehouse)
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         if settings.endpoints is not None:
             store.sync_endpoints(load_endpoints(settings.endpoints), now=now)
         summary = deliver(
@@ -39,7 +40,7 @@ def on_due_deliveries(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
     warehouse = open_warehouse(load_settings().warehouse)
     if not warehouse.exists():
         return dg.SkipReason("There is no warehouse yet.")
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         due = store.due_endpoints(now=datetime.now(UTC))
     if not due:
         return dg.SkipReason("Nothing is due.")

@@ -34,7 +34,7 @@ def backfill(warehouse: Warehouse, book: Path, *, now: datetime, progress: Progr
     """
     found = read_book(book)
     prepare_warehouse(warehouse)
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         check_totals(warehouse, store)
     report = land_books(warehouse, [found], landed_at=now, progress=progress)
     land_calendar(warehouse, last_year=now.year)
@@ -47,7 +47,7 @@ def withdraw(warehouse: Warehouse, *, now: datetime, reason: str | None = None) 
     Raises InputError when there is none, or when a close, or the totals kept outside of the warehouse, know it.
     """
     prepare_warehouse(warehouse)
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         recorded = {total.batch_id for total in store.landing_totals(warehouse.schema_prefix)}
     with warehouse.connect() as session, session.transaction():
         raw, ledger = session.schema("raw"), session.schema("ledger")

@@ -108,7 +108,9 @@ class CloseRun:
         books: list[Book] = [read_book(self.request.book)] if self.request.book is not None else []
         with self.request.warehouse.kept_open():
             prepare_warehouse(self.request.warehouse)
-            with open_store(self.request.warehouse.operations_url) as store:
+            with open_store(
+                self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
+            ) as store:
                 check_totals(self.request.warehouse, store)
                 if lost := lost_store(self.request.warehouse, store):
                     self.progress.note(f"CAUTION: {lost}.")
@@ -120,7 +122,9 @@ class CloseRun:
 
     def record_totals(self) -> None:
         """Write down outside of the warehouse what it holds now."""
-        with open_store(self.request.warehouse.operations_url) as store:
+        with open_store(
+            self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
+        ) as store:
             record_totals(self.request.warehouse, store, now=self.request.now)
 
     def open(self) -> CloseScope:
@@ -182,7 +186,9 @@ class CloseRun:
         """Render the documents of committed invoices that have none."""
         if self.request.out_dir is None:
             return 0
-        with open_store(self.request.warehouse.operations_url) as store:
+        with open_store(
+            self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
+        ) as store:
             return render_documents(
                 self.request.warehouse,
                 store,
@@ -194,7 +200,9 @@ class CloseRun:
 
     def queue(self) -> int:
         """Queue messages about committed invoices for the configured endpoints."""
-        with open_store(self.request.warehouse.operations_url) as store:
+        with open_store(
+            self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
+        ) as store:
             if self.request.endpoints is not None:
                 store.sync_endpoints(load_endpoints(self.request.endpoints), now=self.request.now)
             return queue_messages(self.request.warehouse, store, now=self.request.now)

@@ -12,14 +12,16 @@ from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.operations._tables import metadata
 
 _BUSY_TIMEOUT_MS = 30_000
+_SHARED = "operations"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def open_engine(url: str, *, schema: str) -> Engine:
     """An engine whose tables exist.
 
-    Raises InputError for an address that is of no such store, or where no file can be made, BillingError for a store that
-    cannot be opened.
+    A warehouse of an earlier version, which recorded in the schema that all of its database shared, goes on there. Raises
+    InputError for an address that is of no such store, or where no file can be made, BillingError for a store that cannot
+    be opened.
     """
     try:
         dialect = make_url(url).get_backend_name()
@@ -36,7 +38,11 @@ def open_engine(url: str, *, schema: str) -> Engine:
             if dialect != "sqlite":
                 # "create if not exists" is not safe against itself on PostgreSQL: one at a time.
                 connection.execute(text("select pg_advisory_xact_lock(hashtext('operations'))"))
+                if _is_shared(connection, schema):
+                    schema = _SHARED
                 connection.execute(CreateSchema(schema, if_not_exists=True))
+                engine = engine.execution_options(schema_translate_map={None: schema})
+                connection.execution_options(schema_translate_map={None: schema})
             metadata.create_all(connection)
     except SQLAlchemyError as error:
         engine.dispose()
@@ -97,5 +103,18 @@ def _postgresql(url: str, schema: str) -> Engine:
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
-        execution_options={"schema_translate_map": {None: schema}},
     )
+
+
+def _is_shared(connection: Connection, schema: str) -> bool:
+    """Whether the warehouse that `schema` is for has its control totals in the shared schema, and none of its own."""
+    totals = f"{_SHARED}.landing_totals"
+    own, shared = connection.execute(
+        text("select to_regnamespace(:own) is not null, to_regclass(:totals) is not null"),
+        {"own": schema, "totals": totals},
+    ).one()
+    if own or not shared:
+        return False
+    warehouse = schema.removesuffix(f"_{_SHARED}")
+    found = text(f"select 1 from {totals} where warehouse = :warehouse limit 1")
+    return connection.execute(found, {"warehouse": warehouse}).first() is not None

@@ -127,7 +127,8 @@ attempts = Table(
 )
 
 # Control totals of a warehouse, kept outside of it: a warehouse file that was truncated, or restored from an old
-# backup, lacks something that is written here. `warehouse` tells the schemas of one database apart.
+# backup, lacks something that is written here. `warehouse` tells the schemas of one database apart
+# where an earlier version recorded them all in one store.
 landing_totals = Table(
     "landing_totals",
     metadata,

@@ -18,7 +18,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from dagster_project.lib.errors import BillingError, InputError, WarehouseBusyError
 from dagster_project.lib.warehouse._lock import advisory_lock, file_lock
-from dagster_project.lib.warehouse._session import DuckDBSession, PostgresSession, Session
+from dagster_project.lib.warehouse._session import DuckDBSession, PostgresSession, Session, split_schema
 from dagster_project.lib.warehouse.raw_schema import RAW_TABLES
 
 Waiting = Callable[[str], None]
@@ -89,6 +89,11 @@ class Warehouse(ABC):
     @abstractmethod
     def operations_url(self) -> str:
         """Where outbox, deliveries and documents are recorded (SQLite beside DuckDB, else the database)."""
+
+    @property
+    def operations_schema(self) -> str:
+        """The schema of that in a database, so that the warehouses of one database tell and record for themselves."""
+        return split_schema(self.schema_prefix, "operations")
 
     @property
     @abstractmethod

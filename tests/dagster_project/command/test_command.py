@@ -173,7 +173,7 @@ def test_an_endpoint_gets_what_was_queued_before_it_by_a_replay_that_names_it(
     finalized = Message(
         type="invoice.finalized", organization_id="acme", object_id="a", sequence=1, occurred_at=now, data={}
     )
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         store.enqueue([finalized], now=now)
     assert run(["deliver"], monkeypatch) == 0
     assert "Nothing is due." in capsys.readouterr().out

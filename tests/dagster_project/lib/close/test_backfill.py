@@ -37,7 +37,7 @@ def test_a_backfill_is_taken_back_whole_until_it_is_on_record(warehouse: Warehou
 
     # the same file again is new, and what the totals outside know stays
     assert backfill(warehouse, book, now=NOW, progress=SilentProgress()).batch_id == 2
-    with open_store(warehouse.operations_url) as store:
+    with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
         record_totals(warehouse, store, now=NOW)
     with pytest.raises(InputError, match="batch 2 cannot be taken back"):
         withdraw(warehouse, now=NOW)

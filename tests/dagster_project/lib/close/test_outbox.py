@@ -57,7 +57,7 @@ def test_what_is_left_to_tell_is_found_from_the_newest_close_back(tmp_path: Path
             "alter table ledger.ledger_invoices add column organization_id varchar default 'acme'",
         ):
             session.execute(statement)
-        with open_store(warehouse.operations_url) as store:
+        with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as store:
             for told, left in (("", "abcd"), ("ab", "cd"), ("c", "d"), ("d", "")):
                 store.enqueue([_told(invoice_id, now) for invoice_id in told], now=now)
                 assert _untold_invoice_ids(session, store) == list(left)

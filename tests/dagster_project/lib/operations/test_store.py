@@ -1,5 +1,6 @@
 import os
 import stat
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +16,13 @@ from dagster_project.lib.operations import (
     DeliveryState,
     Document,
     Endpoint,
+    LandingTotal,
     Message,
     OperationsStore,
     Outcome,
     open_store,
 )
+from dagster_project.lib.warehouse import open_warehouse
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
@@ -88,6 +91,23 @@ def test_a_sqlite_store_is_its_owners_only(tmp_path: Path) -> None:
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(InputError, match="Expected"):
         open_store(url)
+
+
+@pytest.mark.postgres
+def test_warehouses_of_one_database_tell_for_themselves(postgres_url: str) -> None:
+    """But one that an earlier version let record in the schema that all shared goes on there."""
+    name = f"w{uuid.uuid4().hex[:12]}"
+    old, new = (open_warehouse(f"{postgres_url}#{name}{kind}") for kind in ("_old", "_new"))
+    kept = LandingTotal(batch_id=1, book_version="v", files_count=1, lines_count=1, landed_count=1)
+    with open_store(postgres_url) as shared:
+        shared.record_totals(f"{name}_old", landings=[kept], seals=[], now=NOW)
+        shared.sync_endpoints([endpoint(name)], now=NOW)
+        for warehouse, schema in ((old, "operations"), (new, f"{name}_new_operations")):
+            with open_store(warehouse.operations_url, schema=warehouse.operations_schema) as own:
+                assert own.landing_totals(warehouse.schema_prefix) == ([kept] if warehouse is old else [])
+                assert any(row.endpoint_id == name for row in own.summary()) is (schema == "operations")
+        shared.sync_endpoints([], now=NOW)
+    assert open_warehouse(postgres_url).operations_schema == "operations"
 
 
 def test_a_schema_must_be_a_plain_name() -> None:
