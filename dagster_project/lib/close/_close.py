@@ -35,7 +35,7 @@ from dagster_project.lib.dbt_runs import (
 )
 from dagster_project.lib.errors import BillingError, InputError
 from dagster_project.lib.gate import GateReport, run_gate
-from dagster_project.lib.operations import open_store
+from dagster_project.lib.operations import OperationsStore, open_store
 from dagster_project.lib.progress import Progress, Steps, StepTime
 from dagster_project.lib.warehouse import Session, Warehouse, require_lock, tables_of, warehouse_lock
 from dagster_project.lib.webhooks import load_endpoints
@@ -108,9 +108,7 @@ class CloseRun:
         books: list[Book] = [read_book(self.request.book)] if self.request.book is not None else []
         with self.request.warehouse.kept_open():
             prepare_warehouse(self.request.warehouse)
-            with open_store(
-                self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
-            ) as store:
+            with self._store() as store:
                 check_totals(self.request.warehouse, store)
                 if lost := lost_store(self.request.warehouse, store):
                     self.progress.note(f"CAUTION: {lost}.")
@@ -120,11 +118,13 @@ class CloseRun:
             self.record_totals()
         return landing
 
+    def _store(self) -> OperationsStore:
+        warehouse = self.request.warehouse
+        return open_store(warehouse.operations_url, schema=warehouse.operations_schema)
+
     def record_totals(self) -> None:
         """Write down outside of the warehouse what it holds now."""
-        with open_store(
-            self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
-        ) as store:
+        with self._store() as store:
             record_totals(self.request.warehouse, store, now=self.request.now)
 
     def open(self) -> CloseScope:
@@ -186,9 +186,7 @@ class CloseRun:
         """Render the documents of committed invoices that have none."""
         if self.request.out_dir is None:
             return 0
-        with open_store(
-            self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
-        ) as store:
+        with self._store() as store:
             return render_documents(
                 self.request.warehouse,
                 store,
@@ -200,9 +198,7 @@ class CloseRun:
 
     def queue(self) -> int:
         """Queue messages about committed invoices for the configured endpoints."""
-        with open_store(
-            self.request.warehouse.operations_url, schema=self.request.warehouse.operations_schema
-        ) as store:
+        with self._store() as store:
             if self.request.endpoints is not None:
                 store.sync_endpoints(load_endpoints(self.request.endpoints), now=self.request.now)
             return queue_messages(self.request.warehouse, store, now=self.request.now)
